@@ -3,11 +3,12 @@
 import pytest
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.order_record import _RECORD
+from chalicelib.adapters.postgres.event_chain import EVENTS
+from chalicelib.adapters.postgres.order_record import _RECORD, _STEPS
 from chalicelib.adapters.postgres.statements import Statement
 from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
 
-_PARAMETERS = dict.fromkeys(("steps", "events", "attempts", "outcomes"), "[]")
+_PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([])
 
 
 def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(database_url: str) -> None:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.statuses import OrderStatus
@@ -24,6 +25,22 @@ GENESIS: Final = b""
 
 PACKED: Final = frozenset({OrderStatus.PENDING, OrderStatus.ROUTED, OrderStatus.CONFIRMED})
 """Statuses whose fields are long, and which no statement looks into: their rows hold them packed."""
+
+EVENTS: Final = Columns(
+    "events",
+    {
+        "step": "int",
+        "seq": "int",
+        "status": "text",
+        "attempt": "int",
+        "occurred_at": "timestamptz",
+        "data": "jsonb",
+        "packed": "bytea",
+        "chain": "bytea",
+    },
+    rendered=frozenset({"data"}),
+)
+"""Events as a statement is given them; ``step`` is the place, from 1, of the order that each is of."""
 
 _HEADS_MAX: Final = 10_000
 
@@ -54,8 +71,8 @@ def chained_rows(
     text_of: Callable[[OrderEvent], str],
     *,
     packs: bool = True,
-) -> tuple[str, list[bytes]]:
-    """Return events as ``jsonb_to_recordset`` reads them, and the hash of each step's last one.
+) -> tuple[dict[str, str], list[bytes]]:
+    """Return the parameters of ``EVENTS``, and the hash of each step's last one.
 
     Args:
         steps: Events of one order each, in the order of their numbers; of an order without any, its head
@@ -66,8 +83,8 @@ def chained_rows(
             migration 0022 can do nothing with such rows.
     """
     after, rows = [], []
-    attempt, said, rest = 0, "", ""
-    for events, head in zip(steps, heads, strict=False):
+    attempt, said, time = 0, "", ""
+    for place, (events, head) in enumerate(zip(steps, heads, strict=False), 1):
         chain, at = head, None
         if events:
             name, last = id_text(events[0].order_id), events[-1]
@@ -76,19 +93,15 @@ def chained_rows(
                 at, attempt = event.at, event.attempt
                 time = _time(at)
                 said = f"|{attempt}|{time}|"
-                rest = f'","attempt":{attempt},"occurred_at":"{time}","data":'
             seq, status, data = event.seq, event.what.status, text_of(event)
             chain = sha256(chain + f"{name}|{seq}|{status}{said}{data}".encode()).digest()
             shown = chain.hex() if event is last or not packs else ""
             short = ""
             if packs and status in PACKED:
                 short, data = (_packed_again if status is OrderStatus.PENDING else packed)(data).hex(), "{}"
-            rows.append(
-                f'{{"order_id":"{name}","seq":{seq},"status":"{status}{rest}{data},"packed":"\\\\x{short}",'
-                f'"chain":"\\\\x{shown}"}}'
-            )
+            rows.append((place, seq, str(status), attempt, time, data, short, shown))
         after.append(chain)
-    return f"[{','.join(rows)}]", after
+    return EVENTS.parameters(rows), after
 
 
 class Heads:

@@ -82,23 +82,17 @@ AMENDABLE: Final = (
 NAMES: Final = ", ".join(column.name for column in COLUMNS)
 SELECTED: Final = ", ".join(f"o.{column.name}" for column in COLUMNS)
 """From a table that the statement calls ``o``."""
-TYPED: Final = ", ".join(f"{column.name} {column.sql_type}" for column in COLUMNS)
-"""As ``jsonb_to_recordset`` declares them."""
+TYPES: Final = {column.name: column.sql_type for column in COLUMNS}
 
-_COLUMN_NAMES: Final = tuple(column.name for column in COLUMNS)
 # A word as mere text: an encoder would ask each enumeration for its value, in Python.
-_values: Final = attrgetter(
+column_values: Final = attrgetter(
     *(f"{column.path}._value_" if isinstance(column.read, EnumType) else column.path for column in COLUMNS)
 )
+"""Returns an order's values in the order of its columns."""
 _OF_TERMS: Final = tuple(
     (column.path.removeprefix(_TERMS), column) for column in COLUMNS if column.path.startswith(_TERMS)
 )
 _OF_ORDER: Final = tuple((column.path, column) for column in COLUMNS if not column.path.startswith(_TERMS))
-
-
-def column_values(order: Order) -> dict[str, Any]:
-    """Return an order's values by column."""
-    return dict(zip(_COLUMN_NAMES, _values(order), strict=True))
 
 
 def order_of(row: Row) -> Order:

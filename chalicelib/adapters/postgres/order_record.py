@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Engine
 
+from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.adapters.postgres.cancels import (
     CANCEL,
     CANCEL_COVERED,
@@ -24,16 +26,16 @@ from chalicelib.adapters.postgres.cancels import (
 )
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
-from chalicelib.adapters.postgres.order_columns import AMENDABLE, TYPED, column_values
+from chalicelib.adapters.postgres.order_columns import AMENDABLE, TYPES, column_values
 from chalicelib.adapters.postgres.order_creation import (
-    ATTEMPTS_INTO,
+    ATTEMPT,
     CREATE,
-    EVENTS_ROWS,
     NAMED,
-    attempt_row,
-    bytea,
+    attempt_values,
+    logged,
     named,
-    new_row,
+    new_orders,
+    tried,
 )
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_state, text_array
 from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
@@ -55,7 +57,6 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
 from chalicelib.wire.event_views import EventViews
-from chalicelib.wire.json_text import JsonObject
 
 _LOCK: Final = Statement(f"""
 SELECT {ORDER_COLUMNS}, o.fence, o.chain, o.lease_until < clock_timestamp() AS is_free
@@ -75,20 +76,28 @@ SELECT order_id, signature, payload, last_valid_height, attempt,
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
-# A limit that is no constant tells the planner that the rows are a tenth of what they were thought to be.
-# Of a function's, it expects a hundred, and would rather read a small table whole than look up so many
-# keys; tables grow faster than plans are made anew. Of an empty table of orders it does so for ten keys
-# too, so that there are two limits.
-_RECORD: Final = Statement(f"""
-WITH step AS (
-    SELECT * FROM (
-        SELECT * FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS s(
-            order_id uuid, fence bigint, from_seq int, status text, seq int, attempt int, tx_signature text,
-            input_units numeric, output_units numeric, failure_code text, chain bytea, lease_ms float8,
-            told_seq int, is_triggered boolean, refused_at_bound int)
-        LIMIT jsonb_array_length(CAST(:steps AS jsonb))
-    ) AS few LIMIT jsonb_array_length(CAST(:steps AS jsonb))
-), moved AS (
+_MOVE: Final = {
+    "order_id": "uuid",
+    "held_fence": "bigint",
+    "from_seq": "int",
+    "status": "text",
+    "seq": "int",
+    "attempt": "int",
+    "input_units": "numeric",
+    "output_units": "numeric",
+    "failure_code": "text",
+    "chain": "bytea",
+    "lease_ms": "float8",
+    "told_seq": "int",
+    "is_triggered": "boolean",
+    "refused_at_bound": "int",
+}
+_STEPS: Final = Columns("steps", _MOVE | {"signature": "text", "outcome": "text"} | ATTEMPT)
+
+
+def _recording(*parts: str) -> Statement:
+    return Statement(f"""
+WITH moved AS (
     UPDATE orders o
     SET status = s.status, seq = s.seq, attempt = s.attempt,
         tx_signature = coalesce(s.tx_signature, o.tx_signature),
@@ -96,24 +105,25 @@ WITH step AS (
         chain = s.chain, lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
         told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
         updated_at = clock_timestamp()
-    FROM step s
-    WHERE o.order_id = s.order_id AND o.fence = s.fence AND o.seq = s.from_seq AND {MAY_GO_ON}
+    FROM {_STEPS.rows(*_MOVE, "tx_signature", are_few=True)} AS s
+    WHERE o.order_id = s.order_id AND o.fence = s.held_fence AND o.seq = s.from_seq AND {MAY_GO_ON}
     RETURNING o.order_id
-), logged AS (
-    INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
-    SELECT e.* FROM {EVENTS_ROWS} JOIN moved USING (order_id)
-), tried AS ({ATTEMPTS_INTO} JOIN moved USING (order_id)
-), resolved AS (
-    UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
-    FROM (
-        SELECT * FROM jsonb_to_recordset(CAST(:outcomes AS jsonb))
-            AS r(order_id uuid, signature text, outcome text)
-        LIMIT jsonb_array_length(CAST(:outcomes AS jsonb))
-    ) AS r JOIN moved USING (order_id)
-    WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
-)
+), {", ".join(parts)}
 {NAMED.format("moved")}
 """)
+
+
+_LOGGED: Final = logged(_STEPS, "moved")
+_RESOLVED: Final = f"""
+resolved AS (
+    UPDATE attempts a SET outcome = r.outcome, resolved_at = clock_timestamp()
+    FROM {_STEPS.rows("order_id", "signature", "outcome", are_few=True)} AS r JOIN moved USING (order_id)
+    WHERE a.signature = r.signature AND a.order_id = r.order_id AND a.outcome IS NULL
+)
+"""
+_RECORD: Final = _recording(_LOGGED, _RESOLVED, tried(_STEPS, "moved", "held_fence"))
+# Most steps are ends, and what writes to a table costs a statement something also where it writes nothing.
+_RECORD_OUTCOMES: Final = _recording(_LOGGED, _RESOLVED)
 
 _HEADS: Final = Statement("SELECT order_id, chain FROM orders WHERE order_id = ANY(:order_ids)")
 
@@ -122,6 +132,7 @@ SELECT {ORDER_COLUMNS}, o.chain FROM orders o
 WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id FOR UPDATE
 """)
 
+_AMENDING: Final = Columns("orders", TYPES | {"chain": "bytea"})
 _AMENDED: Final = ", ".join(f"{name} = r.{name}" for name in AMENDABLE)
 
 # The fence shuts out a consumer that is just looking at the order, and the lease that it had is over.
@@ -130,17 +141,19 @@ WITH amended AS (
     UPDATE orders o
     SET {_AMENDED}, seq = o.seq + 1, fence = o.fence + 1, chain = r.chain, lease_until = clock_timestamp(),
         updated_at = clock_timestamp()
-    FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS r({TYPED}, chain bytea)
+    FROM {_AMENDING.rows()} AS r
     WHERE o.order_id = r.order_id
     RETURNING o.order_id, o.account_id
-), {owed("amended")}
-INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data, chain, packed)
-SELECT e.* FROM {EVENTS_ROWS} JOIN amended USING (order_id)
+), {owed("amended")}, {logged(_AMENDING, "amended")}
+SELECT order_id FROM amended
 """)
 
 _STATE: Final = Statement(f"""
 SELECT {ORDER_COLUMNS} FROM orders o WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
 """)
+
+
+_ID_OF: Final = attrgetter("state.order.order_id.int")
 
 
 class PostgresOrderRecord:
@@ -154,19 +167,15 @@ class PostgresOrderRecord:
     def create(
         self, orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
     ) -> frozenset[UUID]:
+        orders = sorted(orders, key=_ID_OF)
         events, heads = self._chained([new.events for new in orders], repeat(GENESIS))
-        signed = [(new.state.order, new.attempt) for new in orders if new.attempt]
-        parameters = {
-            "orders": json_rows([*map(new_row, orders, heads)]),
-            "events": events,
-            "attempts": json_rows([attempt_row(order.order_id, 1, attempt) for order, attempt in signed]),
-            "lease_ms": str(lease_ms),
-        }
+        parameters = new_orders(orders, heads) | events | {"lease_ms": str(lease_ms)}
+        signed = [new.state.order for new in orders if new.attempt]
         with translated_errors():
             if signed:
-                accounts = {"accounts": text_array(*sorted({order.account_id for order, _ in signed}))}
+                accounts = {"accounts": text_array(*sorted({order.account_id for order in signed}))}
                 asked = (UNMARKED_MEANWHILE, accounts), (CREATE, parameters)
-                _, rows = self._followed([order for order, _ in signed], asked, subscribed)
+                _, rows = self._followed(signed, asked, subscribed)
             else:
                 rows = self._database.execute(CREATE, parameters)
         order_ids = [new.state.order.order_id for new in orders]
@@ -200,33 +209,12 @@ class PostgresOrderRecord:
     ) -> frozenset[UUID]:
         order_ids = [transition.state.order.order_id for transition in transitions]
         events, heads = self._chained([each.events for each in transitions], self._heads_of(order_ids))
-        parameters = {
-            "steps": json_rows(
-                [
-                    _transition_row(transition, lease_ms, head)
-                    for transition, head in zip(transitions, heads, strict=True)
-                ]
-            ),
-            "events": events,
-            "attempts": json_rows(
-                [
-                    attempt_row(order_id, transition.claimed.fence, transition.new_attempt)
-                    for order_id, transition in zip(order_ids, transitions, strict=True)
-                    if transition.new_attempt
-                ]
-            ),
-            "outcomes": json_rows(
-                [
-                    {
-                        "order_id": order_id,
-                        "signature": transition.outcome.signature,
-                        "outcome": transition.outcome.outcome,
-                    }
-                    for order_id, transition in zip(order_ids, transitions, strict=True)
-                    if transition.outcome
-                ]
-            ),
-        }
+        parameters = events | _STEPS.parameters(
+            [
+                _step_values(transition, lease_ms, head)
+                for transition, head in zip(transitions, heads, strict=True)
+            ]
+        )
         with translated_errors():
             moved = self._moved(transitions, order_ids, parameters, subscribed)
         for order_id, transition, head in zip(order_ids, transitions, heads, strict=True):
@@ -256,14 +244,16 @@ class PostgresOrderRecord:
         subscribed: Subscribed | None,
     ) -> frozenset[UUID]:
         """Write the transitions, and the watches of those that counted in the same commit."""
+        is_trying = any(transition.new_attempt for transition in transitions)
+        statement = _RECORD if is_trying else _RECORD_OUTCOMES
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
             told = [transition.state.order for transition in transitions if transition.events]
             if not told:
-                return named(self._database.execute(_RECORD, parameters), order_ids)
-            (rows,) = self._followed(told, [(_RECORD, parameters)], subscribed)
+                return named(self._database.execute(statement, parameters), order_ids)
+            (rows,) = self._followed(told, [(statement, parameters)], subscribed)
             return named(rows, order_ids)
         with self._database.transaction() as session:
-            moved = named(session.execute(_RECORD, parameters), order_ids)
+            moved = named(session.execute(statement, parameters), order_ids)
             counted = [each for each in transitions if each.state.order.order_id in moved]
             armed = [each.watch for each in counted if each.watch]
             left = [each.state.order.order_id for each in counted if _leaves_rest(each) and not each.watch]
@@ -300,10 +290,8 @@ class PostgresOrderRecord:
             after, event = other.transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
             events, (head,) = self._chained([[event]], [head])
-            row = column_values(after.order) | {"chain": bytea(head)}
-            session.finish(
-                (_AMEND, {"orders": json_rows([row]), "events": events}), *arming([watch_of(after)])
-            )
+            amended_row = _AMENDING.parameters([(*column_values(after.order), head.hex())])
+            session.finish((_AMEND, amended_row | events), *arming([watch_of(after)]))
         return after.order, event
 
     def note_published(self, published: Sequence[Published]) -> None:
@@ -355,23 +343,24 @@ def _open_attempt(row: Row) -> OpenAttempt:
     )
 
 
-def _transition_row(transition: Transition, lease_ms: int, head: bytes) -> JsonObject:
-    before: OrderState = transition.claimed.state
-    input_units, output_units = transition.filled or (None, None)
-    return {
-        "order_id": before.order.order_id,
-        "fence": transition.claimed.fence,
-        "from_seq": before.seq,
-        "status": str(transition.state.status),
-        "seq": transition.state.seq,
-        "attempt": transition.state.attempt,
-        "tx_signature": transition.new_attempt.transaction.signature if transition.new_attempt else None,
-        "input_units": input_units,
-        "output_units": output_units,
-        "failure_code": transition.failure_code,
-        "chain": bytea(head),
-        "lease_ms": 0 if transition.release else lease_ms,
-        "told_seq": transition.state.published_seq,
-        "is_triggered": transition.state.is_triggered,
-        "refused_at_bound": transition.state.refused_at_bound,
-    }
+def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence[Any]:
+    """Return the values of the columns ``_STEPS``."""
+    before, after = transition.claimed.state, transition.state
+    outcome = transition.outcome
+    return (
+        before.order.order_id,
+        transition.claimed.fence,
+        before.seq,
+        str(after.status),
+        after.seq,
+        after.attempt,
+        *(transition.filled or (None, None)),
+        transition.failure_code,
+        head.hex() or None,
+        0 if transition.release else lease_ms,
+        after.published_seq,
+        after.is_triggered,
+        after.refused_at_bound,
+        *((outcome.signature, outcome.outcome) if outcome else (None, None)),
+        *attempt_values(transition.new_attempt),
+    )

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from chalicelib.adapters.postgres.order_columns import SELECTED, column_values, order_of
+from chalicelib.adapters.postgres.order_columns import SELECTED, order_of
 from chalicelib.adapters.postgres.statements import Row
 from chalicelib.domain.events import OrderEvent, Recorded
 from chalicelib.domain.orders import OrderState
@@ -78,12 +78,6 @@ def _by_todays_names(status: OrderStatus, stored: JsonObject) -> JsonObject:
     renamed = dict(stored)
     renamed.setdefault("realizedSlippageBps", renamed.pop("slippageBps"))
     return renamed
-
-
-def order_record(state: OrderState) -> dict[str, Any]:
-    """Return an order and where it stands, as ``jsonb_to_recordset`` reads it."""
-    standing = {"status": str(state.status), "seq": state.seq, "attempt": state.attempt}
-    return column_values(state.order) | standing
 
 
 @lru_cache(maxsize=1_024)

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.adapters.postgres.order_columns import COLUMNS, column_values, order_of
+from chalicelib.adapters.postgres.order_columns import COLUMNS, TYPES, column_values, order_of
 from chalicelib.domain.orders import Order
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms
@@ -19,7 +19,7 @@ from tests.fakes.orders import an_order, changed
 def as_row(order: Order, **stored: Any) -> Any:
     """Return an order's row as the driver does: words as text, numeric as Decimal."""
     values = {name: str(value) if name in {"order_type", "swap_mode"} else value
-              for name, value in column_values(order).items()} | stored  # fmt: skip
+              for name, value in zip(TYPES, column_values(order), strict=True)} | stored  # fmt: skip
     values["amount_units"] = Decimal(values["amount_units"])
     return namedtuple("Row", values)(**values)  # noqa: PYI024  # as the driver's rows are made
 
