@@ -8,7 +8,7 @@ from chalicelib.adapters.postgres.order_record import _RECORD, _STEPS
 from chalicelib.adapters.postgres.statements import Statement
 from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
 
-_PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([])
+_PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([], data=[])
 
 
 def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(database_url: str) -> None:

@@ -4,12 +4,18 @@ One statement serves any number of rows this way, and the server reads each valu
 type. In JSON every row names its members, which the server sorts and looks up, row by row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import mod
 from typing import Any, Final
 
 from pydantic_core import to_json
 
 _PLACE: Final = "CAST(place AS int)"
+
+# An array is written as JSON writes a list, between other brackets and with other escapes. So all columns are
+# written at once and taken apart, unless a text has something of that in it.
+_NEXT: Final = "],["
+_ESCAPE: Final = "\\"
 
 
 class Columns:
@@ -19,16 +25,16 @@ class Columns:
         name: What the statement's parameters begin with.
         types: By column. Values of ``bytea`` are given in hexadecimal digits; any may be None, but in the
             first column.
-        rendered: Columns whose values are JSON already.
+        rendered: Columns whose values are JSON already, and are given by themselves.
     """
 
-    def __init__(
-        self, name: str, types: Mapping[str, str], *, rendered: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, name: str, types: Mapping[str, str], *, rendered: Collection[str] = ()) -> None:
         self.names: Final = tuple(types)
         self._types = types
-        self._rendered = rendered
         self._parameters = {column: f"{name}_{column}" for column in types}
+        written = [column for column in types if column not in rendered]
+        self._written = [self._parameters[column] for column in written]
+        self._forms = ["[%s]" if types[column] == "jsonb" else "{%s}" for column in written]
 
     def rows(self, *columns: str, are_few: bool = False) -> str:
         """Return what a statement selects from: some of the columns, or all, in the order of the rows.
@@ -57,38 +63,34 @@ class Columns:
             return f"decode((CAST(:{self._parameters[column]} AS text[]))[{place}], 'hex')"
         return f"({self._array(column)})[{place}]"
 
-    def parameters(self, rows: Sequence[Sequence[Any]]) -> dict[str, str]:
-        """Return the parameters for rows, each of values in the order of the columns."""
-        by_column = zip(*rows, strict=True) if rows else [()] * len(self.names)
-        return {
-            parameter: self._written(column, values)
-            for (column, parameter), values in zip(self._parameters.items(), by_column, strict=True)
-        }
+    def parameters(self, rows: Sequence[Sequence[Any]], **rendered: Iterable[str]) -> dict[str, str]:
+        """Return the parameters for rows, each of values in the order of the columns that are not rendered.
+
+        Values may be ids, times, words, truths and numbers of any size; those of ``jsonb`` dataclasses, too.
+        """
+        by_column = [*zip(*rows, strict=True)] or [()] * len(self._written)
+        listed = to_json(by_column).decode()
+        columns = listed[2:-2].split(_NEXT)
+        if len(columns) != len(by_column) or _ESCAPE in listed:
+            forms = zip(by_column, self._forms, strict=True)
+            columns = [_one_by_one(values, is_json=form == "[%s]") for values, form in forms]
+        parameters = dict(zip(self._written, map(mod, self._forms, columns), strict=True))
+        for column, values in rendered.items():
+            parameters[self._parameters[column]] = f"[{','.join(values)}]"
+        return parameters
 
     def _array(self, column: str) -> str:
         return f"CAST(:{self._parameters[column]} AS {self._types[column]}[])"
 
-    def _written(self, column: str, values: Sequence[Any]) -> str:
-        if column in self._rendered:
-            return f"[{','.join(values)}]"
-        if self._types[column] == "jsonb":
-            return to_json(values).decode()
-        return array(values)
+
+def _one_by_one(values: Sequence[Any], *, is_json: bool) -> str:
+    """Return a column's values, one of which may be a text with an escape: in an array there are just two."""
+    return ",".join(
+        _escaped(value) if isinstance(value, str) and not is_json else to_json(value).decode()
+        for value in values
+    )
 
 
-def array(values: Sequence[Any]) -> str:
-    """Return values as Postgres reads an array: ids, times, words, numbers of any size, None.
-
-    JSON writes the same between other brackets, unless a text needs an escape: here there are just two.
-    """
-    listed = to_json(values).decode()
-    if "\\" in listed:
-        listed = f"[{','.join(map(_escaped, values))}]"
-    return f"{{{listed[1:-1]}}}"
-
-
-def _escaped(value: object) -> str:
-    if not isinstance(value, str):
-        return to_json(value).decode()
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{quoted}"'
+def _escaped(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

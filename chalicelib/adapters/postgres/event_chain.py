@@ -38,7 +38,7 @@ EVENTS: Final = Columns(
         "packed": "bytea",
         "chain": "bytea",
     },
-    rendered=frozenset({"data"}),
+    rendered=["data"],
 )
 """Events as a statement is given them; ``step`` is the place, from 1, of the order that each is of."""
 
@@ -82,7 +82,7 @@ def chained_rows(
         packs: Whether long fields are packed, and hashes that a later one covers left out; releases before
             migration 0022 can do nothing with such rows.
     """
-    after, rows = [], []
+    after, rows, said_of = [], [], []
     attempt, said, time = 0, "", ""
     for place, (events, head) in enumerate(zip(steps, heads, strict=False), 1):
         chain, at = head, None
@@ -99,9 +99,10 @@ def chained_rows(
             short = ""
             if packs and status in PACKED:
                 short, data = (_packed_again if status is OrderStatus.PENDING else packed)(data).hex(), "{}"
-            rows.append((place, seq, str(status), attempt, time, data, short, shown))
+            rows.append((place, seq, str(status), attempt, time, short, shown))
+            said_of.append(data)
         after.append(chain)
-    return EVENTS.parameters(rows), after
+    return EVENTS.parameters(rows, data=said_of), after
 
 
 class Heads:
