@@ -32,6 +32,8 @@ class Columns:
         self.names: Final = tuple(types)
         self._types = types
         self._parameters = {column: f"{name}_{column}" for column in types}
+        self.number: Final = f"cardinality({self._array(self.names[0])})"
+        """How many rows there are, for the statement."""
         written = [column for column in types if column not in rendered]
         self._written = [self._parameters[column] for column in written]
         self._forms = ["[%s]" if types[column] == "jsonb" else "{%s}" for column in written]
@@ -45,10 +47,9 @@ class Columns:
                 no constant is a tenth of that to it.
         """
         first = self.names[0]
-        keys = self._array(first)
-        source = f"unnest({keys}) WITH ORDINALITY AS given ({first}, place)"
+        source = f"unnest({self._array(first)}) WITH ORDINALITY AS given ({first}, place)"
         if are_few:
-            source = f"(SELECT * FROM {source} LIMIT cardinality({keys})) AS given"
+            source = f"(SELECT * FROM {source} LIMIT {self.number}) AS given"
         values = [
             column if column == first else f"{self.value(column)} AS {column}"
             for column in columns or self.names

@@ -5,6 +5,9 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
+from pydantic_core import to_json
+
+from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Asked, DatabaseSession, Statement
 from chalicelib.adapters.simulated_market.legs import rows_of
@@ -13,48 +16,72 @@ from chalicelib.adapters.simulated_market.pool_rows import MarketPool, rows_chan
 from chalicelib.adapters.simulated_market.swap_execution import BUCKETS, Books, Landed
 from chalicelib.values import value
 
-# The limit is for the planner, which expects a hundred rows of a function, and
-# would read all bins rather than look up so many.
-_MOVES: Final = """
+_POOLS: Final = Columns(
+    "pools", {"pool_id": "text", "version": "bigint", "state": "jsonb"}, rendered=["state"]
+)
+_BINS: Final = Columns(
+    "bins",
+    {
+        "pool_id": "text",
+        "version": "bigint",
+        "bin_id": "int",
+        "amount_x": "numeric",
+        "amount_y": "numeric",
+    },
+)
+_VAULTS: Final = Columns("vaults", {"pool_id": "text", "token": "text"} | dict.fromkeys(BUCKETS, "numeric"))
+_WALLETS: Final = Columns("wallets", {"address": "text", "token": "text", "units": "numeric"})
+_LANDED: Final = Columns(
+    "landed",
+    {
+        "signature": "text",
+        "wallet": "text",
+        "order_id": "uuid",
+        "attempt": "int",
+        "error": "text",
+        "input_units": "numeric",
+        "output_units": "numeric",
+        "height": "bigint",
+        "moment_ms": "bigint",
+        "legs": "jsonb",
+    },
+    rendered=["legs"],
+)
+_SEEN: Final = Columns("seen", {"pool_id": "text", "version": "bigint"})
+_HELD: Final = Columns("held", {"address": "text", "token": "text", "needed": "numeric"})
+
+_MOVES: Final = f"""
     pool AS (
         UPDATE market.pools AS old SET state = new.state, version = new.version
-        FROM jsonb_to_recordset(CAST(:pools AS jsonb)) AS new (pool_id text, state jsonb, version bigint)
-        WHERE old.pool_id = new.pool_id {condition}
+        FROM {_POOLS.rows()} AS new
+        WHERE old.pool_id = new.pool_id {{condition}}
     ),
     bin AS (
         UPDATE market.bins AS old
         SET amount_x = new.amount_x, amount_y = new.amount_y, version = new.version
-        FROM (
-            SELECT * FROM jsonb_to_recordset(CAST(:bins AS jsonb))
-                AS row (pool_id text, bin_id integer, amount_x numeric, amount_y numeric, version bigint)
-            LIMIT jsonb_array_length(CAST(:bins AS jsonb))
-        ) AS new
-        WHERE (old.pool_id, old.bin_id) = (new.pool_id, new.bin_id) {condition}
+        FROM {_BINS.rows(are_few=True)} AS new
+        WHERE (old.pool_id, old.bin_id) = (new.pool_id, new.bin_id) {{condition}}
     ),
     vault AS (
         UPDATE market.vaults AS old
         SET tradable = old.tradable + new.tradable, lp_fees = old.lp_fees + new.lp_fees,
             protocol_fees = old.protocol_fees + new.protocol_fees,
             fund_fees = old.fund_fees + new.fund_fees, creator_fees = old.creator_fees + new.creator_fees
-        FROM jsonb_to_recordset(CAST(:vaults AS jsonb))
-            AS new (pool_id text, token text, tradable numeric, lp_fees numeric,
-                    protocol_fees numeric, fund_fees numeric, creator_fees numeric)
-        WHERE (old.pool_id, old.token) = (new.pool_id, new.token) {condition}
+        FROM {_VAULTS.rows()} AS new
+        WHERE (old.pool_id, old.token) = (new.pool_id, new.token) {{condition}}
     ),
     wallet AS (
         UPDATE market.wallets AS old SET balance = old.balance + new.units
-        FROM jsonb_to_recordset(CAST(:wallets AS jsonb)) AS new (address text, token text, units numeric)
-        WHERE (old.address, old.token) = (new.address, new.token) {condition}
+        FROM {_WALLETS.rows()} AS new
+        WHERE (old.address, old.token) = (new.address, new.token) {{condition}}
     )"""
-_INTO_LEDGER: Final = """
+_INTO_LEDGER: Final = f"""
     INSERT INTO market.transactions
         (signature, slot, height, wallet, order_id, attempt, error, input_units, output_units,
          legs, landed_at)
-    SELECT signature, {place}.height, {place}.height, wallet, order_id, attempt, error,
-           input_units, output_units, legs, to_timestamp({place}.moment_ms / 1000.0)
-    FROM jsonb_to_recordset(CAST(:landed AS jsonb))
-        AS new (signature text, height bigint, wallet text, order_id uuid, attempt integer, error text,
-                input_units numeric, output_units numeric, legs jsonb, moment_ms bigint)"""
+    SELECT signature, {{place}}.height, {{place}}.height, wallet, order_id, attempt, error,
+           input_units, output_units, legs, to_timestamp({{place}}.moment_ms / 1000.0)
+    FROM {_LANDED.rows()} AS new"""
 
 _WRITE: Final = Statement(f"""
     WITH {_MOVES.format(condition="")},
@@ -76,12 +103,10 @@ _WRITE_AS_SEEN: Final = Statement(f"""
         SELECT height, moment_ms FROM moment CROSS JOIN market.chain
         WHERE chain.epoch = :epoch AND extract(epoch FROM chain.genesis_at)::text = :genesis
             AND height BETWEEN :first_height AND :last_height AND moment_ms / 1000 = :now_s
-            AND jsonb_array_length(CAST(:seen AS jsonb)) = (
-                SELECT count(*) FROM jsonb_to_recordset(CAST(:seen AS jsonb))
-                    AS seen (pool_id text, version bigint) JOIN market.pools USING (pool_id, version))
-            AND jsonb_array_length(CAST(:held AS jsonb)) = (
-                SELECT count(*) FROM jsonb_to_recordset(CAST(:held AS jsonb))
-                    AS held (address text, token text, needed numeric)
+            AND {_SEEN.number} = (
+                SELECT count(*) FROM {_SEEN.rows()} AS seen JOIN market.pools USING (pool_id, version))
+            AND {_HELD.number} = (
+                SELECT count(*) FROM {_HELD.rows()} AS held
                     JOIN market.wallets USING (address, token) WHERE balance >= needed)
     ),
     {_MOVES.format(condition="AND EXISTS (SELECT FROM block)")},
@@ -140,15 +165,8 @@ def write(session: DatabaseSession, block: NewBlock) -> Snapshot:
     if not block.records and not block.taken:
         return block.before
     moved = _moved_pools(block.before, block.books)
-    rows = _moves(block.before, block.books, moved) | {
-        "taken": json_rows(list(block.taken)),
-        "landed": json_rows(
-            [
-                _transaction_row(record.landed) | {"height": record.height, "moment_ms": record.moment_ms}
-                for record in block.records
-            ]
-        ),
-    }
+    landed = _landed([(each.landed, each.height, each.moment_ms) for each in block.records])
+    rows = _moves(block.before, block.books, moved) | landed | {"taken": json_rows(list(block.taken))}
     session.finish((_WRITE, rows))
     return replace(block.before, pools={**block.before.pools, **moved})
 
@@ -161,21 +179,19 @@ def write_as_seen(
     Returns the snapshot that is true from now on, and what landed; None if nothing was written.
     """
     moved = _moved_pools(seen.before, books)
-    rows = _moves(seen.before, books, moved) | {
-        "landed": json_rows([_transaction_row(each) for each in landed]),
-        "epoch": seen.before.epoch,
-        "genesis": seen.genesis,
-        "first_height": seen.heights[0],
-        "last_height": seen.heights[1],
-        "now_s": seen.now_s,
-        "seen": json_rows([{"pool_id": pool.pool_id, "version": pool.version} for pool in seen.pools]),
-        "held": json_rows(
-            [
-                {"address": address, "token": token, "needed": units}
-                for (address, token), units in seen.needed.items()
-            ]
-        ),
-    }
+    rows = (
+        _moves(seen.before, books, moved)
+        | _landed([(each, None, None) for each in landed])
+        | _SEEN.parameters([(pool.pool_id, pool.version) for pool in seen.pools])
+        | _HELD.parameters([(*wallet, units) for wallet, units in seen.needed.items()])
+        | {
+            "epoch": seen.before.epoch,
+            "genesis": seen.genesis,
+            "first_height": seen.heights[0],
+            "last_height": seen.heights[1],
+            "now_s": seen.now_s,
+        }
+    )
     _, found = session.finish(locks, (_WRITE_AS_SEEN, rows))
     if not found:
         return None
@@ -193,40 +209,39 @@ def _moved_pools(before: Snapshot, books: Books) -> Mapping[str, MarketPool]:
     return moved
 
 
-def _moves(before: Snapshot, books: Books, moved: Mapping[str, MarketPool]) -> dict[str, str]:
-    rows: dict[str, Sequence[dict[str, Any]]] = {
-        "pools": [
-            {"pool_id": pool.pool_id, "state": scalars_of(pool.state), "version": pool.version}
-            for pool in moved.values()
-        ],
-        "bins": [
-            {"pool_id": pool_id, "version": pool.version, **changed._asdict()}
-            for pool_id, pool in moved.items()
-            for changed in rows_changed(before.pools[pool_id].state, pool.state)
-        ],
-        "vaults": [
-            {"pool_id": pool_id, "token": token, **dict(zip(BUCKETS, units, strict=True))}
-            for (pool_id, token), units in books.vault_moves.items()
-        ],
-        "wallets": [
-            {"address": address, "token": token, "units": units}
-            for (address, token), units in books.wallet_moves.items()
-        ],
-    }
-    return {name: json_rows(found) for name, found in rows.items()}
+def _moves(before: Snapshot, books: Books, moved: Mapping[str, MarketPool]) -> dict[str, Any]:
+    bins = [
+        (pool_id, pool.version, bin_.bin_id, bin_.amount_x, bin_.amount_y)
+        for pool_id, pool in moved.items()
+        for bin_ in rows_changed(before.pools[pool_id].state, pool.state)
+    ]
+    states = [to_json(scalars_of(pool.state)).decode() for pool in moved.values()]
+    return (
+        _POOLS.parameters([(pool.pool_id, pool.version) for pool in moved.values()], state=states)
+        | _BINS.parameters(bins)
+        | _VAULTS.parameters([(*vault, *units) for vault, units in books.vault_moves.items()])
+        | _WALLETS.parameters([(*wallet, units) for wallet, units in books.wallet_moves.items()])
+    )
 
 
-def _transaction_row(landed: Landed) -> dict[str, Any]:
+def _landed(transactions: Sequence[tuple[Landed, int | None, int | None]]) -> dict[str, str]:
+    """Return what is written of transactions; those without height and moment get the statement's."""
+    return _LANDED.parameters(
+        [(*_values_of(landed), height, moment_ms) for landed, height, moment_ms in transactions],
+        legs=[to_json(rows_of(landed.legs)).decode() for landed, _, _ in transactions],
+    )
+
+
+def _values_of(landed: Landed) -> tuple[Any, ...]:
     message = landed.transaction.message
     order_id = message.instruction.order_id
-    return {
-        "signature": landed.transaction.signature,
-        "wallet": message.wallet,
+    return (
+        landed.transaction.signature,
+        message.wallet,
         # The nil id says that no order asked for it: a market maker's own trade.
-        "order_id": None if order_id == NO_ORDER else order_id,
-        "attempt": message.instruction.attempt,
-        "error": landed.error,
-        "input_units": landed.input_units,
-        "output_units": landed.output_units,
-        "legs": rows_of(landed.legs),
-    }
+        None if order_id == NO_ORDER else order_id,
+        message.instruction.attempt,
+        landed.error,
+        landed.input_units,
+        landed.output_units,
+    )

@@ -9,29 +9,31 @@ transaction that is dead by then has passed. (PostgreSQL's clock must not be set
 Among themselves, landings lock the pools and then the wallets they touch, in order of their keys.
 """
 
-import json
 from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
 from chalicelib.adapters.postgres.statements import Asked, Statement
 
 LANDING_LOCK: Final = 0x6D61726B6574  # "market"; the only advisory lock in this schema
 TRIES_MAX: Final = 5
 
-_LOCK: Final = Statement("""
+_POOLS: Final = Columns("pools", {"pool_id": "text"})
+_WALLETS: Final = Columns("wallets", {"address": "text", "token": "text"})
+
+_LOCK: Final = Statement(f"""
     WITH landing AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(:landing_lock)),
     pool AS MATERIALIZED (
         SELECT pool_id FROM market.pools
-        WHERE pool_id IN (SELECT jsonb_array_elements_text(CAST(:pool_ids AS jsonb)))
+        WHERE pool_id IN (SELECT pool_id FROM {_POOLS.rows()} AS named)
         ORDER BY pool_id FOR UPDATE
     ),
     wallet AS MATERIALIZED (
         SELECT address FROM market.wallets
-        WHERE (address, token) IN (
-            SELECT item ->> 0, item ->> 1 FROM jsonb_array_elements(CAST(:wallets AS jsonb)) AS item)
+        WHERE (address, token) IN (SELECT address, token FROM {_WALLETS.rows()} AS named)
         ORDER BY address, token FOR UPDATE
     )
     SELECT (SELECT count(*) FROM landing), (SELECT count(*) FROM pool), (SELECT count(*) FROM wallet)
@@ -48,11 +50,8 @@ def locks(pool_ids: Collection[str], wallets: Collection[tuple[str, str]]) -> As
 
     What it then reads, it reads in a statement of its own: a statement sees what was committed when it began.
     """
-    return _LOCK, {
-        "landing_lock": LANDING_LOCK,
-        "pool_ids": json.dumps(sorted(pool_ids)),
-        "wallets": json.dumps(sorted(wallets)),
-    }
+    named = _POOLS.parameters([(pool_id,) for pool_id in pool_ids]) | _WALLETS.parameters([*wallets])
+    return _LOCK, named | {"landing_lock": str(LANDING_LOCK)}
 
 
 def unless_lost(work: Callable[[], Result]) -> Result | None:
