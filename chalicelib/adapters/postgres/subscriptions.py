@@ -8,14 +8,14 @@ subscription live. No event is lost between the two, and ``replayed_to`` keeps e
 other sent.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
 
 from chalicelib.adapters.postgres.error_translation import translated_errors
-from chalicelib.adapters.postgres.rows import json_rows
+from chalicelib.adapters.postgres.rows import json_rows, text_array
 from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
 from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.ids import id_text
@@ -26,27 +26,23 @@ from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
 EVERY_ORDER: Final = UUID(int=0)
 _REPLAYED_ORDERS_MAX: Final = 100
 
-# What a connection says of one order goes before what it says of all. One whose token has expired gets
-# nothing more, even before the sweep closes it; one that could not be noted has no row. LATERAL, since a
-# join would be free to read all that the account ever subscribed to. In one row: each of a batch's would be
-# a message of its own, which the driver takes apart value by value.
+# One whose token has expired gets nothing more, even before the sweep closes it; one that could not be noted
+# has no row. LATERAL, since a join would be free to read all connections. In one row: each of a batch's would
+# be a message of its own, which the driver takes apart value by value.
 _SUBSCRIPTIONS: Final = Statement("""
-SELECT jsonb_agg(jsonb_build_array(order_id, connection_id, live, replayed_to, batched, is_of_all)) AS found
+SELECT jsonb_agg(jsonb_build_array(order_id, account_id, connection_id, live, replayed_to,
+    coalesce(c.batched, false))) AS found
 FROM (
-SELECT DISTINCT ON (w.order_id, s.connection_id)
-    w.order_id, s.connection_id, s.live, s.replayed_to, coalesce(c.batched, false) AS batched, s.is_of_all
-FROM jsonb_to_recordset(CAST(:orders AS jsonb)) AS w(order_id uuid, account_id text)
-CROSS JOIN LATERAL (
-    SELECT connection_id, live, replayed_to, false AS is_of_all FROM subscriptions
-    WHERE order_id = w.order_id AND account_id = w.account_id
+    SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
     UNION ALL
-    SELECT connection_id, live, replayed_to, true FROM subscriptions
-    WHERE order_id = CAST(:every AS uuid) AND account_id = w.account_id
+    SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
+    WHERE order_id = CAST(:every AS uuid) AND account_id = ANY(CAST(:accounts AS text[]))
 ) AS s
-LEFT JOIN connections c USING (connection_id)
+LEFT JOIN LATERAL (
+    SELECT batched, expires_at FROM connections WHERE connection_id = s.connection_id OFFSET 0
+) AS c ON true
 WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
-ORDER BY w.order_id, s.connection_id, s.is_of_all
-) AS each_once
 """)
 
 _BEGIN_REPLAY: Final = text("""
@@ -129,25 +125,40 @@ DELETE FROM subscriptions WHERE (connection_id, order_id) IN (
 _DISCONNECTED: Final = text("DELETE FROM connections WHERE connection_id = ANY(:connection_ids)")
 
 
-def question(orders: Iterable[Order]) -> Asked:
+def question(orders: Sequence[Order]) -> Asked:
     """Return what asks for the subscriptions to orders."""
-    names = {id_text(order.order_id): order.account_id for order in orders}
-    asked = [{"order_id": name, "account_id": account_id} for name, account_id in names.items()]
-    return _SUBSCRIPTIONS, {"orders": json_rows(asked), "every": str(EVERY_ORDER)}
+    return _SUBSCRIPTIONS, {
+        "order_ids": f"{{{','.join(id_text(order.order_id) for order in orders)}}}",
+        "accounts": text_array(*sorted({order.account_id for order in orders})),
+        "every": str(EVERY_ORDER),
+    }
 
 
-def by_order(orders: Iterable[Order], rows: Sequence[Row]) -> Subscribed:
-    """Return what the answer to ``question`` says of each of the orders."""
-    subscribed: Subscribed = {}
-    by_name: dict[str, tuple[UUID, list[Subscription]]] = {}
-    for order in orders:
-        order_id = order.order_id
-        found = subscribed[order_id] = []
-        by_name[id_text(order_id)] = order_id, found
+def by_order(orders: Sequence[Order], rows: Sequence[Row]) -> Subscribed:
+    """Return what the answer to ``question`` says of each of the orders.
+
+    What a connection says of one order goes before what it says of all of its account.
+    """
+    by_name = {id_text(order.order_id): order for order in orders}
+    subscribed: Subscribed = {order.order_id: [] for order in orders}
+    of_all = []
     (row,) = rows
-    for name, *rest in row.found or ():
-        order_id, found = by_name[name]
-        found.append(Subscription(order_id, *rest))
+    for name, account_id, connection_id, live, replayed_to, batched in row.found or ():
+        order = by_name.get(name)
+        if order is None:
+            of_all.append((account_id, connection_id, live, replayed_to, batched))
+        elif order.account_id == account_id:
+            subscribed[order.order_id].append(
+                Subscription(order.order_id, connection_id, live, replayed_to, batched)
+            )
+    for order in by_name.values() if of_all else ():
+        found = subscribed[order.order_id]
+        named = {each.connection_id for each in found}
+        found += [
+            Subscription(order.order_id, connection_id, live, replayed_to, batched, is_of_all=True)
+            for account_id, connection_id, live, replayed_to, batched in of_all
+            if account_id == order.account_id and connection_id not in named
+        ]
     return subscribed
 
 
