@@ -59,3 +59,13 @@ def test_no_rows_are_none(database_url: str) -> None:
     asked = Statement(f"SELECT * FROM {_COLUMNS.rows('id', 'said')} AS given")  # noqa: S608  # as above
     assert Database(engine).execute(asked, _parameters([])) == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("word", ["],[", '"],["', "plain", "NULL", "{a,b}"])
+def test_text_that_looks_like_the_end_of_a_column_is_none(database_url: str, word: str) -> None:
+    columns = Columns("given", {"id": "int", "word": "text", "said": "jsonb"})
+    engine = make_engine(database_url)
+    asked = Statement(f"SELECT * FROM {columns.rows()} AS given")  # noqa: S608  # as above
+    found = Database(engine).execute(asked, columns.parameters([(1, word, [[1], [word]]), (2, "b", None)]))
+    engine.dispose()
+    assert [tuple(row) for row in found] == [(1, word, [[1], [word]]), (2, "b", None)]
