@@ -14,7 +14,6 @@ from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.protocol import State
 
-from chalice_offline.gateway.client_frames import FrameEnds, whole_text
 from chalice_offline.gateway.settings import FRAME_BYTES_MAX
 
 _ABNORMAL_CLOSURE = 1006  # RFC 6455, 7.1.5: no close frame was received
@@ -54,8 +53,6 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._frame_ends = FrameEnds()
-        self._text_bytes_max = min(self.conn.max_message_size or 0, self.conn.max_fragment_size or 0)
 
     @cached_property
     def gone(self) -> asyncio.Event:
@@ -104,16 +101,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         if self._failed:
             return  # the rest of a message refused already
-        if self._frame_ends.is_between and self.conn.state is State.OPEN and self.conn.current_size is None:
-            payload = None if self.conn.extensions else whole_text(data, bytes_max=self._text_bytes_max)
-            if payload is not None:
-                self.frames, self.curr_msg_data_type = [payload], "text"
-                self.send_receive_event_to_app()
-                return
-        are_frames = self.handshake_initiated
         super().data_received(data)
-        if are_frames:
-            self._frame_ends.follow(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             # websockets has its answer ready (414, 431), but uvicorn waits for a request.
             self._failed = True

@@ -5,7 +5,6 @@ found out once. Where the guard says yes this does too, and otherwise nothing: a
 refused by the guard, which knows why.
 """
 
-import hashlib
 import hmac
 import re
 import time
@@ -25,8 +24,6 @@ _SERVICE: Final = "sqs"
 # As MiniStack has it for SQS.
 _TIMELY_S: Final = 15 * 60
 _CALLERS_KEPT: Final = 64
-_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _SIGNATURE: Final = b", Signature="
 _NOTHING: Final = repeat(b"")
 _MOMENT: Final = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
@@ -40,16 +37,14 @@ class _Caller(NamedTuple):
         names: Of the headers that are signed.
         canonical: The canonical request, with a place for the value of each of them, and for the digest.
         scope: As it is signed, between line breaks.
-        inner, outer: The two digests of an HMAC with the signing key (RFC 2104), as far as all messages have
-            them in common; ``hmac.digest`` takes nearly three times as long.
+        key: The signing key, at work: copied for each call.
     """
 
     day: bytes
     names: tuple[bytes, ...]
     canonical: bytes
     scope: bytes
-    inner: "hashlib._Hash"
-    outer: "hashlib._Hash"
+    key: hmac.HMAC
 
 
 class PromptGuard:
@@ -78,11 +73,9 @@ class PromptGuard:
             return False
         digest = sha256(body).hexdigest().encode()
         canonical = caller.canonical % (*map(headers.get, caller.names, _NOTHING), digest)
-        to_sign = b"AWS4-HMAC-SHA256\n" + moment + caller.scope + sha256(canonical).hexdigest().encode()
-        inside, outside = caller.inner.copy(), caller.outer.copy()
-        inside.update(to_sign)
-        outside.update(inside.digest())
-        return hmac.compare_digest(outside.hexdigest().encode(), signature)
+        mac = caller.key.copy()
+        mac.update(b"AWS4-HMAC-SHA256\n" + moment + caller.scope + sha256(canonical).hexdigest().encode())
+        return hmac.compare_digest(mac.hexdigest().encode(), signature)
 
     def _found(self, said: bytes) -> _Caller | None:
         """Return who signs so, up to the signature itself, None if it is no caller of SQS with
@@ -98,7 +91,6 @@ class PromptGuard:
             return None
         scope = f"\n{claim.date_stamp}/{claim.region}/{claim.service}/aws4_request\n"
         key = sigv4.derive_signing_key(secret, claim.date_stamp, claim.region, claim.service)
-        block = key.ljust(sha256().block_size, b"\0")
         names = tuple(name.encode() for name in claim.signed_headers.split(";") if name)
         lines = [name.replace(b"%", b"%%") + b":%b" for name in names]
         shown = claim.signed_headers.encode().replace(b"%", b"%%")
@@ -107,8 +99,7 @@ class PromptGuard:
             names,
             b"\n".join((b"POST", b"/", b"", *lines, b"", shown, b"%b")),
             scope.encode(),
-            sha256(block.translate(_INNER)),
-            sha256(block.translate(_OUTER)),
+            hmac.new(key, digestmod="sha256"),
         )
 
 

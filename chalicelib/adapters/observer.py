@@ -1,13 +1,14 @@
 """What operators see: one log line per event of an order, and metrics in CloudWatch's embedded format."""
 
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from chalicelib.adapters.embedded_metrics import COUNT, MILLISECONDS, EmbeddedMetrics
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
 from chalicelib.domain.events import (
     Building,
     Confirmed,
@@ -34,12 +35,13 @@ NAMESPACE: Final = "Orderflow"
 _SAYS_NO_MORE: Final = (Pending, Building)
 
 
-class LoggingObserver:
-    """``Observer`` in the log. Metrics leave with ``flush``, at the end of an invocation."""
+class PowertoolsObserver:
+    """``Observer`` in the log, with Powertools' metrics: they leave with ``flush``, as an invocation ends."""
 
     def __init__(self, amounts: RouteViews) -> None:
         self._amounts = amounts
-        self._metrics = EmbeddedMetrics(namespace=NAMESPACE, service=SERVICE)
+        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        self._is_empty = True
 
     def saw(
         self,
@@ -50,21 +52,22 @@ class LoggingObserver:
         ends = [
             (order, events[-1]) for order, events in committed if events and events[-1].what.status in FINAL
         ]
-        if not ends:
-            return
-        elapsed_ms = [_elapsed_ms(order.accepted_at, end.at) for order, end in ends]
-        self._metrics.add("TimeToFinal", MILLISECONDS, elapsed_ms)
+        for order, end in ends:
+            elapsed_ms = _elapsed_ms(order.accepted_at, end.at)
+            self._metrics.add_metric("TimeToFinal", MetricUnit.Milliseconds, elapsed_ms)
         for status, number in Counter([end.what.status for _, end in ends]).items():
             self.count(f"Orders{status.capitalize()}", number)
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to a counter."""
-        self._metrics.add(name, COUNT, [number])
+        self._is_empty = False
+        self._metrics.add_metric(name, MetricUnit.Count, number)
 
     def flush(self) -> None:
         """Print the metrics gathered since the last time, if any."""
-        for line in self._metrics.lines():
-            sys.stdout.write(f"{line}\n")
+        if not self._is_empty:
+            self._metrics.flush_metrics()
+            self._is_empty = True
 
     def _members(
         self,

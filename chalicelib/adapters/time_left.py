@@ -19,16 +19,11 @@ MARGIN_S: Final = 0.5
 
 
 class TimeLeft:
-    """Without an invocation there is time without end, as in a command or a test.
-
-    Attributes:
-        work_ends_at: On the monotonic clock.
-        all_ends_at: Likewise: of the answer to the client.
-    """
+    """Without an invocation there is time without end, as in a command or a test."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self.work_ends_at = self.all_ends_at = math.inf
+        self._work_ends_at = self._all_ends_at = math.inf
         # A thread's own: one that outlives its invocation must leave nothing of it to the next.
         self._sooner = ContextVar("sooner", default=math.inf)
 
@@ -42,23 +37,19 @@ class TimeLeft:
 
     def at_most(self, seconds: float) -> AbstractContextManager[None]:
         """Let what this thread does within end sooner: it is not worth more of the invocation's time."""
-        return _AtMost(self, seconds)
+        return _AtMost(self._sooner, self._monotonic() + seconds)
 
-    def end_sooner(self, seconds: float) -> Token[float]:
-        """Begin what ``at_most`` does; ``end_as_before`` takes what is returned."""
-        return self._sooner.set(min(self._sooner.get(), self._monotonic() + seconds))
-
-    def end_as_before(self, token: Token[float]) -> None:
-        self._sooner.reset(token)
+    def let_end(self, *, work_at: float, all_at: float) -> None:
+        self._work_ends_at, self._all_ends_at = work_at, all_at
 
     def for_work(self, limit_s: float) -> float:
         """Return how long something may take that is limited to ``limit_s`` by itself; 0 if time is up."""
-        ends_at = min(self.work_ends_at, self._sooner.get())
+        ends_at = min(self._work_ends_at, self._sooner.get())
         return max(0.0, min(limit_s, ends_at - self._monotonic()))
 
     def for_words(self, limit_s: float) -> float:
         """Return the same for the answer to a client, which may take the last of the time."""
-        return max(0.0, min(limit_s, self.all_ends_at - self._monotonic()))
+        return max(0.0, min(limit_s, self._all_ends_at - self._monotonic()))
 
     def has(self, seconds: float) -> bool:
         """Return whether the invocation has time for what cannot be cut short and may take so long.
@@ -66,7 +57,7 @@ class TimeLeft:
         What is worth little time (``at_most``) may still begin it: a secret or a key set is read once for
         many requests, and not at all if each of them were too short for it.
         """
-        return self.work_ends_at - self._monotonic() >= seconds
+        return self._work_ends_at - self._monotonic() >= seconds
 
 
 # Classes, not generators: every order enters several, and a generator takes three times the instructions.
@@ -77,25 +68,24 @@ class _OfInvocation(AbstractContextManager[None]):
         self._last_words_s = last_words_s
 
     def __enter__(self) -> None:
-        left, ends_at = self._left, self._ends_at
-        left.work_ends_at, left.all_ends_at = ends_at - self._last_words_s, ends_at
+        self._left.let_end(work_at=self._ends_at - self._last_words_s, all_at=self._ends_at)
 
     def __exit__(self, *_: object) -> None:
-        self._left.work_ends_at = self._left.all_ends_at = math.inf
+        self._left.let_end(work_at=math.inf, all_at=math.inf)
 
 
 class _AtMost(AbstractContextManager[None]):
     _token: Token[float]
 
-    def __init__(self, left: TimeLeft, seconds: float) -> None:
-        self._left = left
-        self._seconds = seconds
+    def __init__(self, sooner: ContextVar[float], ends_at: float) -> None:
+        self._sooner = sooner
+        self._ends_at = ends_at
 
     def __enter__(self) -> None:
-        self._token = self._left.end_sooner(self._seconds)
+        self._token = self._sooner.set(min(self._sooner.get(), self._ends_at))
 
     def __exit__(self, *_: object) -> None:
-        self._left.end_as_before(self._token)
+        self._sooner.reset(self._token)
 
 
 time_left: Final = TimeLeft()

@@ -27,7 +27,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from chalicelib.adapters.observer import LoggingObserver
+from chalicelib.adapters.observer import PowertoolsObserver
 from chalicelib.adapters.order_spans import OrderSpan, OrderSpans
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
@@ -58,7 +58,7 @@ class TracingObserver:
 
     def __init__(
         self,
-        inner: LoggingObserver,
+        inner: PowertoolsObserver,
         exporter: SpanExporter,
         stage: str,
         monotonic_s: Callable[[], float] = time.monotonic,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from chalicelib.adapters.aws.sqs import SqsOrderQueue
-    from chalicelib.adapters.observer import LoggingObserver
+    from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
     from chalicelib.adapters.traces import TracingObserver
     from chalicelib.domain.transactions import ChainHealth
@@ -158,10 +158,10 @@ class Ports:
         return PostgresWatches(self.engine)
 
     @cached_property
-    def observer(self) -> "LoggingObserver | TracingObserver":
-        from chalicelib.adapters.observer import LoggingObserver
+    def observer(self) -> "PowertoolsObserver | TracingObserver":
+        from chalicelib.adapters.observer import PowertoolsObserver
 
-        own = LoggingObserver(self.event_views.routes)
+        own = PowertoolsObserver(self.event_views.routes)
         if not self.settings.traces:
             return own
         from chalicelib.adapters.traces import TracingObserver, otlp_exporter

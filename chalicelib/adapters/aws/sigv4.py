@@ -7,7 +7,6 @@ together once. ``tests/unit/adapters/aws/test_sigv4.py`` compares the two.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
-import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -21,9 +20,6 @@ from botocore.credentials import Credentials
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DATE: Final = "x-amz-date"
 _SESSION: Final = "x-amz-security-token"
-_BLOCK_BYTES: Final = 64
-_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 Fields = tuple[tuple[str, str], ...]
 """Header names, in lower case, and values."""
@@ -36,16 +32,13 @@ class _Moment(NamedTuple):
         made_from: The second, and the secret key.
         text: The second, as ``20260101T235959Z``.
         scope: Its day, the region and the service.
-        inner, outer: The two digests of an HMAC with the signing key for that scope (RFC 2104), as far as
-            they are the same for each message: copied for each, in a third of the instructions that
-            ``hmac.HMAC`` takes.
+        key: The signing key for that scope, at work: copied for each message.
     """
 
     made_from: tuple[int, str]
     text: str
     scope: str
-    inner: "hashlib._Hash"
-    outer: "hashlib._Hash"
+    key: hmac.HMAC
 
 
 class RequestSigner:
@@ -55,7 +48,7 @@ class RequestSigner:
         self._credentials = credentials
         self._service = service
         self._region = region
-        self._moment = _Moment((-1, ""), "", "", sha256(), sha256())
+        self._moment = _Moment((-1, ""), "", "", hmac.new(b"", digestmod="sha256"))
 
     def request(self, method: str, path: str, fields: Fields, body: bytes, now: datetime) -> bytes:
         """Return a request of HTTP/1.1 as it is sent, with date, signature and length added to its head.
@@ -73,16 +66,15 @@ class RequestSigner:
     ) -> list[bytes]:
         """Return requests that differ in their bodies alone, as ``request`` does."""
         frozen = self._credentials.get_frozen_credentials()
-        _, moment, scope, inner, outer = self._moment_of(now, frozen.secret_key or "")
+        _, moment, scope, key = self._moment_of(now, frozen.secret_key or "")
         draft = _draft(method, path, (*fields, (_SESSION, frozen.token)) if frozen.token else fields)
         canonical, signed, head = _begun(draft, moment, scope, frozen.access_key)
         asked = []
         for body in bodies:
             digest = sha256(f"{canonical}{sha256(body).hexdigest()}".encode()).hexdigest()
-            inside, outside = inner.copy(), outer.copy()
-            inside.update(f"{signed}{digest}".encode())
-            outside.update(inside.digest())
-            whole = f"{head}{outside.hexdigest()}\r\ncontent-length: {len(body)}\r\n\r\n"
+            mac = key.copy()
+            mac.update(f"{signed}{digest}".encode())
+            whole = f"{head}{mac.hexdigest()}\r\ncontent-length: {len(body)}\r\n\r\n"
             asked.append(whole.encode("latin-1") + body)
         return asked
 
@@ -97,9 +89,7 @@ class RequestSigner:
             for part in scope.split("/"):
                 key = hmac.digest(key, part.encode(), "sha256")
             # Replaced in one piece: another thread may be reading it.
-            block = key.ljust(_BLOCK_BYTES, b"\0")
-            inner, outer = sha256(block.translate(_INNER)), sha256(block.translate(_OUTER))
-            self._moment = moment = _Moment(made_from, text, scope, inner, outer)
+            self._moment = moment = _Moment(made_from, text, scope, hmac.new(key, digestmod="sha256"))
         return moment
 
 

@@ -10,7 +10,6 @@ from sqlalchemy import Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
-from sqlalchemy.util.queue import Full, Queue
 
 from chalicelib.adapters.postgres.error_translation import condemns_connection
 from chalicelib.adapters.postgres.prepared import PreparedConnection
@@ -32,38 +31,8 @@ _DEFAULT_HOST: Final = "localhost"
 Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedConnection]
 
 
-class _Spares(Queue[ConnectionPoolEntry]):
-    """The connections that are free, the one used last on top.
-
-    SQLAlchemy's own takes a fifth of a short statement's instructions to find that there is one.
-    """
-
-    _waiting = 0
-
-    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:  # noqa: FBT001, FBT002  # as there
-        with self.mutex:
-            if self.queue:
-                return self.queue.pop()
-            self._waiting += 1
-            try:
-                return super().get(block, timeout)
-            finally:
-                self._waiting -= 1
-
-    def put(self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002  # as there
-        del block, timeout  # the pool never waits for room
-        with self.mutex:
-            if 0 < self.maxsize <= len(self.queue):
-                raise Full
-            self.queue.append(item)
-            if self._waiting:
-                self.not_empty.notify()
-
-
 class TimedPool(QueuePool):
     """A pool whose connections are not waited for beyond the end of the invocation."""
-
-    _queue_class = _Spares
 
     def lend(self) -> Any:
         """Return a connection's entry for a statement that is its own transaction; ``take_back`` takes it.

@@ -69,10 +69,11 @@ class _Translated(AbstractContextManager[None]):
 
 class _Courtesy(AbstractContextManager[None]):
     def __enter__(self) -> None:
-        self._token = time_left.end_sooner(COURTESY_TIME_LIMIT_S)
+        self._limit = time_left.at_most(COURTESY_TIME_LIMIT_S)
+        self._limit.__enter__()
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        time_left.end_as_before(self._token)
+        self._limit.__exit__(None, None, None)
         if error is None:
             return
         _raise_translated(error)

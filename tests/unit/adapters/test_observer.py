@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.observer import LoggingObserver
+from chalicelib.adapters.observer import PowertoolsObserver
 from chalicelib.domain.errors import Code
 from chalicelib.domain.events import (
     Building,
@@ -41,22 +41,22 @@ def life() -> list[OrderEvent]:
 
 
 @pytest.fixture
-def observer() -> Iterator[LoggingObserver]:
-    observer = LoggingObserver(VIEWS.routes)
+def observer() -> Iterator[PowertoolsObserver]:
+    observer = PowertoolsObserver(VIEWS.routes)
     yield observer
     # Metrics belong to the process, not to who gathered them.
     observer.flush()
 
 
 def lines_of(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str], events: Sequence[OrderEvent]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str], events: Sequence[OrderEvent]
 ) -> list[dict[str, Any]]:
     observer.saw([(ORDER, events)], {ORDER.order_id: "request-1"})
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_every_event_is_a_line_that_names_order_and_status(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = life()
     lines = lines_of(observer, capsys, events)
@@ -67,7 +67,7 @@ def test_every_event_is_a_line_that_names_order_and_status(
 
 
 def test_what_an_order_never_changes_stands_in_its_first_line_alone(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unchanging = {"pair": "SOL->USDC", "correlation_id": "request-1"}
     first, second = lines_of(observer, capsys, life()[:2])
@@ -76,14 +76,14 @@ def test_what_an_order_never_changes_stands_in_its_first_line_alone(
 
 
 def test_no_line_says_whose_order_it_is(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = life()
     assert not [line for line in lines_of(observer, capsys, events) if "alice" in line.values()]
 
 
 def test_transaction_stands_in_the_line_of_its_sending_and_what_it_swapped_in_that_of_its_confirmation(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     *_, submitted, confirmed = lines_of(observer, capsys, life())
     assert submitted["txSignature"] == SIGNATURE
@@ -92,7 +92,7 @@ def test_transaction_stands_in_the_line_of_its_sending_and_what_it_swapped_in_th
 
 
 def test_retry_tells_its_attempt_and_a_failure_its_reason(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, again, failed = lines_of(
         observer,
@@ -109,7 +109,7 @@ def test_retry_tells_its_attempt_and_a_failure_its_reason(
 
 
 def test_order_that_rests_says_what_it_waits_for_and_one_that_fired_what_was_seen(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rate = Rate(148 * 10**6, 10**9)
     trigger = Trigger(
@@ -137,7 +137,7 @@ def test_order_that_rests_says_what_it_waits_for_and_one_that_fired_what_was_see
 
 
 def test_price_in_a_token_that_is_not_known_any_more_is_left_out(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seen = Triggered(Rate(1, 1), PriceSource.MARK, 28, 2, "150", "SOL", "GONE", "SOL")
     (line,) = lines_of(observer, capsys, [an_event(3, seen)])
@@ -146,7 +146,7 @@ def test_price_in_a_token_that_is_not_known_any_more_is_left_out(
 
 
 def test_metrics_leave_once_with_the_order_that_ended(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines_of(observer, capsys, [an_event(6, FILL)])
     observer.flush()
@@ -159,7 +159,7 @@ def test_metrics_leave_once_with_the_order_that_ended(
 
 
 def test_orders_that_ended_together_are_counted_by_status_and_timed_each(
-    observer: LoggingObserver, capsys: pytest.CaptureFixture[str]
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ends = [
         an_event(6, FILL),

@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from chalicelib.adapters.observer import LoggingObserver
+from chalicelib.adapters.observer import PowertoolsObserver
 from chalicelib.adapters.traces import PAUSE_S, TracingObserver, otlp_exporter
 from chalicelib.domain.events import Confirmed, Happened, OrderEvent, Pending, Routing, Submitted
 from tests.fakes.orders import NOON, VIEWS, an_order
@@ -71,7 +71,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def test_collector_gets_an_order_as_one_trace_with_the_orders_own_id(collector: Collector) -> None:
     exporter = otlp_exporter()
-    observer = TracingObserver(LoggingObserver(VIEWS.routes), exporter, "dev")
+    observer = TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev")
     for event in EVENTS:
         observer.saw([(ORDER, [event])], {})
     observer.flush()
@@ -95,7 +95,7 @@ def test_collector_that_is_down_is_left_alone_for_a_while_and_costs_no_order(
 ) -> None:
     now_s = [0.0]
     exporter = BrokenExporter()
-    observer = TracingObserver(LoggingObserver(VIEWS.routes), exporter, "dev", lambda: now_s[0])
+    observer = TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev", lambda: now_s[0])
     for _ in range(3):
         observer.saw([(ORDER, EVENTS)], {})
         observer.flush()
@@ -108,5 +108,5 @@ def test_collector_that_is_down_is_left_alone_for_a_while_and_costs_no_order(
 
 def test_nothing_is_sent_when_nothing_was_seen() -> None:
     exporter = BrokenExporter()
-    TracingObserver(LoggingObserver(VIEWS.routes), exporter, "dev").flush()
+    TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev").flush()
     assert exporter.asked == 0
