@@ -18,7 +18,8 @@ class Machine:
             each.mkdir()
 
     def has(self, path: Path, answer: str) -> Path:
-        path.write_text(f"#!/bin/sh\n{answer}\n")
+        """Put a program there; what it says ends with its own name, unless it is told another."""
+        path.write_text(f"#!/bin/sh\n{answer} ${{PROGRAM:-$0}}\n")
         path.chmod(0o755)
         return path
 
@@ -50,6 +51,21 @@ def test_clearly_faster_build_of_the_same_version_is_taken_and_named(machine: Ma
         chosen.stderr
         == f"Using {faster}, 1.2 times as fast as {first} (make clean run PYTHON=... takes another)\n"
     )
+
+
+def test_faster_build_is_known_by_its_best_turn_where_the_machine_is_slow_at_first(machine: Machine) -> None:
+    machine.has(machine.first / "python3", "echo 3 12 0.006")
+    asked = machine.first / "asked"
+    faster = machine.has(
+        machine.second / "python3", f"s=0.004; test -e {asked} || s=0.009; : > {asked}; echo 3 12 $s"
+    )
+    assert machine.chosen().stdout == f"{faster}\n"
+
+
+def test_shim_of_the_first_interpreter_is_no_other_one_however_fast_it_ran(machine: Machine) -> None:
+    first = machine.has(machine.first / "python3", "echo 3 12 0.010")
+    machine.has(machine.second / "python3", f"PROGRAM={first}; echo 3 12 0.005")
+    assert machine.chosen().stdout == f"{first}\n"
 
 
 def test_other_version_is_not_taken_for_its_speed(machine: Machine) -> None:
