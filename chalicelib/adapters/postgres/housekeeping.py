@@ -159,7 +159,7 @@ _COUNT_IDLE: Final = text(f"{_IDLE} SELECT count(*) FROM idle")
 # What arms a watch or notes a mark inserts its pair, or finds that it is there, in the same transaction, and
 # so holds a lock that this one waits for: pairs are looked at when none of those is under way. Others wait
 # behind this one, so it gives up soon, and the next sweep tries again.
-_LOCK_WAIT: Final = text("SELECT set_config('lock_timeout', :ms, true)")
+_LOCK_WAIT: Final = text("SELECT public.for_transaction('lock_timeout', :ms)")
 _LOCK_PAIRS: Final = text("LOCK TABLE watch_pairs IN EXCLUSIVE MODE")
 # References are checked at the statement's end, when both are gone.
 _FORGET_PAIRS: Final = text(f"""
