@@ -69,6 +69,8 @@ class StateDir:
             lock.close()
             raise StateDirInUseError(self.path) from None
         self._lock = lock
+        # One that was killed left its own, whose ports may be another program's by now.
+        self.clear_status()
         self._keep_out_of_git()
 
     def release(self) -> None:

@@ -114,7 +114,7 @@ class WebSocketSession:
             or self._is_serial
             or self._drops_messages
             or self.connection.phase is not Phase.OPEN
-            or self._slots.locked()
+            or not self._slots.free
         ):
             return False
         message = self._routed(text)
@@ -161,8 +161,9 @@ class WebSocketSession:
         """Wait until fewer messages of this caller are with their handlers;
         False if the client leaves meanwhile.
         """
-        if not self._slots.locked():
-            return await self._slots.acquire()
+        if self._slots.free:
+            self._slots.take()
+            return True
         slot, gone = (asyncio.ensure_future(each) for each in (self._slots.acquire(), self._gone.wait()))
         is_taken = False
         try:

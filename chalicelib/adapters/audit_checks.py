@@ -11,7 +11,7 @@ SHOWN_MAX: Final = 20
 """Violations of one check that are reported; the first ones tell the story."""
 
 
-_WHOLE_TABLES: Final = text("SET LOCAL enable_seqscan = on")
+_WHOLE_TABLES: Final = text("SELECT public.for_transaction('enable_seqscan', 'on')")
 
 
 class Breach(Protocol):

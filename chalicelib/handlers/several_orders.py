@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalice.app import Request, Response
+from chalice.app import MultiDict, Request, Response
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import ExecutionError, FieldError
@@ -74,7 +74,11 @@ def cancel_all(request: Request) -> Response:
 def _filters(request: Request) -> dict[str, Any]:
     body = parse_object(request.raw_body, services().access.messages) if request.raw_body else {}
     body = {name: value for name, value in body.items() if value is not None}
-    query: dict[str, Any] = dict(request.query_params or {})
+    given = request.query_params or MultiDict({})
+    query: dict[str, Any] = dict(given)  # the last of each name alone
+    for name in query:
+        if len(given.getlist(name)) > 1:
+            raise FieldError(name, "must stand once in the URL")
     if (types := query.get("types")) is not None:
         query["types"] = types.split(",")
     for name in query.keys() & body.keys():

@@ -28,7 +28,7 @@ from chalicelib.wire.client_frames import (
     parse_client_frame,
     request_id_of,
 )
-from chalicelib.wire.connection_url import check_names, subscription_from_query, wants_batches
+from chalicelib.wire.connection_url import check_names, check_once, subscription_from_query, wants_batches
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.order_fields import (
     ORDER_FIELDS,
@@ -50,6 +50,7 @@ def connect(event: Mapping[str, Any]) -> JsonObject:
     try:
         connection = connection_name(context)
         principal, is_noted_only = connecting_principal(event)
+        check_once(event.get("multiValueQueryStringParameters") or {})
         batched = wants_batches(query)
         services().access.requests.admit(principal.account_id, RequestKind.CONNECT)
         services().access.connections.admit(

@@ -1,7 +1,6 @@
 """What clients send over the WebSocket."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import Field
@@ -15,7 +14,7 @@ from chalicelib.wire.fields import (
     WireModel,
     validated,
 )
-from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, parse_object
+from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, members_of_any_shape, parse_object
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 from chalicelib.wire.resting_fields import meant_fields, names_of
 from chalicelib.wire.resting_frames import (
@@ -102,8 +101,7 @@ def request_id_of(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> str | None:
     """Return the client's mark, if the frame is sound enough to have one, for an error about the rest."""
     try:
         # The mark counts even if the frame is refused for its shape: it tells the client which one was.
-        any_shape = replace(limits, depth_max=limits.bytes_max, text_length_max=limits.bytes_max)
-        return validated(_RequestFields, parse_object(text, any_shape)).request_id
+        return validated(_RequestFields, members_of_any_shape(text, limits.bytes_max)).request_id
     except InvalidRequestError:
         return None
 

@@ -1,6 +1,6 @@
 """What a connection URL may say beside an order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chalicelib.domain.errors import FieldError
@@ -16,6 +16,20 @@ _NO: Final = "0"
 _OF_A_SUBSCRIPTION: Final = frozenset({"orderId", "afterSeq"})
 # ``type`` alone is said by many a URL.
 _MEANT: Final = {plain_name(name): name for name in names_of(OrderFields) - {"type"} | _OF_A_SUBSCRIPTION}
+
+
+def check_once(values: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a URL that says something of ours twice: gateways hand on the last alone.
+
+    Args:
+        values: All that the URL says under each name.
+
+    Raises:
+        FieldError: It does.
+    """
+    for name, said in values.items():
+        if len(said) > 1 and (name == BATCH or plain_name(name.partition(".")[0]) in _MEANT):
+            raise FieldError(name, "must stand once in the URL")
 
 
 def wants_batches(query: Mapping[str, str]) -> bool:

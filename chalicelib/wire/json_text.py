@@ -76,12 +76,17 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
     """Return the members of a JSON object.
 
     Raises:
-        InvalidRequestError: Not JSON (RFC 8259), not an object, or beyond a limit.
+        InvalidRequestError: Not JSON (RFC 8259), not an object, beyond a limit, or with a member that stands
+            twice: RFC 8259 leaves open which of two amounts counts, so neither does.
     """
     if len(text) * _CHARACTER_BYTES_MAX > limits.bytes_max and _bytes(text) > limits.bytes_max:
         raise _refusal(f"must have at most {limits.bytes_max} bytes", Code.MESSAGE_TOO_LARGE)
     try:
-        value = _decoded(text)
+        if isinstance(text, bytes):
+            text = text.decode(json.detect_encoding(text), "surrogatepass")
+            value = _DECODER.decode(text)
+        else:
+            value = _decoded(text)
     except RecursionError as error:
         raise _too_deep(limits) from error
     except ValueError as error:
@@ -90,14 +95,28 @@ def parse_object(text: str | bytes, limits: JsonLimits = DEFAULT_LIMITS) -> dict
         raise _refusal("must be a JSON object", Code.INVALID_JSON)
     if not _is_surely_within(text, limits):
         _check(value, limits)
+    # As nearly always, each colon is one member's, and all of them are there.
+    if text.count(":") != len(value):
+        _OF_NAMES.decode(text)
     return value
 
 
-def _decoded(text: str | bytes) -> Any:
+def members_of_any_shape(text: str, bytes_max: int) -> dict[str, Any]:
+    """Return what can be read of an object that may be refused for its shape, the last of members that stand
+    twice; nothing of what is no object.
+    """
+    if _bytes(text) > bytes_max:
+        return {}
+    try:
+        value = _decoded(text)
+    except (RecursionError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _decoded(text: str) -> Any:
     """Return what ``json.loads`` would: it makes a decoder for each call."""
-    if isinstance(text, bytes):
-        text = text.decode(json.detect_encoding(text), "surrogatepass")
-    elif text.startswith("\ufeff"):
+    if text.startswith("\ufeff"):
         raise ValueError("a byte order mark")
     try:
         value, end = _SCAN(text, 0)
@@ -111,14 +130,12 @@ def _bytes(text: str | bytes) -> int:
     return len(text) if isinstance(text, bytes) else len(text.encode(errors="surrogatepass"))
 
 
-def _is_surely_within(text: str | bytes, limits: JsonLimits) -> bool:
+def _is_surely_within(text: str, limits: JsonLimits) -> bool:
     """Return whether a message needs no look at its members, as nearly all need none: nothing in it is longer
     than itself, nor nested deeper than it has brackets.
     """
     if len(text) > limits.text_length_max:
         return False
-    if isinstance(text, bytes):
-        return text.count(b"{") + text.count(b"[") <= limits.depth_max
     return text.count("{") + text.count("[") <= limits.depth_max
 
 
@@ -143,6 +160,14 @@ def _check(message: dict[str, Any], limits: JsonLimits) -> None:
                 waiting.append((member, depth + 1, name))
 
 
+def _names_once(pairs: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in pairs:
+        if name in names:
+            raise FieldError(name, "must stand once in its object")
+        names.add(name)
+
+
 def _too_deep(limits: JsonLimits) -> InvalidRequestError:
     return _refusal(f"must be nested at most {limits.depth_max} deep", Code.JSON_TOO_DEEP)
 
@@ -158,6 +183,8 @@ def _integer(digits: str) -> int | NumberText:
 
 
 _DECODER: Final = json.JSONDecoder(parse_float=NumberText, parse_int=_integer, parse_constant=NumberText)
+_OF_NAMES: Final = json.JSONDecoder(object_pairs_hook=_names_once, parse_int=NumberText)
+"""Finds members that stand twice, and keeps nothing."""
 
 # Where a document has no space around it, ``decode`` does only this, in twice the time.
 _SCAN: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]  # as json uses it

@@ -20,7 +20,7 @@ from infra.cli.session import CliSession
     help="Only these.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@as_a_client("REST", "http://127.0.0.1:3000/api")
+@as_a_client("REST")
 @click.pass_obj
 def cancel_all(
     session: CliSession,

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import click
 import httpx
 
-from infra.cli.session import CliSession
+from infra.cli.session import CliSession, status_file
 
 TIME_LIMIT_S: Final = 30.0
 _TOKEN: Final = click.option(
@@ -16,19 +16,23 @@ _TOKEN: Final = click.option(
 )
 
 
-def as_a_client(name: str, default: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def as_a_client(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the options of a command that talks to one of the APIs."""
-    url = click.option(
-        "--url", help=f"Of the {name} API. Default: that of the runtime that is running ({default})."
-    )
+    url = click.option("--url", help=f"Of the {name} API. Default: that of the runtime that is running.")
     return lambda command: url(_TOKEN(command))
 
 
 def address(session: CliSession, url: str | None, name: str) -> str:
-    """Return the URL that was given, else the running runtime's."""
+    """Return the URL that was given, else the running runtime's.
+
+    No address is tried that neither names: an order and a token would be whose program listens there.
+    """
     found = url or session.running(name)
     if not found:
-        raise click.ClickException("which engine? No runtime is running here: start one, or give --url")
+        raise click.ClickException(
+            f"which engine? No runtime is running with {status_file()}: "
+            "start one (make run), name its directory (ORDERFLOW_HOME), or give --url"
+        )
     return str(found).rstrip("/")
 
 

@@ -1,5 +1,6 @@
 """What every command shares: the database it talks to, and how it prints."""
 
+import fcntl
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -54,8 +55,10 @@ class CliSession:
 
     def running(self, name: str) -> Any:
         """Return what the running runtime says of itself; None if there is none, or it does not say."""
+        if not _is_running():
+            return None
         try:
-            return json.loads((state_dir() / "status.json").read_text(encoding="utf-8")).get(name)
+            return json.loads(status_file().read_text(encoding="utf-8")).get(name)
         except (OSError, ValueError):
             return None
 
@@ -121,12 +124,31 @@ def state_dir() -> Path:
     return Path(os.environ.get("ORDERFLOW_HOME", ".orderflow"))
 
 
-def _running_database_url() -> str:
-    status_file = state_dir() / "status.json"
+def status_file() -> Path:
+    """Return where the runtime at ``ORDERFLOW_HOME`` says of itself what tools want to know."""
+    return state_dir() / "status.json"
+
+
+def _is_running() -> bool:
+    """Return whether a runtime holds its directory's lock.
+
+    A killed one leaves its status, and its ports may be another program's by now.
+    """
     try:
-        url: str = json.loads(status_file.read_text(encoding="utf-8"))["database_url"]
+        with (state_dir() / "lock").open(encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _running_database_url() -> str:
+    try:
+        url: str = json.loads(status_file().read_text(encoding="utf-8"))["database_url"]
     except (OSError, ValueError, KeyError) as error:
         raise click.ClickException(
-            f"which database? {status_file} names none, so give --database-url or set DATABASE_URL"
+            f"which database? {status_file()} names none, so give --database-url or set DATABASE_URL"
         ) from error
     return url

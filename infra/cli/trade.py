@@ -1,7 +1,6 @@
 """``orderflow trade``: submit an order with the client, and follow it to its end."""
 
 import json
-import os
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,9 +10,10 @@ from uuid import uuid4
 
 import click
 
+from infra.cli.client import address
 from infra.cli.event_lines import event_line
 from infra.cli.order_ids import both_ends
-from infra.cli.session import CliSession, state_dir
+from infra.cli.session import CliSession
 
 if TYPE_CHECKING:
     from orderflow_client.sync import Client, Order
@@ -85,7 +85,7 @@ def trade(
     from orderflow_client.sync import Client
 
     try:
-        with Client(url or running_url(), token, rest_url=rest_url) as client:
+        with Client(address(session, url, "url"), token, rest_url=rest_url) as client:
             if is_dry:
                 click.echo(json.dumps(client.preview(**order).raw))
                 return
@@ -123,11 +123,3 @@ def _trigger(stop: str | None, take_profit: str | None) -> dict[str, str] | None
         raise click.UsageError("--stop and --take-profit are two orders")
     price = stop if stop is not None else take_profit
     return None if price is None else {"price": price, "when": "above" if stop is None else "below"}
-
-
-def running_url() -> str:
-    """Return the address of the runtime at ``ORDERFLOW_HOME``, else where one listens by default."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        status = json.loads((state_dir() / "status.json").read_text(encoding="utf-8"))
-        return str(status["url"])
-    return f"http://127.0.0.1:{os.environ.get('ORDERFLOW_PORT', '3000')}"

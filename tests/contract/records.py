@@ -91,7 +91,10 @@ class Store:
 
 
 def in_memory() -> Store:
-    tables = Tables(SteppingClock().now)
+    return on_tables(Tables(SteppingClock().now))
+
+
+def on_tables(tables: Tables) -> Store:
     queries, subscriptions = MemoryQueries(tables), MemorySubscriptions(tables)
 
     def connected(connection_id: str, batched: bool) -> None:

@@ -108,6 +108,8 @@ def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) ->
             assert (last["status"], last["seq"]) == ("canceled", 3)
         assert trader.ask(action="cancelAll")["canceled"] == 0
         assert rest.request("DELETE", "/orders", json={"pair": "SOL"}).status_code == 400
+        twice = rest.delete("/orders", params=[("types", "limit"), ("types", "sniper")])
+        assert (twice.status_code, twice.json()["details"][0]["field"]) == (400, "types")
 
 
 def test_commands_are_clients_of_the_running_engine(instance: Instance, trader: Trader) -> None:
@@ -127,7 +129,7 @@ def test_commands_are_clients_of_the_running_engine(instance: Instance, trader: 
     unknown = CliRunner().invoke(orderflow, ["watch", str(uuid4())], env=environment)
     assert "ORDER_NOT_FOUND" in unknown.stderr
     nowhere = {"ORDERFLOW_HOME": "nowhere", "DATABASE_URL": None}
-    assert "No runtime is running here" in CliRunner().invoke(orderflow, ["watch"], env=nowhere).stderr
+    assert "No runtime is running" in CliRunner().invoke(orderflow, ["watch"], env=nowhere).stderr
 
 
 def test_market_that_is_moved_is_what_markets_show(instance: Instance, rest: httpx.Client) -> None:

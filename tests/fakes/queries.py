@@ -1,6 +1,7 @@
 """The reading side of the record in memory: queries, reservations, housekeeping and the archive."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.ports import OrderView
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, SweepPart
-from chalicelib.services.recovery.turns import Rest
+from chalicelib.services.recovery.turns import ACCOUNTS_MAX, Place, Rest
 from tests.fakes.tables import OrderRow, Tables
 
 
@@ -68,17 +69,35 @@ class MemoryHousekeeping:
         self._tables = tables
         self._resumed_at: dict[UUID, datetime] = {}
 
-    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:  # noqa: ARG002  # all at once
-        since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
-        return SweepPart(
-            [
-                StrandedOrder(id_, row.state.order.account_id)
-                for id_, row in self._tables.orders.items()
-                if row.state.status not in FINAL | RESTING
-                and row.lease_until < since
-                and not self._waits(id_, row.lease_until)
-            ]
+    def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
+        under_way = sorted(
+            (row.state.order.account_id, *_place(row))
+            for row in self._tables.orders.values()
+            if row.state.status not in FINAL | RESTING
         )
+        turn, share, rest = self._turn({account_id for account_id, _, _ in under_way}, rest, limit)
+        found, more = [], []
+        for place in turn:
+            own = [(at, id_) for account_id, at, id_ in under_way if account_id == place.account_id]
+            part = [each for each in own if place.at is None or each > (place.at, place.order_id)][:share]
+            found += [StrandedOrder(id_, place.account_id) for _, id_ in part if self._is_stranded(id_)]
+            if len(part) == share:
+                more.append(Place(place.account_id, *part[-1]))
+        return SweepPart(found, rest.with_more(more))
+
+    def _is_stranded(self, order_id: UUID) -> bool:
+        lease_until = self._tables.orders[order_id].lease_until
+        since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
+        return lease_until < since and not self._waits(order_id, lease_until)
+
+    def _turn(self, accounts: Iterable[str], rest: Rest, limit: int) -> tuple[list[Place], int, Rest]:
+        """Return whose turn it is, how much of each, and what is left without them, as Postgres does."""
+        most = min(limit, ACCOUNTS_MAX)
+        before = rest.before or self._tables.now() - timedelta(seconds=BEHIND_AFTER_S)
+        seen_to = rest.seen_to
+        found = [] if seen_to is None else [each for each in sorted(accounts) if each > seen_to][:most]
+        turn, left = replace(rest, before=before).turn(found, most)
+        return turn, limit // max(1, len(turn)), left
 
     def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         since = self._tables.now() - timedelta(seconds=UNPUBLISHED_AFTER_S)
@@ -103,14 +122,31 @@ class MemoryHousekeeping:
         self._resumed_at |= dict.fromkeys(order_ids, now)
         unpublished |= dict.fromkeys((id_ for id_ in order_ids if id_ in unpublished), now)
 
-    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:  # noqa: ARG002  # as above
+    def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:
+        waiting = {key: row for key, row in self._tables.subscriptions.items() if not row.live}
+        turn, share, rest = self._turn({row.account_id for row in waiting.values()}, rest, limit)
+        again = self._tables.now() + timedelta(seconds=SENT_AGAIN_AFTER_S - BEHIND_AFTER_S)
+        behind, more = [], []
+        for place in turn:
+            own = [
+                (row.updated_at, key)
+                for key, row in waiting.items()
+                if row.account_id == place.account_id and rest.before and row.updated_at < rest.before
+            ]
+            part = [key for _, key in sorted(own)[:share]]
+            for key in part:
+                waiting[key].updated_at = again
+                behind.append(SubscriptionBehind(key[0], place.account_id, key[1], waiting[key].replayed_to))
+            if len(part) == share:
+                more.append(place)
+        return SweepPart(behind, rest.with_more(more))
+
+    def note_unsent(self, behind: Sequence[SubscriptionBehind]) -> None:
         now = self._tables.now()
-        behind = []
-        for (connection_id, order_id), row in list(self._tables.subscriptions.items()):
-            if not row.live and row.updated_at < now - timedelta(seconds=BEHIND_AFTER_S):
-                row.updated_at = now + timedelta(seconds=SENT_AGAIN_AFTER_S - BEHIND_AFTER_S)
-                behind.append(SubscriptionBehind(connection_id, row.account_id, order_id, row.replayed_to))
-        return SweepPart(behind)
+        for each in behind:
+            row = self._tables.subscriptions.get((each.connection_id, each.order_id))
+            if row is not None and not row.live and row.updated_at > now:
+                row.updated_at = now - timedelta(seconds=BEHIND_AFTER_S)
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         now = self._tables.now()

@@ -21,7 +21,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/unpublished.py": "tests/integration/test_cancel_all_in_queue.py",
     "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",
     "chalicelib/adapters/postgres/engine.py": "tests/integration/test_engine.py",
-    "chalicelib/adapters/postgres/housekeeping.py": "tests/integration/test_sweep_order.py",
+    "chalicelib/adapters/postgres/housekeeping.py": "tests/contract/test_sweep.py",
     "chalicelib/adapters/postgres/audit_rules.py": "tests/integration/test_operations.py",
     "chalicelib/adapters/postgres/consumer_notes.py": "tests/integration/test_operations.py",
     "chalicelib/adapters/postgres/refusal_tally.py": "tests/integration/test_operations.py",

@@ -7,12 +7,13 @@ must be done within one request, so a record too large for that is refused inste
 import json
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.audit_checks import AuditCheck, reads_whole_tables
@@ -27,6 +28,7 @@ TIME_LIMIT_S: Final = 4
 
 _RULE_ID_CHARS_MAX: Final = 128
 
+_TIME_LIMIT: Final = text("SELECT public.for_transaction('statement_timeout', :limit)")
 _ORDERS: Final = text(f"SELECT count(*) FROM (SELECT FROM orders LIMIT {ORDERS_MAX + 1}) AS counted")
 _RESULTS: Final = text("SELECT rule_id, ran_at, held_at, duration_ms, violations FROM audit_rules")
 _NOTE: Final = text("""
@@ -107,10 +109,9 @@ class PostgresAuditRules:
         return next(each for each in self.results() if each.rule_id == rule_id)
 
     def _violations(self, check: AuditCheck) -> list[tuple[str, str]]:
-        snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ")
         try:
-            with snapshot.begin() as connection:
-                connection.execute(text(f"SET LOCAL statement_timeout = '{TIME_LIMIT_S}s'"))
+            with _snapshot(self._engine) as connection:
+                connection.execute(_TIME_LIMIT, {"limit": f"{TIME_LIMIT_S}s"})
                 reads_whole_tables(connection)
                 if connection.execute(_ORDERS).scalar_one() > ORDERS_MAX:
                     raise _too_large(f"there are more than {ORDERS_MAX} orders")
@@ -119,6 +120,19 @@ class PostgresAuditRules:
             if _is_time_out(error):
                 raise _too_large(f"a statement took over {TIME_LIMIT_S} s") from error
             raise
+
+
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one moment. SQLAlchemy's own would set the session's isolation level, which
+    pins the session of RDS Proxy to its client for good.
+    """
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        try:
+            yield connection
+        finally:
+            connection.exec_driver_sql("ROLLBACK")
 
 
 def rule_id_of(name: str) -> str:

@@ -96,6 +96,18 @@ FROM part p WHERE s.connection_id = p.connection_id AND s.order_id = p.order_id
 RETURNING s.connection_id, s.account_id, s.order_id, s.replayed_to
 """)
 
+# Not one that was caught up, or marked behind anew, meanwhile: its time is not ahead.
+_NOTE_UNSENT: Final = text(f"""
+WITH unsent AS MATERIALIZED (
+    SELECT s.connection_id, s.order_id FROM subscriptions s
+    JOIN unnest(CAST(:connection_ids AS text[]), CAST(:order_ids AS uuid[])) AS u(connection_id, order_id)
+        USING (connection_id, order_id)
+    WHERE NOT s.live AND s.updated_at > clock_timestamp() FOR UPDATE OF s SKIP LOCKED
+)
+UPDATE subscriptions s SET updated_at = clock_timestamp() - make_interval(secs => {BEHIND_AFTER_S})
+FROM unsent u WHERE s.connection_id = u.connection_id AND s.order_id = u.order_id
+""")
+
 
 def _accounts_of(table: str, condition: str) -> TextClause:
     """Return the statement that names the next accounts with such rows, each found by itself in an index."""
@@ -159,7 +171,7 @@ _COUNT_IDLE: Final = text(f"{_IDLE} SELECT count(*) FROM idle")
 # What arms a watch or notes a mark inserts its pair, or finds that it is there, in the same transaction, and
 # so holds a lock that this one waits for: pairs are looked at when none of those is under way. Others wait
 # behind this one, so it gives up soon, and the next sweep tries again.
-_LOCK_WAIT: Final = text("SELECT set_config('lock_timeout', :ms, true)")
+_LOCK_WAIT: Final = text("SELECT public.for_transaction('lock_timeout', :ms)")
 _LOCK_PAIRS: Final = text("LOCK TABLE watch_pairs IN EXCLUSIVE MODE")
 # References are checked at the statement's end, when both are gone.
 _FORGET_PAIRS: Final = text(f"""
@@ -227,6 +239,14 @@ class PostgresHousekeeping:
         numbers = Counter(each.account_id for each in found)
         # What was taken is not found again: an account that has more begins with it.
         return SweepPart(found, rest.with_more([each for each in turn if numbers[each.account_id] == share]))
+
+    def note_unsent(self, behind: Sequence[SubscriptionBehind]) -> None:
+        named = {
+            "connection_ids": [each.connection_id for each in behind],
+            "order_ids": [str(each.order_id) for each in behind],
+        }
+        with translated_errors(), self._single.connect() as connection:
+            connection.execute(_NOTE_UNSENT, named)
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         with translated_errors(), self._single.connect() as connection:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import Message, ResumeMessage, SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.isolation import one_by_one, together_or_alone
@@ -103,6 +104,10 @@ class Housekeeping(Protocol):
         """
         ...
 
+    def note_unsent(self, behind: Sequence[SubscriptionBehind]) -> None:
+        """Note that no message was sent for these, so that they are found again at once."""
+        ...
+
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         """Return connections past their time."""
         ...
@@ -196,7 +201,13 @@ class Sweep:
 
     def _catch_up(self, rest: Rest) -> tuple[int, Rest | None]:
         part = self._housekeeping.subscriptions_behind(rest, limit=SWEPT_MAX)
-        return self._send(part.found, _subscribe_message), part.rest
+        sent: set[SubscriptionBehind] = set()
+        try:
+            return self._send(part.found, _subscribe_message, sent.add), part.rest
+        except RetryableError:
+            # The next run would take their messages to be waiting in the queue.
+            self._housekeeping.note_unsent([each for each in part.found if each not in sent])
+            raise
 
     def _send(
         self,

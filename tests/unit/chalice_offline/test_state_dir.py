@@ -35,6 +35,14 @@ def test_status_is_private_and_goes_away(tmp_path: Path) -> None:
     assert not (tmp_path / "status.json").exists()
 
 
+def test_status_of_an_instance_that_was_killed_goes_when_the_next_one_begins(tmp_path: Path) -> None:
+    StateDir(tmp_path).write_status({"port": 1})
+    state = StateDir(tmp_path)
+    state.acquire()
+    assert not (tmp_path / "status.json").exists()
+    state.release()
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 

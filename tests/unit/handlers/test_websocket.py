@@ -155,6 +155,12 @@ def test_url_that_breaks_a_rule_lets_no_connection_in(wired: Wired, query: dict[
     assert wired.parts.queue.messages == []
 
 
+def test_url_that_says_an_amount_twice_lets_no_connection_in(wired: Wired) -> None:
+    twice = {name: [value] for name, value in ORDER.items()} | {"amount": ["1", "2"]}
+    assert connected(ORDER, multiValueQueryStringParameters=twice) == (400, "INVALID_REQUEST")
+    assert wired.parts.queue.messages == []
+
+
 def test_connection_that_asked_for_batches_is_noted_as_such(wired: Wired) -> None:
     connected({"batch": "1"})
     assert wired.usage.batched == {"c="}

@@ -94,6 +94,7 @@ def test_broken_rule_is_told_with_its_field(members: dict[str, object], field: s
     [
         ('{"requestId":"r1","action":7}', "r1"),
         ('{"requestId":7}', None),
+        ('{"requestId":"r1","amount":"1","amount":"2"}', "r1"),
         ("[]", None),
         ("{", None),
         ("", None),

@@ -3,7 +3,7 @@
 import pytest
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.wire.connection_url import check_names, subscription_from_query, wants_batches
+from chalicelib.wire.connection_url import check_names, check_once, subscription_from_query, wants_batches
 
 ORDER_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
@@ -17,6 +17,13 @@ def test_batches_are_wanted_by_those_who_say_so(query: dict[str, str], wanted: b
 def test_any_other_wish_is_refused_by_name(value: str) -> None:
     with pytest.raises(FieldError, match="batch must be 1 or 0"):
         wants_batches({"batch": value})
+
+
+@pytest.mark.parametrize("name", ["amount", "orderId", "trigger.price", "batch"])
+def test_what_stands_twice_is_refused_by_name(name: str) -> None:
+    check_once({name: ["1"], "of-a-gateway": ["1", "2"]})
+    with pytest.raises(FieldError, match=f"{name} must stand once in the URL"):
+        check_once({name: ["1", "2"]})
 
 
 def test_subscription_begins_where_the_url_says() -> None:

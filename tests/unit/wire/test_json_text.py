@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.domain.errors import Code, FieldProblem, InvalidRequestError
+from chalicelib.domain.errors import Code, FieldError, FieldProblem, InvalidRequestError
 from chalicelib.wire.json_text import JsonLimits, JsonObject, canonical, parse_object
 from chalicelib.wire.server_frames import json_text
 
@@ -31,6 +31,40 @@ def test_text_that_is_no_json_is_refused(text: str | bytes) -> None:
 @pytest.mark.parametrize("text", ["[]", "null", "1", '"x"', "true"])
 def test_value_that_is_no_object_is_refused(text: str) -> None:
     assert refusal_of(text).message == "message must be a JSON object"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"amount":"1","amount":"2"}',
+        '{"amount":"1","amount":"1"}',
+        '{"amount" : "1","amount" :"2"}',
+        '{"amount":1,"\\u0061mount":2}',
+        '{"side":"sell","trigger":{"price":"1:2","amount":1,"amount":2}}',
+        '{"orders":[{"amount":"1"},{"amount":"1","side":"buy","amount":"2"}]}',
+        '{"amount":"1","requestId":"' + "x:" * 250 + '","amount":"2"}',
+        '{"a":' + "1" * 400 + ',"amount":1,"amount":2}',
+        '{"amount":"1","amount":"2"}'.encode("utf-16"),
+    ],
+)
+def test_member_that_stands_twice_is_refused_by_its_name(text: str | bytes) -> None:
+    refusal = refusal_of(text)
+    assert refusal.code is Code.INVALID_REQUEST
+    assert refusal.details == (FieldProblem("amount", "must stand once in its object"),)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "a:", ":"]), st.sampled_from(["1", '":"', '{"a":[]}']))),
+    st.sampled_from(["", " "]),
+)
+def test_members_are_refused_exactly_if_one_stands_twice(members: list[tuple[str, str]], space: str) -> None:
+    text = "{" + ",".join(f'"{name}"{space}:{space}{value}' for name, value in members) + "}"
+    names = [name for name, _ in members]
+    try:
+        is_refused = len(parse_object(text)) < 0
+    except FieldError as refusal:
+        is_refused = refusal.details[0].problem == "must stand once in its object"
+    assert is_refused == (len(set(names)) < len(names))
 
 
 @pytest.mark.parametrize("text", ["[" * 16_000 + "]" * 16_000, '{"a":' * 5_000 + "1" + "}" * 5_000])

@@ -1,7 +1,9 @@
 """The guard's quick yes, against the guard itself."""
 
+import hmac
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +33,23 @@ def request(
     )
     lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
     return {name: value for name, _, value in lines}, body
+
+
+def signed_for(day: str, moment: str) -> tuple[dict[bytes, bytes], bytes]:
+    """Return a call of a moment that is signed soundly, with the key of a day."""
+    scope = f"{day}/us-east-1/sqs/aws4_request"
+    key = b"AWS4secret"
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    fields = dict(FIELDS) | {"x-amz-date": moment}
+    names = ";".join(sorted(fields))
+    lines = "".join(f"{name}:{fields[name]}\n" for name in sorted(fields))
+    canonical = f"POST\n/\n\n{lines}\n{names}\n{sha256(b'{}').hexdigest()}"
+    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    said = f"AWS4-HMAC-SHA256 Credential=known/{scope}, SignedHeaders={names}, Signature={signature}"
+    fields["authorization"] = said
+    return {name.encode(): value.encode() for name, value in fields.items()}, b"{}"
 
 
 def is_refused(guard: Guard, headers: dict[bytes, bytes], body: bytes) -> bool:
@@ -70,6 +89,28 @@ def test_what_the_guard_refuses_is_not_let_in(how: dict[str, Any]) -> None:
     made = request(**how)
     assert is_refused(GUARD, *made)
     assert not PromptGuard(GUARD).lets_in(*made)
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_scope_of_another_day_than_the_calls_own_lets_nothing_in(days: int) -> None:
+    """AWS: "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP"."""
+    now = datetime.now(UTC)
+    of_today = signed_for(f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}")
+    assert not is_refused(GUARD, *of_today)
+    guard = PromptGuard(GUARD)
+    assert guard.lets_in(*of_today)
+    of_another = signed_for(f"{now + timedelta(days=days):%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}")
+    assert is_refused(GUARD, *of_another)
+    assert not guard.lets_in(*of_another)
+
+
+def test_call_of_yesterdays_last_minute_is_let_in_with_yesterdays_scope(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    midnight = datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+    monkeypatch.setattr("chalice_offline.services.prompt_guard.time.time", lambda: midnight + 60)
+    assert PromptGuard(GUARD).lets_in(*signed_for("20260101", "20260101T235930Z"))
+    assert not PromptGuard(GUARD).lets_in(*signed_for("20260102", "20260101T235930Z"))
 
 
 @pytest.mark.parametrize(

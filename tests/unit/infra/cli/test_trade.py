@@ -4,12 +4,14 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
 
+from chalice_offline.state_dir import StateDir
 from infra.cli.__main__ import orderflow
-from infra.cli.trade import EXIT_BY_STATUS, OUTCOME_UNKNOWN, running_url
+from infra.cli.trade import EXIT_BY_STATUS, OUTCOME_UNKNOWN
 from orderflow_client import FINAL
 from tests.fakes.engine_server import LIFE, FakeEngine
 from tests.unit.orderflow_client.test_sync import an_engine
@@ -102,9 +104,42 @@ def test_words_that_make_no_order_are_refused(run: Run, words: tuple[str, ...]) 
     assert run(*words).exit_code == 2
 
 
-def test_address_is_that_of_the_runtime_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def home(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateDir]:
+    """A runtime's directory; a program that it does not name listens at the default port."""
     monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
-    monkeypatch.delenv("ORDERFLOW_PORT", raising=False)
-    assert running_url() == "http://127.0.0.1:3000"
-    (tmp_path / "status.json").write_text('{"url": "http://127.0.0.1:4000"}')
-    assert running_url() == "http://127.0.0.1:4000"
+    monkeypatch.setenv("ORDERFLOW_PORT", str(urlsplit(engine.url).port))
+    monkeypatch.setenv("ORDERFLOW_REST_URL", engine.rest_url)
+    monkeypatch.delenv("ORDERFLOW_URL", raising=False)
+    state = StateDir(tmp_path)
+    yield state
+    state.release()
+
+
+def an_order() -> Result:
+    return CliRunner().invoke(orderflow, ["trade", "sell", "1", "--token", "secret"])
+
+
+def test_order_goes_to_the_runtime_that_runs(home: StateDir, engine: FakeEngine) -> None:
+    home.acquire()
+    home.write_status({"url": engine.url})
+    assert an_order().exit_code == 0
+    assert len(engine.received) == 1
+
+
+def test_without_a_runtime_nothing_is_sent_to_what_listens_at_its_port(
+    home: StateDir, engine: FakeEngine
+) -> None:
+    result = an_order()
+    assert result.exit_code == 1
+    assert engine.credentials == []
+    for word in (str(home.path / "status.json"), "make run", "ORDERFLOW_HOME", "--url"):
+        assert word in result.output
+
+
+def test_what_a_killed_runtime_left_names_no_address(home: StateDir, engine: FakeEngine) -> None:
+    home.acquire()
+    home.write_status({"url": engine.url})
+    home.release()
+    assert an_order().exit_code == 1
+    assert engine.credentials == []

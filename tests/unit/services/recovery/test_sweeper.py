@@ -34,6 +34,7 @@ class Left:
     ) -> None:
         self._stranded, self._lagging, self._expired = stranded, lagging, expired
         self.unpublished: Sequence[StrandedOrder] = ()
+        self.unsent: list[SubscriptionBehind] = []
         self.has_forgotten = False
         self.idle_pairs = 0
         self.resumed: set[UUID] = set()
@@ -59,6 +60,9 @@ class Left:
     def subscriptions_behind(self, rest: Rest, *, limit: int) -> SweepPart[SubscriptionBehind]:
         assert rest == Rest()
         return SweepPart(self._lagging[:limit])
+
+    def note_unsent(self, behind: Sequence[SubscriptionBehind]) -> None:
+        self.unsent += behind
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
         return self._expired[:limit]
@@ -104,6 +108,15 @@ def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
     assert len(swept(left, connections).messages) == 1
     assert connections.gone == {"old="}
     assert left.has_forgotten
+
+
+def test_connections_whose_messages_the_queue_did_not_take_wait_for_the_next_run_alone() -> None:
+    lagging = [SubscriptionBehind("c=", "a", uuid4(), 3), SubscriptionBehind("d=", "b", uuid4(), 0)]
+    left, queue = Left([], lagging), FakeQueue()
+    queue.is_down = True
+    with pytest.raises(RetryableError):
+        Sweep(left, queue, FakeConnections(), in_memory().subscriptions).run()
+    assert left.unsent == lagging
 
 
 def many(number: int) -> list[StrandedOrder]:
