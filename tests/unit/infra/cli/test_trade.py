@@ -102,6 +102,14 @@ def test_words_that_make_no_order_are_refused(run: Run, words: tuple[str, ...]) 
     assert run(*words).exit_code == 2
 
 
+def test_key_that_came_out_empty_is_sent_as_it_is_for_the_engine_to_refuse(
+    engine: FakeEngine, run: Run
+) -> None:
+    run("sell", "1", "--key", "", "--detach")
+    (frame,) = engine.received
+    assert frame["clientOrderId"] == ""
+
+
 def test_address_is_that_of_the_runtime_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORDERFLOW_HOME", str(tmp_path))
     monkeypatch.delenv("ORDERFLOW_PORT", raising=False)
