@@ -170,7 +170,7 @@ class Runtime:
             pages = self._file.gateway.pages.items()
             lines += [f"{name} http://{address}/{self._stages.rest}{path}" for name, path in pages]
         if self._services.emulator_credentials is not None:
-            lines.append(f"AWS {self._services.sqs_endpoint}  credentials: . {self._state.path / 'aws.env'}")
+            lines.append(f"AWS {self._services.sqs_endpoint}  credentials: {self._state.aws_env_command}")
         lines += [
             f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues.specs
         ]

@@ -147,6 +147,11 @@ class StateDir:
             lines = [f"export {name}={shlex.quote(value)}\n" for name, value in status["aws"].items()]
             write_private(self.path / "aws.env", "".join(["unset AWS_PROFILE AWS_SESSION_TOKEN\n", *lines]))
 
+    @property
+    def aws_env_command(self) -> str:
+        """The shell command that reads ``aws.env``, to be pasted."""
+        return f". {shlex.quote(str(self.path / 'aws.env'))}"
+
     def clear_status(self) -> None:
         for name in ("status.json", "aws.env"):
             (self.path / name).unlink(missing_ok=True)

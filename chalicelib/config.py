@@ -72,8 +72,8 @@ class Settings(BaseModel):
             from the fourth time on, up to eight times this.
         batch_hold_ms: How long events for a batched connection wait for more of them.
         packed_events: Whether long fields of events are packed, which releases before 0.3 cannot read.
-        archive_url: A folder, or ``s3://bucket/prefix``, that what ended ``retention_days`` ago is moved
-            to by the clock; empty: nothing is.
+        archive_url: A folder's whole path, or ``s3://bucket/prefix``, that what ended
+            ``retention_days`` ago is moved to by the clock; empty: nothing is.
         client_order_keys_days: How long after its end a retry finds an order; then the record forgets it.
         metrics: Whether ``GET /metrics`` answers.
         traces: Whether orders are told to an OpenTelemetry collector; where that is, its own variables say.

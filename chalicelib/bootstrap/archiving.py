@@ -18,14 +18,18 @@ _ANSWER_S: Final = 5
 
 
 def archive_store(url: str, *, region: str, endpoint_url: str = "") -> ArchiveStore:
-    """Return the store that a URL names: ``s3://bucket/prefix``, or else a folder.
+    """Return the store that a URL names: ``s3://bucket/prefix``, or a folder by its whole path.
+
+    A path from where a process happens to stand would be one folder to functions and another to commands.
 
     Raises:
         ConfigurationError: It names none.
     """
     if not url.startswith(_S3):
         if not url:
-            raise ConfigurationError("ARCHIVE_URL: is missing: a folder, or s3://bucket/prefix")
+            raise ConfigurationError("ARCHIVE_URL: is missing: a folder's whole path, or s3://bucket/prefix")
+        if not Path(url).is_absolute():
+            raise ConfigurationError(f"ARCHIVE_URL: must be a folder's whole path, or s3://…, not {url}")
         from chalicelib.adapters.archive_folder import FolderArchiveStore
 
         return FolderArchiveStore(Path(url))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 import click
@@ -19,7 +20,7 @@ archives: Final[Callable[[Any], Any]] = click.option(
     "archive_url",
     envvar="ARCHIVE_URL",
     show_envvar=True,
-    help="A folder, or s3://bucket/prefix. Default: the folder archive below the state directory.",
+    help="A folder's whole path, or s3://bucket/prefix. Default: archive below the state directory.",
 )
 
 
@@ -31,7 +32,7 @@ def store_at(url: str | None) -> ArchiveStore:
     """
     try:
         return archive_store(
-            url or str(state_dir() / "archive"),
+            url or str(state_dir().absolute() / "archive"),
             region=os.environ.get("AWS_REGION", "us-east-1"),
             endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
         )
@@ -39,11 +40,11 @@ def store_at(url: str | None) -> ArchiveStore:
         raise click.ClickException(str(error)) from error
 
 
-def archived(url: str | None, place: str, order_id: str) -> ArchivedOrder:
-    """Return an order from its archive.
+def archived(url: str | None, place: str, digest: bytes, order_id: str) -> ArchivedOrder:
+    """Return an order from its archive, given the archive's SHA-256.
 
     Raises:
-        ClickException: It cannot be read there.
+        ClickException: It cannot be read there, or is not what was written.
     """
     told = f"the order is archived in {place}, which"
     try:
@@ -55,6 +56,8 @@ def archived(url: str | None, place: str, order_id: str) -> ArchivedOrder:
         raise click.ClickException(f"{told} cannot be read: {error}") from error
     if content is None:
         raise click.ClickException(f"{told} is not there: --archives says where archives are")
+    if sha256(content).digest() != digest:
+        raise click.ClickException(f"{told} is not what was written: see orderflow audit")
     if found is None:
         raise click.ClickException(f"{told} does not hold it")
     return found

@@ -116,9 +116,9 @@ def order(session: CliSession, order_id: str, *, archive_url: str | None) -> Non
         events = [written_event(each) for each in connection.execute(_EVENTS, parameters).scalars()]
         attempts = list(connection.execute(_ATTEMPTS, parameters).scalars())
         transactions = list(connection.execute(_TRANSACTIONS, parameters).scalars())
-        place = place_of(connection, parameters["order_id"])
-    if place is not None:
-        whole = archived(archive_url, place, parameters["order_id"])
+        archive = place_of(connection, parameters["order_id"])
+    if archive is not None:
+        whole = archived(archive_url, *archive, parameters["order_id"])
         events, transactions = list(whole.events), list(whole.transactions)
         attempts = [
             {name: value for name, value in each.items() if name != "payload"} for each in whole.attempts

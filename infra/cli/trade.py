@@ -79,7 +79,9 @@ def trade(
     order["type"] = "market" if terms["limit_price"] is None else "limit"
     order["trigger"] = _trigger(stop, take_profit)
     # Made here, so that it can be named whatever interrupts the sending.
-    order["client_order_id"] = key = order["client_order_id"] or str(uuid4())
+    if order["client_order_id"] is None:
+        order["client_order_id"] = str(uuid4())
+    key = order["client_order_id"]
     sys.path.append(str(PACKAGE))
     from orderflow_client import OrderflowError, UnknownOutcomeError
     from orderflow_client.sync import Client

@@ -4,6 +4,7 @@ On Linux and macOS, as ``chalice_offline.cloud``; the tests run it on Linux.
 """
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ def _ready(cloud: Cloud) -> tuple[str, ...]:
     return (
         f"ready: AWS_ENDPOINT_URL={cloud.endpoint}",
         "deploy into it with: make deploy TARGET=ministack",
-        f"its credentials, for other tools: . {cloud.variables_file}",
+        f"its credentials, for other tools: . {shlex.quote(str(cloud.variables_file))}",
     )
 
 

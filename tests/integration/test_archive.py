@@ -263,11 +263,14 @@ def test_audit_reads_archives_and_finds_what_is_missing_or_changed(engine: Engin
     whole = path.read_bytes()
     path.write_bytes(whole + b"\0")
     assert broken() == ["is not what was written"]
+    told = command(engine, tmp_path, "order", str(ids[0]))
+    assert told.exit_code == 1
+    assert "is not what was written: see orderflow audit" in told.output
     path.unlink()
     assert broken() == ["is missing"]
     (order_id, *_) = ids
     with pytest.raises(ClickException, match="is not there: --archives says where archives are"):
-        archived(str(tmp_path), path.relative_to(tmp_path).as_posix(), str(order_id))
+        archived(str(tmp_path), path.relative_to(tmp_path).as_posix(), b"", str(order_id))
 
 
 def test_record_is_sound_without_what_is_archived(engine: Engine, tmp_path: Path) -> None:

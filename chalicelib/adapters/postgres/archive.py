@@ -69,7 +69,8 @@ SELECT public.archive_with_transactions(:place, :sha256, CAST(:day AS date), CAS
 """)
 _FORGET: Final = text("SELECT public.forget_orders(CAST(:kept_days AS int))")
 _PLACE_OF: Final = text("""
-SELECT a.place FROM orders o JOIN archives a USING (archive_id) WHERE o.order_id = CAST(:order_id AS uuid)
+SELECT a.place, a.sha256 FROM orders o JOIN archives a USING (archive_id)
+WHERE o.order_id = CAST(:order_id AS uuid)
 """)
 _ARCHIVES: Final = text("""
 SELECT archive_id, place, sha256, orders, events, attempts, transactions, forgotten_at FROM archives
@@ -159,10 +160,13 @@ def _landing_problem(order: ArchivedOrder) -> str | None:
     return None if landed == said else f"{said} by its own account, and in the ledger {landed}"
 
 
-def place_of(connection: Connection, order_id: str) -> str | None:
-    """Return the archive that holds an order's events and attempts; None if the record does."""
-    found: str | None = connection.execute(_PLACE_OF, {"order_id": order_id}).scalar()
-    return found
+def place_of(connection: Connection, order_id: str) -> tuple[str, bytes] | None:
+    """Return the archive that holds an order's events and attempts, and its SHA-256.
+
+    None if the record holds them.
+    """
+    found = connection.execute(_PLACE_OF, {"order_id": order_id}).one_or_none()
+    return None if found is None else (found.place, bytes(found.sha256))
 
 
 def found_in(archive: bytes, order_id: str) -> ArchivedOrder | None:

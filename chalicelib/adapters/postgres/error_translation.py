@@ -33,6 +33,14 @@ _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", 
 _STATEMENT_UNKNOWN: Final = "40003"
 _PASSING_STATES: Final = frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03"}) | _SESSION_STATES
 
+# What its operator has to mend; no other fault of a server that answers is said by name.
+_NO_ANSWER: Final = "the database did not answer"
+_REASONS: Final = {
+    "25006": "the database takes no writes",
+    "53100": "the database's disk is full",
+    "53300": "the database takes no more connections",
+}
+
 # Said of a statement that was prepared before a migration changed what it returns. pg8000's connections
 # prepare it anew; psycopg's would go on with the old one.
 _FEATURE_NOT_SUPPORTED: Final = "0A000"
@@ -93,8 +101,8 @@ def _raise_translated(error: BaseException) -> None:
         if not is_passing(error):
             return
         if error.statement is not None and _may_have_done_it(error):
-            raise UnansweredError("the database did not answer") from error
-        raise RetryableError("the database did not answer") from error
+            raise UnansweredError(_NO_ANSWER) from error
+        raise RetryableError(_REASONS.get(sqlstate(error) or "", _NO_ANSWER)) from error
     if isinstance(error, OSError):
         raise RetryableError("the database is unreachable") from error
 

@@ -15,7 +15,7 @@ def test_path_names_a_folder_and_s3_a_bucket(tmp_path: Path) -> None:
     assert isinstance(archive_store("s3://bucket/prefix", region="us-east-1"), BucketArchiveStore)
 
 
-@pytest.mark.parametrize("url", ["", "s3://", "s3:///prefix"])
+@pytest.mark.parametrize("url", ["", "s3://", "s3:///prefix", "https://bucket/prefix", "archive"])
 def test_url_that_names_no_store_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="ARCHIVE_URL"):
         archive_store(url, region="us-east-1")

@@ -95,6 +95,15 @@ def test_credentials_are_for_a_shell_to_read_while_the_instance_runs(tmp_path: P
     assert not (tmp_path / "aws.env").exists()
 
 
+def test_command_that_reads_credentials_can_be_pasted_whatever_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "it's $HOME"
+    path.mkdir()
+    state = StateDir(path)
+    state.write_status({"aws": {"AWS_REGION": "here"}})
+    script = f'{state.aws_env_command} && printf "%s" "$AWS_REGION"'
+    assert subprocess.check_output(["/bin/sh", "-c", script], text=True) == "here"
+
+
 def test_directory_ignores_itself_in_git_unless_it_holds_other_things(tmp_path: Path) -> None:
     for name, is_shared in (("own", False), ("shared", True)):
         folder = tmp_path / name

@@ -73,6 +73,20 @@ def test_state_says_whether_the_fault_passes(driver: Any, state: str, *, is_faul
 
 
 @pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("53100", "the database's disk is full"),
+        ("53300", "the database takes no more connections"),
+        ("25006", "the database takes no writes"),
+        ("57014", "the database did not answer"),
+    ],
+)
+def test_fault_that_an_operator_has_to_mend_is_named(driver: Any, state: str, reason: str) -> None:
+    assert str(translated(raised(driver(state)))) == f"SERVICE_UNAVAILABLE: {reason}"
+
+
+@pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
 def test_internal_error_that_ends_the_session_passes(driver: Any) -> None:
     assert is_passing(raised(driver("XX000", "FATAL")))
 

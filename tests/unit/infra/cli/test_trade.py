@@ -104,6 +104,14 @@ def test_words_that_make_no_order_are_refused(run: Run, words: tuple[str, ...]) 
     assert run(*words).exit_code == 2
 
 
+def test_key_that_came_out_empty_is_sent_as_it_is_for_the_engine_to_refuse(
+    engine: FakeEngine, run: Run
+) -> None:
+    run("sell", "1", "--key", "", "--detach")
+    (frame,) = engine.received
+    assert frame["clientOrderId"] == ""
+
+
 @pytest.fixture
 def home(tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateDir]:
     """A runtime's directory; a program that it does not name listens at the default port."""
