@@ -119,7 +119,7 @@ class Exchange:
         """Go on as another process, which knows nothing of the last one,
         and find what that left unfinished.
         """
-        self.services.engine.dispose()
+        self._end_process()
         self.services = self._process()
         with self.owner.begin() as connection:
             connection.execute(text("UPDATE orders SET lease_until = now() WHERE status = 'submitted'"))
@@ -138,8 +138,12 @@ class Exchange:
             connection.commit()
         self.owner.dispose()
 
-    def close(self) -> None:
+    def _end_process(self) -> None:
         self.services.engine.dispose()
+        self.services.clients.executor.shutdown()
+
+    def close(self) -> None:
+        self._end_process()
         self.app.dispose()
         self.owner.dispose()
 

@@ -2,6 +2,7 @@
 and a database login that owns nothing.
 """
 
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
 from tests.support.instance import REPOSITORY, Instance
-from tests.support.threads import ended_backgrounds
+from tests.support.threads import ended_backgrounds, left_behind
 
 ENVIRONMENT: Final = {
     "AUTH_MODE": "jwt",
@@ -83,11 +84,13 @@ def open_house(
 @pytest.fixture(scope="package")
 def exchange(make_database: Callable[[], str]) -> Iterator[Exchange]:
     """A database that has been traded on, for functions that an attacker commands."""
+    known = threading.enumerate()
     with ended_backgrounds():
         made = Exchange(make_database(), f"login_{uuid.uuid4().hex[:8]}")
         made.trade()
         yield made
         made.close()
+    assert left_behind(known) == []
 
 
 @pytest.fixture
