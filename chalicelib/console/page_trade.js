@@ -17,7 +17,7 @@ import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.j
 
 const form = signal({ ...EMPTY });
 const depth = signal(null); // { rows, problem }
-const sending = signal(null); // { clientOrderId, problem } while the outcome of a submit is not known
+const sending = signal(null); // { order, clientOrderId, problem } while the outcome of a submit is not known
 const errors = signal([]);
 const isBusy = signal(false);
 
@@ -304,7 +304,7 @@ function OrderForm() {
       <p class="buttons">
         ${
           sending.value
-            ? html`<button type="button" class="main" onClick=${() => submit(sending.value.clientOrderId)}>
+            ? html`<button type="button" class="main" onClick=${() => submit(sending.value)}>
                 Send again
               </button>`
             : html`<button class="main" disabled=${isBusy.value}>Preview</button>`
@@ -320,9 +320,9 @@ function refused(error) {
 
 const TONES = { passed: 'good', failed: 'bad', waiting: 'rest', unknown: 'busy' };
 
-function Preview({ shown, close }) {
+function Preview({ asked, shown, close }) {
   const isRefused = shown.verdict === 'refused';
-  return html`<p>${sentence(form.value, shown.quote)}</p>
+  return html`<p>${sentence(asked, shown.quote)}</p>
     <p>${shown.summary}</p>
     <details>
       <summary>What was looked at</summary>
@@ -352,9 +352,12 @@ function Preview({ shown, close }) {
 
 async function preview() {
   isBusy.value = true;
+  // What is shown is what is sent, whatever is typed while the server is asked.
+  const asked = form.value;
+  const order = orderOf(asked);
   let shown = null;
   try {
-    shown = await ask('/orders?dryRun=true', { method: 'POST', body: orderOf(form.value) });
+    shown = await ask('/orders?dryRun=true', { method: 'POST', body: order });
   } catch (error) {
     refused(error);
     return;
@@ -363,24 +366,24 @@ async function preview() {
   }
   const isSure = await dialog(
     'Send this order?',
-    ({ close }) => html`<${Preview} shown=${shown} close=${close} />`,
+    ({ close }) => html`<${Preview} asked=${asked} shown=${shown} close=${close} />`,
   );
-  if (isSure) await submit(crypto.randomUUID());
+  if (isSure) await submit({ order, clientOrderId: crypto.randomUUID() });
 }
 
-async function submit(clientOrderId) {
+async function submit({ order, clientOrderId }) {
   isBusy.value = true;
   try {
     const { orderId } = await ask('/orders', {
       method: 'POST',
-      body: { ...orderOf(form.value), clientOrderId },
+      body: { ...order, clientOrderId },
     });
     sending.value = null;
     say('Accepted', 'good');
     go(`order/${orderId}`);
   } catch (error) {
     if (error.isUnknown || error.status >= 500)
-      sending.value = { clientOrderId, problem: `${error.message}.` };
+      sending.value = { order, clientOrderId, problem: `${error.message}.` };
     else {
       sending.value = null;
       refused(error);

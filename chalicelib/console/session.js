@@ -18,9 +18,9 @@ export class ApiError extends Error {
     this.orderId = body.orderId || null;
   }
 
-  // Nothing is known of whether it was done; everything else was refused.
+  // Nothing is known of whether it was done, as after an answer that cannot be read; all else was refused.
   get isUnknown() {
-    return this.status === 0 || this.code === 'OUTCOME_UNKNOWN';
+    return this.status < 400 || this.code === 'OUTCOME_UNKNOWN';
   }
 
   // The same request may succeed in a moment.
@@ -66,6 +66,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   if (mine !== null) headers.Authorization = `Bearer ${mine}`;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
+  let text;
   try {
     response = await fetch(restUrl + path, {
       method,
@@ -75,11 +76,12 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
       credentials: 'omit',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    // It may break off after its head.
+    text = await response.text();
   } catch (error) {
     if (error.name === 'AbortError') throw error;
     throw new ApiError(0, { message: 'the server did not answer' });
   }
-  const text = await response.text();
   // An answer that comes after its account has left is shown to no other, nor does its 401 sign another out.
   if (token.value !== mine) throw new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
   let answer = {};

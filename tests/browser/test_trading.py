@@ -41,6 +41,29 @@ window.fetch = async (url, ...more) => {
 };
 """
 
+# A page whose first answer to an order breaks off: the order was accepted.
+ANSWER_BREAKS_OFF = """
+const real = window.fetch;
+let isFirst = true;
+window.fetch = async (url, options, ...more) => {
+    const answer = await real(url, options, ...more);
+    if (!String(url).endsWith('/orders') || options?.method !== 'POST' || !isFirst) return answer;
+    isFirst = false;
+    const body = new ReadableStream({ start: (body) => body.error(new TypeError('network error')) });
+    return new Response(body, { status: answer.status });
+};
+"""
+# A page whose previews wait until `answer` is called.
+PREVIEW_IS_LATE = """
+const real = window.fetch;
+const called = new Promise((resolve) => { window.answer = resolve; });
+window.fetch = async (url, ...more) => {
+    const answer = await real(url, ...more);
+    if (String(url).endsWith('dryRun=true')) await called;
+    return answer;
+};
+"""
+
 
 def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> None:
     with console("#/trade") as page:
@@ -63,6 +86,38 @@ def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> Non
             "action": "submit", "type": "market", "inputToken": "SOL", "outputToken": "USDC",
             "swapMode": "exactIn", "amount": "1.5", "slippageBps": 50,
         }  # fmt: skip
+
+
+def test_order_whose_answer_broke_off_is_sent_again_as_the_same_order(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    with console("#/trade", before=ANSWER_BREAKS_OFF) as page:
+        page.fill("input[name=amount]", "0.71")
+        page.click("form.order button.main", text="Preview")
+        page.click("dialog[open] button.main")
+        page.click("form.order button.main", text="Send again")
+        page.until("location.hash.startsWith('#/order/')", "the order's page")
+        order_id = page.run("location.hash").removeprefix("#/order/")
+    _confirmed(rest, [order_id])
+    orders = rest.get("/orders?limit=100").json()["orders"]
+    assert [each["orderId"] for each in orders if each["amount"] == "0.71"] == [order_id]
+
+
+def test_order_that_is_sent_is_the_one_that_was_previewed_whatever_the_form_says_by_then(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    with console("#/trade", before=PREVIEW_IS_LATE) as page:
+        page.fill("input[name=amount]", "0.72")
+        page.click("form.order button.main", text="Preview")
+        page.fill("input[name=amount]", "7200")
+        page.run("window.answer(); null")
+        page.shown("dialog[open]")
+        assert page.text("dialog p").startswith("Sell 0.72 SOL")
+        page.click("dialog[open] button.main")
+        page.until("location.hash.startsWith('#/order/')", "the order's page")
+        order_id = page.run("location.hash").removeprefix("#/order/")
+    _confirmed(rest, [order_id])
+    assert rest.get(f"/orders/{order_id}").json()["amount"] == "0.72"
 
 
 def _newest(rest: httpx.Client) -> list[str]:
