@@ -11,7 +11,6 @@ import os
 import sys
 from typing import Final
 
-import botocore.session
 from sqlalchemy.engine import make_url
 
 from chalicelib.adapters.aws.secrets import Secrets, login_url
@@ -65,6 +64,8 @@ def prepare_from_secrets(owner: str, app: str, *, host: str, chain: ChainName = 
 
 def handler(_event: object, _context: object) -> dict[str, str]:
     """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
+    import botocore.session  # noqa: PLC0415 - the command, which every local start waits for, needs none
+
     chain = chain_of(os.environ)
     secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
     owner, app = (

@@ -21,19 +21,33 @@ Connect = Callable[..., Trader]
 
 
 def an_instance(
-    state_dir: Path, *, port: int | None = None, environment: Mapping[str, str] | None = None
+    state_dir: Path,
+    *,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    makes_own_cluster: bool = False,
 ) -> Instance:
     """An instance of the runtime with our app; enter it to wait until it is ready."""
     latencies = AT_ONCE if environment is None else environment
     return Instance(
-        APP, state_dir, "--no-reload", port=port, environment={**PATIENCE, **latencies}, program="infra.run"
+        APP,
+        state_dir,
+        "--no-reload",
+        port=port,
+        environment={**PATIENCE, **latencies},
+        program="infra.run",
+        makes_own_cluster=makes_own_cluster,
     )
 
 
 @pytest.fixture(scope="package")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """The shared instance, latencies off. No test may make it log a traceback."""
-    with an_instance(tmp_path_factory.mktemp("instance") / "state") as instance:
+    """The shared instance, latencies off, which began with nothing, as the first start on a machine does.
+
+    No test may make it log a traceback.
+    """
+    state_dir = tmp_path_factory.mktemp("instance") / "state"
+    with an_instance(state_dir, makes_own_cluster=True) as instance:
         yield instance
     assert tracebacks(instance) == []
 

@@ -1,5 +1,6 @@
 """Migrations, on databases that are not made for tests."""
 
+import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -16,7 +18,7 @@ from chalicelib import migrations
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.migrations import upgrade
+from chalicelib.migrations import newest_revision, upgrade
 from tests.support.postgres_server import sibling
 
 _WAITS_BEYOND_LIMIT = text("""
@@ -63,6 +65,22 @@ def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impati
     with impatient.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "500ms"
+
+
+def test_newest_revision_by_the_files_names_is_the_one_that_all_migrations_lead_to() -> None:
+    assert newest_revision() == ScriptDirectory(Path(migrations.__file__).parent).get_current_head()
+
+
+def test_database_that_lacks_no_migration_is_found_so_without_alembic(
+    impatient: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revision = upgrade(impatient)
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    assert upgrade(impatient) == revision
+    with impatient.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    with pytest.raises(ImportError):
+        upgrade(impatient)
 
 
 def test_nothing_is_compiled_in_sessions_of_a_migrated_database(impatient: Engine) -> None:

@@ -36,22 +36,26 @@ def test_same_seed_gives_same_trace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("defect", "consequence"),
+    ("defect", "consequence", "shown_by"),
     [
-        (sabotage.send_before_commit, "landed that is not on record"),
-        (sabotage.no_lease_no_fence, "was executed 2 times"),
-        (sabotage.height_from_another_node, "is dead on record and landed"),
-        (sabotage.no_margin, "is dead on record and landed"),
-        (sabotage.impatient, "was executed 2 times"),
-        (sabotage.unpublished, "never saw"),
-        (sabotage.published_early, "never saw"),
-        (sabotage.credulous, "never got that"),
-        (sabotage.unheeded, "was accepted and is not on record"),
+        (sabotage.send_before_commit, "landed that is not on record", 1),
+        (sabotage.no_lease_no_fence, "was executed 2 times", 122),
+        (sabotage.height_from_another_node, "is dead on record and landed", 26),
+        (sabotage.no_margin, "is dead on record and landed", 2_727),
+        (sabotage.impatient, "was executed 2 times", 2),
+        (sabotage.unpublished, "never saw", 7),
+        (sabotage.published_early, "never saw", 15),
+        (sabotage.credulous, "never got that", 204),
+        (sabotage.unheeded, "was accepted and is not on record", 0),
     ],
 )
-def test_defect_is_found_within_the_seeds_of_the_suite(defect: Sabotage, consequence: str) -> None:
+def test_defect_is_found_within_the_seeds_of_the_suite(
+    defect: Sabotage, consequence: str, shown_by: int
+) -> None:
     # A missing margin shows in one run of six hundred, and in none of the first ones.
     first = 2_700 if defect is sabotage.no_margin else 0
-    problems = (problem for seed in range(first, first + SEEDS) for problem in run(seed, defect).violations)
+    # The seed that showed it last comes first: with another simulation, it may be another of them.
+    seeds = (shown_by, *range(first, first + SEEDS))
+    problems = (problem for seed in seeds for problem in run(seed, defect).violations)
 
     assert any(consequence in problem for problem in problems)

@@ -1,53 +1,79 @@
-"""One database cluster of a run, made as the runtime makes its own, and copied into the instances' state.
+"""Database clusters of a run, made as the runtime makes its own, and copied into the instances' state.
 
-``initdb`` takes two seconds of processor time, and a copy a tenth of it.
+``initdb`` takes two seconds of processor time, the migrations one, and a copy a tenth of one.
 """
 
+import asyncio
 import fcntl
 import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
 from chalice_offline.logs import Log
 from chalice_offline.services.children import ChildRegister
+from chalice_offline.services.ports import free_port
 from chalice_offline.services.postgres import Postgres
 from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.state_dir import StateDir
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.migrations import upgrade
 
 _PASSWORD: Final = "POSTGRES_PASSWORD"
 _folder: Path | None = None
 
 
 def keep_cluster_in(folder: Path) -> None:
-    """Say where all processes of this run find the cluster; without it, instances make their own."""
+    """Say where all processes of this run find the clusters; without it, instances make their own."""
     global _folder  # noqa: PLW0603 - a run's, as the folder is
     _folder = folder
 
 
-def give_cluster(state_dir: Path) -> None:
-    """Put the cluster and its owner's password into a state directory that has none."""
+def give_cluster(state_dir: Path, *, is_migrated: bool) -> None:
+    """Put a cluster and its owner's password into a state directory that has none.
+
+    Args:
+        is_migrated: With the instance's database, empty and as our migrations leave it; else without one.
+    """
     if _folder is None or (state_dir / "postgres").exists() or (state_dir / "secrets.json").exists():
         return
-    made = _made(_folder)
-    state = StateDir(state_dir)
-    target = state.folder("postgres") / "data"
-    # With its owner, which is not the one who runs the tests if that is root.
-    subprocess.run(("cp", "-a", str(made / "postgres" / "data"), str(target)), check=True)
+    made = _made(_folder / ("migrated" if is_migrated else "new"), is_migrated=is_migrated)
+    # With their owner, who is not the one who runs the tests if that is root.
+    StateDir(state_dir).folder("postgres")
+    subprocess.run(("cp", "-a", f"{made / 'postgres'}/.", str(state_dir / "postgres")), check=True)
     shutil.copy(made / "secrets.json", state_dir / "secrets.json")
 
 
-def _made(folder: Path) -> Path:
+def _made(folder: Path, *, is_migrated: bool) -> Path:
+    folder.parent.mkdir(exist_ok=True)
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            draft = folder.with_suffix(".new")
+            draft = folder.with_suffix(".draft")
             state = StateDir(draft)
             log = Log(sys.stderr)
             register = ChildRegister(state.folder("logs") / "children.json")
-            Postgres(state, 0, register, log)._initialise(postgres_binaries())
+            postgres = Postgres(state, free_port("127.0.0.1"), register, log)
+            if is_migrated:
+                # A test that starts an instance may run in a loop of its own.
+                with ThreadPoolExecutor(1) as executor:
+                    executor.submit(lambda: asyncio.run(_migrate(postgres))).result()
+            else:
+                postgres._initialise(postgres_binaries())
+            log.close()
             assert list(json.loads((draft / "secrets.json").read_text())) == [_PASSWORD]
             draft.rename(folder)
     return folder
+
+
+async def _migrate(postgres: Postgres) -> None:
+    await postgres.start()
+    engine = make_engine(postgres.url)
+    try:
+        await asyncio.to_thread(upgrade, engine)
+    finally:
+        engine.dispose()
+        await postgres.stop()

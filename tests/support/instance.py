@@ -72,7 +72,7 @@ class Instance:
             # Bytecode names its source by size and second: of two edits in one second, the first would stay.
             kept["PYTHONDONTWRITEBYTECODE"] = "1"
         if not makes_own_cluster:
-            give_cluster(state_dir)
+            give_cluster(state_dir, is_migrated=program == "infra.run")
         self.process = subprocess.Popen(
             [sys.executable, "-m", program, "start", *command],
             cwd=REPOSITORY,
