@@ -38,7 +38,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",
-    "gateway/slots.py": "unit/chalice_offline/gateway/test_waiting_messages.py",
     "gateway/session.py": "unit/chalice_offline/gateway/test_message_order.py",
     "gateway/websocket.py": "unit/chalice_offline/gateway/test_access_log.py",
     "prompt_http.py": "unit/chalice_offline/gateway/test_http_protocol.py",
