@@ -11,13 +11,14 @@ import { html } from './html.js';
 import { history, marks, marketsProblem, seen, seenMs } from './markets.js';
 import { EMPTY, has, KINDS, limitLabel, MEANS, orderOf, sentence } from './order_form.js';
 import { Table } from './page_order.js';
-import { ask } from './session.js';
+import { account, ask } from './session.js';
 import { learnTokens, tokens } from './tokens.js';
 import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.js';
 
 const form = signal({ ...EMPTY });
 const depth = signal(null); // { rows, problem }
-const sending = signal(null); // { order, clientOrderId, problem } while the outcome of a submit is not known
+// While the outcome of a submit is not known: { order, clientOrderId, from: whose it is, problem }.
+const sending = signal(null);
 const errors = signal([]);
 const isBusy = signal(false);
 
@@ -192,6 +193,7 @@ const fieldOf = (field) =>
 
 function OrderForm() {
   const { kind } = form.value;
+  const unknown = sending.value?.from === account() ? sending.value : null;
   const symbols = Object.fromEntries(
     (tokens.value.length ? tokens.value : [{ symbol: 'SOL' }, { symbol: 'USDC' }]).map(({ symbol }) => [
       symbol,
@@ -296,15 +298,15 @@ function OrderForm() {
         </ul>`
       }
       ${
-        sending.value &&
+        unknown &&
         html`<p role="alert" class="bad">
-          ${sending.value.problem} Sending it again is safe: it has the same client order id.
+          ${unknown.problem} Sending it again is safe: it has the same client order id.
         </p>`
       }
       <p class="buttons">
         ${
-          sending.value
-            ? html`<button type="button" class="main" onClick=${() => submit(sending.value)}>
+          unknown
+            ? html`<button type="button" class="main" onClick=${() => submit(unknown)}>
                 Send again
               </button>`
             : html`<button class="main" disabled=${isBusy.value}>Preview</button>`
@@ -372,6 +374,7 @@ async function preview() {
 }
 
 async function submit({ order, clientOrderId }) {
+  const from = account();
   isBusy.value = true;
   try {
     const { orderId } = await ask('/orders', {
@@ -383,7 +386,7 @@ async function submit({ order, clientOrderId }) {
     go(`order/${orderId}`);
   } catch (error) {
     if (error.isUnknown || error.status >= 500)
-      sending.value = { order, clientOrderId, problem: `${error.message}.` };
+      sending.value = { order, clientOrderId, from, problem: `${error.message}.` };
     else {
       sending.value = null;
       refused(error);

@@ -21,12 +21,13 @@ from infra.cli import (
     wallet,
     watch,
 )
+from infra.cli.database_faults import DatabaseCommands
 from infra.cli.json_option import accept_json
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
 
-@click.group(name="orderflow")
+@click.group(name="orderflow", cls=DatabaseCommands)
 @click.version_option(VERSION)
 @click.option("--database-url", envvar="DATABASE_URL", help="Default: that of the runtime that is running.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, for scripts.")

@@ -62,7 +62,8 @@ def audit_command(
 ) -> None:
     """Check that no order was lost, doubled or forged and that the books balance.
 
-    Exits with 1 if something is broken; with 3 if nothing is, and the chain cannot tell of all of it.
+    Exits with 1 if something is broken; with 3 if nothing is, and the chain cannot tell of all of it; with 4
+    if the database does not answer.
     """
     solana = SolanaNodes(session, **options)
     against = _against(solana, chain)

@@ -153,16 +153,25 @@ class Page:
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def click(self, selector: str, *, text: str | None = None) -> None:
-        """Click the middle of the first element that fits, as a mouse does: what covers it gets the click."""
-        find = f"""(() => {{
+        """Click the middle of the first element that fits, as a mouse does: what covers it gets the click.
+
+        It must have stood still from one frame to the next: a dialog that opens, or an answer that comes in
+        above it, moves it away from under the mouse.
+        """
+        find = f"""(async () => {{
             const all = [...document.querySelectorAll({json.dumps(selector)})];
             const wanted = {json.dumps(text)};
             const found = all.find((each) => wanted === null || each.innerText.trim() === wanted);
             if (!found || found.disabled) return null;
             found.scrollIntoView({{ block: 'nearest' }});
-            const box = found.getBoundingClientRect();
-            if (!box.width) return null;  // in a dialog that is not open yet
-            return [box.x + box.width / 2, box.y + box.height / 2];
+            const middle = () => {{
+                const box = found.getBoundingClientRect();
+                return box.width ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+            }};
+            const before = middle();
+            if (!before) return null;  // in a dialog that is not open yet
+            await new Promise((pass) => requestAnimationFrame(() => requestAnimationFrame(pass)));
+            return String(middle()) === String(before) ? before : null;
         }})()"""
         x, y = self.until(find, f"{selector} {text or ''}")
         for kind in ("mousePressed", "mouseReleased"):

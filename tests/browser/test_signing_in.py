@@ -40,6 +40,19 @@ window.fetch = async (url, ...more) => {
 """
 
 
+LIVE = "document.querySelector('.link')?.innerText.includes('live')"
+# The answer to an order waits until the test lets it through.
+ACCEPTED_LATE = """
+const real = window.fetch;
+window.fetch = async (url, options, ...more) => {
+    const answer = await real(url, options, ...more);
+    if (String(url).endsWith('/orders') && options?.method === 'POST')
+        await new Promise((pass) => { window.answer = pass; });
+    return answer;
+};
+"""
+
+
 def sign_in(page: Page, token: str) -> None:
     page.fill("input[name=token]", token)
     page.click(".sign-in button.main")
@@ -51,7 +64,7 @@ def test_console_asks_for_a_token_and_keeps_it_in_memory_alone(chromium: Chromiu
         assert broken_rules(page) == []
         token = a_token()
         sign_in(page, token)
-        page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
+        page.until(LIVE, "live")
         kept = "JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie, location.href])"
         assert token not in page.run(kept)
         page.run("location.hash = '#/health'")
@@ -86,6 +99,28 @@ def test_answer_that_comes_after_its_account_has_left_is_shown_to_no_other(
         assert "0 of 0" in page.text(".count")
 
 
+def test_order_whose_account_left_before_its_answer_is_sent_again_by_no_other(
+    chromium: Chromium, secured: Instance
+) -> None:
+    with opened(chromium, secured, "#/trade", before=ACCEPTED_LATE) as page:
+        sign_in(page, a_token())
+        page.until(LIVE, "live")
+        page.fill("input[name=amount]", "0.73")
+        page.click("form.order button.main", text="Preview")
+        page.click("dialog[open] button.main")
+        page.until("window.answer !== undefined", "an answer that is on its way")
+        page.click("header button", text="Sign out")
+        sign_in(page, a_token(account="bob"))
+        page.until(LIVE, "live")
+        page.run("window.answer()")
+        page.until("!document.querySelector('form.order button.main').disabled", "the answer")
+        assert page.text("form.order button.main") == "Preview"
+        page.click("header button", text="Sign out")
+        sign_in(page, a_token())
+        page.until(LIVE, "live")
+        assert page.text("form.order button.main") == "Send again"
+
+
 def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_understood(
     chromium: Chromium, secured: Instance
 ) -> None:
@@ -94,7 +129,7 @@ def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_unders
         alert = "document.querySelector('[role=alert]')?.innerText"
         page.until(f"{alert}?.startsWith('This is no token')", "what it is not")
         sign_in(page, f"Bearer {a_token()}")
-        page.until("document.querySelector('.link')?.innerText.includes('live')", "live")
+        page.until(LIVE, "live")
 
 
 def test_operators_token_opens_the_operators_pages(chromium: Chromium, secured: Instance) -> None:
