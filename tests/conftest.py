@@ -2,10 +2,8 @@
 
 import gc
 import os
-import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -16,14 +14,6 @@ from tests.support.cluster import keep_cluster_in
 from tests.support.postgres_server import migrated_template, postgres_server
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
-
-if sys.dont_write_bytecode:
-    # Every process of a run collects every test, and would compile it, assertions and all, each time anew; so
-    # would each program that a test starts, with all that it imports.
-    sys.dont_write_bytecode = False
-    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 # What collecting the tests makes stays to the end, and is not searched for garbage, then or later.
 gc.disable()

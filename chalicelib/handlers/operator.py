@@ -13,6 +13,7 @@ from chalicelib.domain.errors import FieldError, RetryableError
 from chalicelib.handlers import operator_views as views
 from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import answer, http_errors
+from chalicelib.handlers.url_query import url_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.queries.operations import ArchivedLetter
@@ -57,7 +58,7 @@ def health(request: Request) -> Response:
 def dead_letters(request: Request) -> Response:
     """Return a page of archived dead letters, newest first."""
     _admit(request)
-    members: dict[str, Any] = dict(request.query_params or {})
+    members: dict[str, Any] = url_query(request, "limit", "cursor")
     if str(members.get("limit", "")).isdecimal() and str(members["limit"]).isascii():
         members["limit"] = int(str(members["limit"])[:9])
     query = validated(_LettersQuery, members)

@@ -1,6 +1,7 @@
 """The REST routes: parse, call one service, translate errors, serialise."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import tokens_for
 from chalicelib.handlers.rest_edge import answer, http_errors
+from chalicelib.handlers.url_query import is_dry_run, refuse_dry_run, url_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind as Asked
 from chalicelib.services.isolation import one_by_one
@@ -26,7 +28,7 @@ from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
 from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import NewTerms, amend_fields, is_dry, is_dry_by_query
+from chalicelib.wire.resting_frames import NewTerms, amend_fields
 from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
@@ -55,9 +57,9 @@ def submit(request: Request) -> Response:
     """
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
-    members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request.headers)
+    members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request)
     fields = meant_fields(OrderFields, members)
-    if is_dry_by_query(request.query_params or {}) or is_dry(members):
+    if is_dry_run(request, members):
         return answer(previews.preview(fields, account_id))
     order = use.submit_orders.submit(
         fields.terms(tokens_for(use, account_id, fields.named_tokens)), account_id
@@ -82,7 +84,7 @@ def order(request: Request, order_id: str) -> Response:
 def orders(request: Request) -> Response:
     """Return a page of orders, newest first."""
     account_id = _reader(request)
-    query = validated(_PageQuery, _query(request))
+    query = validated(_PageQuery, _query(request, "status", "limit", "cursor"))
     page = services().read_orders.orders(
         account_id, status=query.status, limit=query.limit, cursor=query.cursor
     )
@@ -95,7 +97,7 @@ def orders(request: Request) -> Response:
 def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
     account_id = _reader(request)
-    query = validated(_EventsQuery, _query(request))
+    query = validated(_EventsQuery, _query(request, "afterSeq"))
     use = services()
     found, since = use.read_orders.events(account_id, _order_id(order_id), after_seq=query.after_seq)
     client_order_id = found.terms.client_order_id
@@ -107,6 +109,7 @@ def cancel(request: Request, order_id: str) -> Response:
     """Cancel an order that was not sent to a venue yet; return it as it stands then."""
     use, account_id = services(), _account(request)
     canceled = _order_id(order_id)
+    refuse_dry_run(request)
     use.access.requests.admit(account_id, Asked.CANCEL)
     use.cancel_orders.cancel(account_id, canceled)
     use.observer.flush()
@@ -118,7 +121,9 @@ def amend(request: Request, order_id: str) -> Response:
     """Give an order that rests other terms; return it as it stands then."""
     use, account_id = services(), _account(request)
     named = _order_id(order_id)
-    fields = amend_fields(NewTerms, parse_object(request.raw_body, use.access.messages))
+    members = parse_object(request.raw_body, use.access.messages)
+    refuse_dry_run(request, members)
+    fields = amend_fields(NewTerms, members)
     use.access.requests.admit(account_id, Asked.AMEND)
     use.amend_orders.amend(account_id, named, fields.changes, if_seq=fields.if_seq)
     use.observer.flush()
@@ -241,9 +246,9 @@ def _order_id(text: str) -> UUID:
     return validated(_OrderPath, {"orderId": text}).order_id
 
 
-def _query(request: Request) -> dict[str, Any]:
+def _query(request: Request, *names: str) -> dict[str, Any]:
     """Return the query's members, numbers as numbers; everything in a URL is text."""
-    members: dict[str, Any] = dict(request.query_params or {})
+    members: dict[str, Any] = url_query(request, *names)
     for name in _WHOLE_NUMBERS:
         text = members.get(name)
         if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
@@ -251,10 +256,15 @@ def _query(request: Request) -> dict[str, Any]:
     return members
 
 
-def _with_idempotency_key(members: dict[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
-    text = headers.get(_IDEMPOTENCY_KEY)
+def _with_idempotency_key(members: dict[str, Any], request: Request) -> dict[str, Any]:
+    text = request.headers.get(_IDEMPOTENCY_KEY)
     if text is None:
         return members
+    # Of several, ``headers`` has the last alone; a retry through another gateway might count the first.
+    headers: dict[str, list[str]] = request.to_original_event().get("multiValueHeaders") or {}
+    keys = [said for name, said in headers.items() if name.lower() == _IDEMPOTENCY_KEY.lower()]
+    if len(set(chain.from_iterable(keys))) > 1:
+        raise FieldError(_IDEMPOTENCY_KEY, "must have one value")
     key = utf8_header(_IDEMPOTENCY_KEY, text)
     if members.get("clientOrderId", key) != key:
         raise FieldError("clientOrderId", "must equal the Idempotency-Key header if both are given")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chalice.app import MultiDict, Request, Response
+from chalice.app import Request, Response
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import ExecutionError, FieldError
@@ -11,6 +11,7 @@ from chalicelib.handlers import refusals
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import unread_mints
 from chalicelib.handlers.rest_edge import answer, http_errors
+from chalicelib.handlers.url_query import refuse_dry_run, url_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.intake.submit_batch import Result
@@ -22,8 +23,6 @@ from chalicelib.wire.resting_frames import (
     cancel_filters,
     each_of,
     filter_fields,
-    is_dry,
-    is_dry_by_query,
     tokens_named,
 )
 from chalicelib.wire.several_orders import batched_terms, canceled_all, results
@@ -56,8 +55,7 @@ def submit_batch(request: Request) -> Response:
     if request.headers.get(_IDEMPOTENCY_KEY) is not None:
         raise FieldError(_IDEMPOTENCY_KEY, "is of one order: give each order of the batch a clientOrderId")
     members = parse_object(request.raw_body, services().access.messages)
-    if is_dry(members) or is_dry_by_query(request.query_params or {}):
-        raise FieldError("dryRun", "goes with one order alone")
+    refuse_dry_run(request, members)
     fields = meant_fields(SubmitBatchFields, members)
     return answer({"results": results(_submitted(fields, account_id))}, 202)
 
@@ -74,11 +72,8 @@ def cancel_all(request: Request) -> Response:
 def _filters(request: Request) -> dict[str, Any]:
     body = parse_object(request.raw_body, services().access.messages) if request.raw_body else {}
     body = {name: value for name, value in body.items() if value is not None}
-    given = request.query_params or MultiDict({})
-    query: dict[str, Any] = dict(given)  # the last of each name alone
-    for name in query:
-        if len(given.getlist(name)) > 1:
-            raise FieldError(name, "must stand once in the URL")
+    refuse_dry_run(request, body)
+    query: dict[str, Any] = url_query(request, *(request.query_params or ()))
     if (types := query.get("types")) is not None:
         query["types"] = types.split(",")
     for name in query.keys() & body.keys():

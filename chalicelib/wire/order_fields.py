@@ -161,7 +161,7 @@ def _by_side(fields: SwapFields, tokens: Tokens, *, buys_new: bool) -> SwapWish:
     if base == quote:
         raise FieldError("quoteAsset", "must differ from baseAsset")
     if buys_new and fields.side is Side.BUY:
-        check_sniper_mode(SwapMode.EXACT_OUT)
+        raise FieldError("side", "must be sell for a sniper order: it names what it gives")
     units = _amount(fields, base)
     if fields.side is Side.BUY:
         return _wish(SwapMode.EXACT_OUT, quote, base, units, base)

@@ -27,7 +27,7 @@ RESTING_FIELDS: Final = frozenset({"limitPrice", "trigger", "sniper"})
 """What an order has only if it waits: without a type, none of them may be dropped."""
 
 _MOMENT: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 _NOT_A_MOMENT: Final = "must be a time such as 2026-12-04T00:00:00Z (RFC 3339, with Z or an offset)"
 
@@ -39,6 +39,7 @@ def _moment(value: Any) -> Any:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise ValueError(_NOT_A_MOMENT)
     try:
+        # Digits beyond microseconds, which Go writes, are cut off: no order lasts longer than was said.
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError(_NOT_A_MOMENT) from error

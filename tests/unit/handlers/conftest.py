@@ -139,6 +139,6 @@ class Wired:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> Wired:
     made = Wired()
-    for module in ("identity", "queue", "refusals", "rest", "schedule", "websocket"):
+    for module in ("identity", "queue", "refusals", "rest", "schedule", "several_orders", "websocket"):
         monkeypatch.setattr(f"chalicelib.handlers.{module}.services", lambda: made.services)
     return made

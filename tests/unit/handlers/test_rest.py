@@ -14,7 +14,7 @@ from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import ChainHealth
-from chalicelib.handlers import rest
+from chalicelib.handlers import rest, several_orders
 from chalicelib.services.ports import OrderView
 from tests.deploy.events import ORDER, rest_event
 from tests.fakes.orders import advanced, an_order
@@ -79,6 +79,29 @@ def test_idempotency_key_is_the_client_order_id(wired: Wired) -> None:
     other = rest.submit(request({**ORDER, "clientOrderId": "k2"}, idempotency_key="k1"))
     assert code_of(other) == (400, "INVALID_REQUEST")
     assert len(wired.parts.queue.messages) == 2
+
+
+def test_two_idempotency_keys_are_refused_and_the_same_one_twice_is_one(wired: Wired) -> None:
+    asked = request(ORDER, Idempotency_Key="k2").to_original_event()
+    for keys, status in ((["k1", "k2"], 400), (["k2", "k2"], 202)):
+        twice = Request(asked | {"multiValueHeaders": {"idempotency-key": keys}}, None)
+        assert rest.submit(twice).status_code == status
+    assert len(wired.parts.queue.messages) == 1
+
+
+def test_request_that_only_asks_changes_nothing_on_a_route_that_can_only_do_it(wired: Wired) -> None:
+    order_id = an_unsent_order(wired)
+    asked = {"dryRun": "true"}
+    refused = [
+        rest.cancel(request(query=asked), str(order_id)),
+        rest.amend(request({"amount": "2"}, query=asked), str(order_id)),
+        rest.amend(request({"amount": "2", "dryRun": True}), str(order_id)),
+        several_orders.cancel_all(request(query=asked)),
+        several_orders.submit_batch(request({"orders": [ORDER]}, query=asked)),
+    ]
+    assert {code_of(each) for each in refused} == {(400, "INVALID_REQUEST")}
+    assert wired.parts.tables.orders[order_id].state.status is Status.ROUTING
+    assert wired.parts.queue.messages == []
 
 
 def test_other_terms_under_a_taken_id_are_a_conflict(wired: Wired) -> None:

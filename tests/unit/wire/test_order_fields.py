@@ -174,6 +174,13 @@ def test_limit_of_a_new_mint_is_the_bound_in_base_units_by_the_decimals_that_are
     assert order_fields_from_query(query | {"sniper.decimals": str(decimals)}).terms(TOKENS) == terms
 
 
+def test_sniper_order_that_buys_is_refused_by_the_field_that_says_so() -> None:
+    buys = {"type": "sniper", "side": "buy", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "5"}
+    assert refusal_of(buys).message == "side must be sell for a sniper order: it names what it gives"
+    exact_out = BY_TOKENS | {"type": "sniper", "swapMode": "exactOut"}
+    assert refusal_of(exact_out).details[0].field == "swapMode"
+
+
 def test_decimals_of_a_listed_token_may_be_said_if_they_are_right() -> None:
     sniper = BY_TOKENS | {"type": "sniper", "limitPrice": "1"}
     assert terms_of(sniper | {"sniper": {"decimals": TOKENS["USDC"].scale}}).output_decimals == 6

@@ -114,6 +114,11 @@ def test_moment_is_read_with_any_offset() -> None:
     assert lifetime.time_in_force is TimeInForce.GTD
 
 
+def test_moment_is_read_as_languages_with_finer_clocks_write_it() -> None:
+    said = {"type": "limit", "limitPrice": "155", "expiresAt": "2026-12-04T00:00:00.123456789Z"}
+    assert terms_of(SELL | said).lifetime.expires_at == datetime(2026, 12, 4, 0, 0, 0, 123_456, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("members", "field", "problem"),
     [
