@@ -223,13 +223,16 @@ class Ports:
 
 
 class _LazyKeys:
-    """Reaches for the database only when a client order id has to be reserved."""
+    """Reaches for the database only when a client order id has to be reserved or looked up."""
 
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         return self._keys.reserve(account_id, client_order_id, content_sha256)
+
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        return self._keys.content_of(account_id, client_order_id)
 
     @cached_property
     def _keys(self) -> ClientOrderKeys:

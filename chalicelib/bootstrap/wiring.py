@@ -104,11 +104,11 @@ class Services(Ports):
 
     @cached_property
     def preview_orders(self) -> "PreviewOrders":
-        from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
         from chalicelib.services.intake.preview import PreviewOrders
 
-        keys = PostgresClientOrderKeys(self.engine)
-        return PreviewOrders(self.market.quote_collector, keys, self.access.orders, self.tokens)
+        return PreviewOrders(
+            self.market.quote_collector, self.client_order_keys, self.access.orders, self.tokens
+        )
 
     @cached_property
     def execute_orders(self) -> "ExecuteOrders":

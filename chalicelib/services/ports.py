@@ -325,18 +325,18 @@ class OrderQueries(Protocol):
         ...
 
 
-class ClientOrderKeys(Protocol):
-    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
-        """Tie a client's id to one content for good; False if it is tied to another already.
+class ClientOrderContents(Protocol):
+    def content_of(self, account_id: str, client_order_id: str) -> str | None:
+        """Return the digest of the content that a client's id is tied to; None if it is free.
 
         Raises ``RetryableError`` if the record is unreachable.
         """
         ...
 
 
-class ClientOrderContents(Protocol):
-    def content_of(self, account_id: str, client_order_id: str) -> str | None:
-        """Return the digest of the content that a client's id is tied to; None if it is free.
+class ClientOrderKeys(ClientOrderContents, Protocol):
+    def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
+        """Tie a client's id to one content for good; False if it is tied to another already.
 
         Raises ``RetryableError`` if the record is unreachable.
         """

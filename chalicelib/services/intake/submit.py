@@ -1,5 +1,7 @@
 """Submitting an order: named, put on the queue, and only then acknowledged."""
 
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
@@ -19,6 +21,8 @@ from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import json_text
+
+_BEFORE_ITS_END: Final = timedelta(microseconds=1)
 
 
 class SubmitOrders:
@@ -48,7 +52,8 @@ class SubmitOrders:
     ) -> Order:
         """Put an order on the queue and return it; from now on it will reach a final status.
 
-        The same client order id and terms give the same order again, and no second execution.
+        The same client order id and terms give the same order again, and no second execution, also past the
+        end that they name.
         ``is_connecting``: the order came in a connection URL, so its frames have to wait until the
         connection is established. ``is_acknowledgement_deferred``: the consumer sends the
         acknowledgement with the order's first events.
@@ -57,7 +62,8 @@ class SubmitOrders:
             FieldError: It names a moment that is past, or too far ahead.
             LimitExceededError: The account has reached a limit.
             ConflictError: The client order id is taken by an order with other terms.
-            RetryableError: The queue did not take it; nothing was accepted.
+            RetryableError: The queue did not take it, or its end is past and the record cannot tell whether
+                it is known; nothing was accepted.
             UnknownOutcomeError: The queue may have taken it.
         """
         order = self.admitted(terms, account_id)
@@ -97,26 +103,41 @@ class SubmitOrders:
         Raises:
             FieldError: It names a moment that is past, or too far ahead.
             LimitExceededError: The account has reached one.
+            RetryableError: The end is past, and the record cannot tell whether the order is known.
         """
         if self._limits is not None:
             self._limits.admit(account_id, may_rest=terms.may_rest)
         return self._named(terms, account_id)
 
     def _named(self, terms: OrderTerms, account_id: str) -> Order:
-        now = self._clock.now()
+        accepted_at = self._accepted_at(terms, account_id)
         if terms.client_order_id is None:
-            order_id = new_order_id(int(now.timestamp() * 1000))
+            order_id = new_order_id(int(accepted_at.timestamp() * 1000))
         else:
             order_id = client_order_uuid(account_id, terms.client_order_id)
         return Order(
             order_id=order_id,
             account_id=account_id,
             terms=terms,
-            accepted_at=now,
-            valid_until=Lifetime(terms.time_in_force, terms.valid_for_s, terms.expires_at).ends_at(now),
+            accepted_at=accepted_at,
+            valid_until=Lifetime(terms.time_in_force, terms.valid_for_s, terms.expires_at).ends_at(
+                accepted_at
+            ),
             content_sha256=terms.sha256,
             submission_id=uuid4(),
         )
+
+    def _accepted_at(self, terms: OrderTerms, account_id: str) -> datetime:
+        """Return now, or just before the end of an order that is submitted again past it.
+
+        Refused as late, it would look as if it had never been accepted. On record it is what it was; if the
+        queue never took it, it expires.
+        """
+        now, end = self._clock.now(), terms.expires_at
+        if end is None or now < end or terms.client_order_id is None:
+            return now
+        is_known = self._keys.content_of(account_id, terms.client_order_id) == terms.sha256
+        return end - _BEFORE_ITS_END if is_known else now
 
     def reserve(self, order: Order) -> bool:
         """Refuse other terms under a known client order id as early as possible.

@@ -17,7 +17,7 @@ from chalicelib.domain.errors import (
 from chalicelib.domain.ids import client_order_uuid
 from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.rates import Limit, Rate
-from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.intake.submit import SubmitOrders
 from tests.fakes.orders import terms
@@ -95,6 +95,36 @@ def test_same_client_order_id_and_terms_lead_to_the_same_order(intake: Intake) -
     wish = terms(client_order_id="mine")
     first, second = (intake.submit_orders.submit(wish, "alice") for _ in range(2))
     assert first.order_id == second.order_id == client_order_uuid("alice", "mine")
+
+
+def until(intake: Intake, **spans: int) -> OrderTerms:
+    end = intake.clock.now() + timedelta(**spans)
+    return replace(terms(client_order_id="mine"), valid_for_s=None, expires_at=end)
+
+
+def test_order_is_the_same_again_past_the_end_that_it_names_and_only_then(intake: Intake) -> None:
+    wish = until(intake, seconds=30)
+    first = intake.submit_orders.submit(wish, "alice")
+    intake.clock.sleep(31)
+    again = intake.submit_orders.submit(wish, "alice")
+    assert (again.order_id, again.content_sha256) == (first.order_id, first.content_sha256)
+    assert again.valid_until == wish.expires_at
+    assert again.is_late(intake.clock.now())
+    for other, account_id in ((replace(wish, amount_units=7), "alice"), (wish, "bob")):
+        with pytest.raises(FieldError, match="expiresAt must be in the future"):
+            intake.submit_orders.submit(other, account_id)
+    assert len(intake.queue.sent) == 2
+
+
+def test_order_past_its_end_is_not_refused_for_good_while_the_record_cannot_tell_whether_it_is_known(
+    intake: Intake,
+) -> None:
+    wish = until(intake, seconds=30)
+    intake.submit_orders.submit(wish, "alice")
+    intake.clock.sleep(30)
+    intake.keys.is_down = True
+    with pytest.raises(RetryableError):
+        intake.submit_orders.submit(wish, "alice")
 
 
 def test_accounts_do_not_share_client_order_ids(intake: Intake) -> None:
