@@ -34,6 +34,19 @@ def started_at(pid: int) -> str | None:
     return shown.stdout.strip() or None
 
 
+def command_line(pid: int) -> str:
+    """Return the arguments of a process with blanks between; empty if there is none."""
+    if Path("/proc/self/cmdline").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return shown.stdout.strip()
+
+
 class ChildRegister:
     """The processes this instance has running, by pid, in ``children.json``."""
 

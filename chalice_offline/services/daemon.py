@@ -37,6 +37,7 @@ class DaemonSpec:
         is_ready: Asked every few milliseconds until it says yes.
         stop_signal: Asks for an orderly end; also what the kernel sends if the runtime is killed.
         prepare: Runs in the child before exec; by default it only ties the child to its parent.
+        make_way: Awaited before each launch: ends what holds the service's place and is not ours.
         on_restarted: Awaited after an unplanned restart.
         descriptors: Of ours, which the child keeps under the same numbers.
         directory: Where it runs; ours if none is given.
@@ -50,6 +51,7 @@ class DaemonSpec:
     stop_signal: signal.Signals
     stop_timeout_s: float
     prepare: Callable[[], None] | None = None
+    make_way: Callable[[], Awaitable[None]] | None = None
     on_restarted: Callable[[], Awaitable[None]] | None = field(default=None)
     descriptors: tuple[int, ...] = ()
     directory: Path | None = None
@@ -95,6 +97,8 @@ class Daemon:
 
     async def _launch(self) -> None:
         spec = self._spec
+        if spec.make_way is not None:
+            await spec.make_way()
         began = time.monotonic()
         with os.fdopen(open_private(spec.log_path), "ab") as log_file:
             process = await asyncio.create_subprocess_exec(

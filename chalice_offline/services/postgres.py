@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from chalice_offline.logs import Log
-from chalice_offline.services.children import ChildRegister, started_at
+from chalice_offline.services.children import ChildRegister, command_line, started_at
 from chalice_offline.services.daemon import Daemon, DaemonError, DaemonSpec
 from chalice_offline.services.ports import LOOPBACK
 from chalice_offline.services.postgres_binaries import postgres_binaries
@@ -19,7 +20,9 @@ from chalice_offline.state_dir import StateDir, write_private
 
 USER: Final = "app"
 DATABASE: Final = "app"
+_NAME: Final = "postgres"
 _STOP_TIMEOUT_S: Final = 10.0
+_END_POLL_S: Final = 0.05
 _SETUP_TIMEOUT_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
@@ -103,7 +106,7 @@ class Postgres:
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return DaemonSpec(
-            name="postgres",
+            name=_NAME,
             command=(str(binaries / "postgres"), "-D", str(self._data), "-p", str(self._port), *options),
             environment=_environment(),
             log_path=self._log_path,
@@ -112,16 +115,44 @@ class Postgres:
             stop_signal=signal.SIGINT,
             stop_timeout_s=_STOP_TIMEOUT_S,
             prepare=prepare,
+            make_way=self._end_another,
         )
 
     async def _is_ready(self) -> bool:
+        lines = self._pid_file()
+        # A killed server leaves a file behind that says "ready" until the next one writes its own.
+        is_ours = len(lines) > _STATUS_LINE and int(lines[0]) in self._register.pids().get(_NAME, [])
+        return is_ours and lines[_STATUS_LINE].strip() == "ready" and started_at(int(lines[0])) is not None
+
+    async def _end_another(self) -> None:
+        """End a server that another program started on our data, as ``pg_ctl restart`` does.
+
+        It would keep ours from starting, and stay behind when the runtime stops. At first as ``pg_ctl stop``
+        does; a server that does not end by that is told to leave at once, which loses nothing either.
+        """
+        lines = self._pid_file()
+        pid = int(lines[0]) if lines else 0
+        for number in (signal.SIGINT, signal.SIGQUIT):
+            if pid == 0 or not self._is_server_of_ours(pid):
+                return
+            self._log.event("warning", "another program's postgres is ended", pid=pid)
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_ended(pid), _STOP_TIMEOUT_S)
+
+    def _is_server_of_ours(self, pid: int) -> bool:
+        """Return whether a process serves our data. The file of a killed server may name any process."""
+        shown = command_line(pid)
+        return "postgres" in shown and str(self._data) in shown
+
+    def _pid_file(self) -> list[str]:
+        """Return the lines of ``postmaster.pid``; none where no server has written its own."""
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
-            return False
-        is_ours = len(lines) > _STATUS_LINE and lines[3] == str(self._port)
-        # A killed server leaves a file behind that says "ready" until the next one writes its own.
-        return is_ours and lines[_STATUS_LINE].strip() == "ready" and started_at(int(lines[0])) is not None
+            return []
+        return lines if lines and lines[0].isdecimal() else []
 
     def _initialise(self, binaries: Path) -> None:
         draft = self._data.with_name("data.new")
@@ -161,6 +192,11 @@ class Postgres:
         )
         if done.returncode != 0 and not (tolerated and tolerated in done.stderr):
             raise DaemonError(f"{Path(command[0]).name} failed: {done.stderr.strip()}")
+
+
+async def _ended(pid: int) -> None:
+    while started_at(pid) is not None:  # noqa: ASYNC110  # no event tells of a process that is no child of ours
+        await asyncio.sleep(_END_POLL_S)
 
 
 def _environment() -> dict[str, str]:

@@ -10,9 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chalice_offline.services.postgres_binaries import postgres_binaries
+from chalice_offline.services.privileges import become_nobody, runs_as_root
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import FINAL, Frame, Trader, assert_whole, is_final
-from tests.support.instance import REPOSITORY, Instance, is_running
+from tests.support.cluster import give_cluster
+from tests.support.instance import REPOSITORY, Instance, free_port, is_running
 
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "700"}
 ORDERS = 15
@@ -101,6 +104,34 @@ def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) 
 
     assert reset(state_dir).returncode == 0
     assert not state_dir.exists()
+
+
+def test_server_that_pg_ctl_started_on_the_data_is_ended_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    state_dir = tmp_path / "state"
+    give_cluster(state_dir, is_migrated=True)
+    run = become_nobody(signal.SIGKILL) if runs_as_root() else None
+    data, log = state_dir / "postgres" / "data", tmp_path / "log"
+    log.touch()
+    log.chmod(0o666)
+    settings = f"-p {free_port()} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    subprocess.run(
+        [str(postgres_binaries() / "pg_ctl"), "start", "-D", str(data), "-o", settings, "-l", str(log)],
+        env={**os.environ, "LC_ALL": "C"},
+        check=True,
+        preexec_fn=run,
+    )
+    other = int((data / "postmaster.pid").read_text().split()[0])
+    try:
+        assert is_running(other)
+        with an_instance(state_dir) as instance:
+            assert not is_running(other)
+            with Trader(instance.websocket_url) as trader:
+                trader.finished(trader.submit(side="sell", amount="0.01"))
+            assert instance.stop() == 0
+        assert processes_of(state_dir) == []
+    finally:
+        if is_running(other):
+            os.kill(other, signal.SIGQUIT)
 
 
 def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:

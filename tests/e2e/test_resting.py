@@ -26,7 +26,8 @@ def test_limit_order_rests_and_fills_at_once_when_it_is_amended_to_what_the_mark
     refused = trader.ask(action="amend", orderId=order_id, ifSeq=1, limitPrice="120")
     assert refused["code"] == "ORDER_CHANGED"
     trader.send(action="amend", requestId="better", orderId=order_id, ifSeq=2, limitPrice="120")
-    events = trader.finished(order_id)
+    # The consumer that put it to rest may not have noted yet what it published: the next one tells it again.
+    events = trader.put_right(order_id)
     assert statuses(events) == ["pending", "open", "open", *LIFE[1:]]
     assert (events[2]["amended"], events[2]["requestId"]) == ({"limitPrice": "120"}, "better")
     assert_whole(events)

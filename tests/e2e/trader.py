@@ -104,13 +104,16 @@ class Trader:
         """Wait until every event of an order has come, to the final one; return each once, by its number.
 
         Two that move an order on, one after the other, may tell an event twice, or late; what is told twice
-        is the same.
+        is the same, but for the ``requestId`` of a client's own change, which is told to it once.
         """
 
         def found() -> list[Frame] | None:
             by_seq: dict[int, Frame] = {}
             for event in self.events(order_id):
-                assert by_seq.setdefault(event["seq"], event) == event
+                known = by_seq.setdefault(event["seq"], event)
+                assert {**known, "requestId": None} == {**event, "requestId": None}
+                if "requestId" in event:
+                    by_seq[event["seq"]] = event
             events = [by_seq[seq] for seq in sorted(by_seq)]
             is_whole = bool(events) and events[-1]["seq"] == len(events) and is_final(events[-1])
             return events if is_whole else None
