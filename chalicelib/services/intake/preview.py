@@ -71,7 +71,7 @@ class PreviewOrders:
         repeated, key_checks = self._by_key(terms, account_id)
         checks = (
             Check("fields", CheckResult.PASSED, "each is understood, and they fit together"),
-            *self._limit_checks(terms, account_id),
+            *self._limit_checks(terms, account_id, is_repeated=repeated),
             *key_checks,
             *judgement.checks,
             *(() if judgement.outlook is Outlook.REFUSED else _UNKNOWABLE),
@@ -93,9 +93,12 @@ class PreviewOrders:
         except RefusedError as refusal:
             return refusal
 
-    def _limit_checks(self, terms: OrderTerms, account_id: str) -> Iterator[Check]:
+    def _limit_checks(self, terms: OrderTerms, account_id: str, *, is_repeated: bool) -> Iterator[Check]:
         name = "restingOrders" if terms.may_rest else "openOrders"
         yield _limit_check("rate", lambda: self._limits.check_rate(account_id))
+        if is_repeated:
+            yield Check(name, CheckResult.PASSED, "counts this very order already")
+            return
         yield _limit_check(name, lambda: self._limits.check_number(account_id, may_rest=terms.may_rest))
 
     def _by_key(self, terms: OrderTerms, account_id: str) -> tuple[bool, tuple[Check, ...]]:

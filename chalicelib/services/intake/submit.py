@@ -6,6 +6,8 @@ from uuid import uuid4
 
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
+    Code,
+    LimitExceededError,
     RetryableError,
     UnansweredError,
     UnknownOutcomeError,
@@ -53,7 +55,7 @@ class SubmitOrders:
         """Put an order on the queue and return it; from now on it will reach a final status.
 
         The same client order id and terms give the same order again, and no second execution, also past the
-        end that they name.
+        end that they name and while the account has as many orders as it may.
         ``is_connecting``: the order came in a connection URL, so its frames have to wait until the
         connection is established. ``is_acknowledgement_deferred``: the consumer sends the
         acknowledgement with the order's first events.
@@ -62,8 +64,8 @@ class SubmitOrders:
             FieldError: It names a moment that is past, or too far ahead.
             LimitExceededError: The account has reached a limit.
             ConflictError: The client order id is taken by an order with other terms.
-            RetryableError: The queue did not take it, or its end is past and the record cannot tell whether
-                it is known; nothing was accepted.
+            RetryableError: The queue did not take it, or it would be refused unless it is known, which the
+                record cannot tell; nothing was accepted.
             UnknownOutcomeError: The queue may have taken it.
         """
         order = self.admitted(terms, account_id)
@@ -103,11 +105,19 @@ class SubmitOrders:
         Raises:
             FieldError: It names a moment that is past, or too far ahead.
             LimitExceededError: The account has reached one.
-            RetryableError: The end is past, and the record cannot tell whether the order is known.
+            RetryableError: It would be refused unless it is known, which the record cannot tell.
         """
         if self._limits is not None:
-            self._limits.admit(account_id, may_rest=terms.may_rest)
+            self._admit(self._limits, terms, account_id)
         return self._named(terms, account_id)
+
+    def _admit(self, limits: OrderLimits, terms: OrderTerms, account_id: str) -> None:
+        try:
+            limits.admit(account_id, may_rest=terms.may_rest)
+        except LimitExceededError as refusal:
+            # An order that is known is among those that were counted: it may even be the one too many.
+            if refusal.code is Code.RATE_LIMITED or not self._is_known(terms, account_id):
+                raise
 
     def _named(self, terms: OrderTerms, account_id: str) -> Order:
         accepted_at = self._accepted_at(terms, account_id)
@@ -134,10 +144,14 @@ class SubmitOrders:
         queue never took it, it expires.
         """
         now, end = self._clock.now(), terms.expires_at
-        if end is None or now < end or terms.client_order_id is None:
+        if end is None or now < end or not self._is_known(terms, account_id):
             return now
-        is_known = self._keys.content_of(account_id, terms.client_order_id) == terms.sha256
-        return end - _BEFORE_ITS_END if is_known else now
+        return end - _BEFORE_ITS_END
+
+    def _is_known(self, terms: OrderTerms, account_id: str) -> bool:
+        """Return whether just this was submitted before, by its client order id."""
+        key = terms.client_order_id
+        return key is not None and self._keys.content_of(account_id, key) == terms.sha256
 
     def reserve(self, order: Order) -> bool:
         """Refuse other terms under a known client order id as early as possible.

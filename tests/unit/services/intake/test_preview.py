@@ -109,13 +109,14 @@ def test_client_order_id_is_looked_up_and_not_taken() -> None:
     assert dry.of(wanted).code is Code.CLIENT_ORDER_ID_CONFLICT
 
 
-def test_order_that_is_accepted_already_is_named() -> None:
-    dry = DryRun()
+def test_order_that_is_accepted_already_is_named_and_counts_once() -> None:
+    dry = DryRun(open_orders=10)
     wanted = terms(client_order_id="x")
     dry.keys.reserve("alice", "x", wanted.sha256)
     preview = dry.of(wanted)
     assert preview.order_id == client_order_uuid("alice", "x")
     assert preview.summary.startswith("Is accepted already, and submitting it again changes nothing.")
+    assert results(preview)["openOrders"] is CheckResult.PASSED
 
 
 def test_order_that_no_pool_fills_says_what_it_would_fail_with() -> None:

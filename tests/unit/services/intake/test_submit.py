@@ -149,20 +149,44 @@ def test_order_is_accepted_while_the_database_is_down(intake: Intake) -> None:
     assert len(intake.queue.sent) == 1
 
 
-class NobodyAdmitted(OrderLimits):
-    def __init__(self) -> None:
+class NoneAdmitted(OrderLimits):
+    def __init__(self, code: Code) -> None:
         """Refuse every order."""
+        self.code = code
 
     def admit(self, account_id: str, *, may_rest: bool = False) -> None:
         del may_rest
-        raise LimitExceededError(Code.RATE_LIMITED, account_id)
+        raise LimitExceededError(self.code, account_id)
 
 
 def test_order_beyond_a_limit_is_refused_and_not_queued() -> None:
-    intake = Intake(NobodyAdmitted())
-    with pytest.raises(LimitExceededError):
-        intake.submit_orders.submit(terms(), "alice")
+    intake = Intake(NoneAdmitted(Code.TOO_MANY_OPEN_ORDERS))
+    for wish in (terms(), terms(client_order_id="mine")):
+        with pytest.raises(LimitExceededError):
+            intake.submit_orders.submit(wish, "alice")
     assert intake.queue.sent == []
+
+
+def test_known_order_is_the_same_again_though_the_account_has_as_many_as_it_may() -> None:
+    intake = Intake(NoneAdmitted(Code.TOO_MANY_RESTING_ORDERS))
+    wish = terms(client_order_id="mine")
+    intake.keys.reserve("alice", "mine", wish.sha256)
+    assert intake.submit_orders.submit(wish, "alice").order_id == client_order_uuid("alice", "mine")
+    for other, account_id in ((replace(wish, amount_units=7), "alice"), (wish, "bob")):
+        with pytest.raises(LimitExceededError):
+            intake.submit_orders.submit(other, account_id)
+    assert len(intake.queue.sent) == 1
+    intake.keys.is_down = True
+    with pytest.raises(RetryableError):
+        intake.submit_orders.submit(wish, "alice")
+
+
+def test_known_order_keeps_to_the_pace_of_its_account() -> None:
+    intake = Intake(NoneAdmitted(Code.RATE_LIMITED))
+    wish = terms(client_order_id="mine")
+    intake.keys.reserve("alice", "mine", wish.sha256)
+    with pytest.raises(LimitExceededError):
+        intake.submit_orders.submit(wish, "alice")
 
 
 def test_acknowledgement_that_is_left_to_the_consumer_travels_with_the_order(intake: Intake) -> None:
