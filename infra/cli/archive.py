@@ -1,5 +1,7 @@
 """``orderflow archive``: move what ended long ago out of the record."""
 
+from typing import Final
+
 import click
 
 from chalicelib.bootstrap.archiving import archiver
@@ -7,6 +9,9 @@ from chalicelib.config import KEPT_DAYS
 from chalicelib.domain.errors import RetryableError
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
+
+INTERRUPTED: Final = 130
+"""The exit status of what Ctrl-C ended, as a shell has it."""
 
 
 @click.command()
@@ -60,6 +65,10 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
         # What was moved before is moved.
         before = f" (after {moved} orders; start it again to go on)" if moved else ""
         raise click.ClickException(f"{fault.message}{before}") from fault
+    except KeyboardInterrupt:
+        # What a part was about is decided by its commit: one that was not counted here may be archived too.
+        click.echo(f"Interrupted after {moved} orders; start it again to go on", err=True)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     facts = {
         "archived": done.orders,
         "refused": done.refused,

@@ -21,6 +21,7 @@ from chalicelib.bootstrap.audit import audit
 from chalicelib.domain.errors import ArchivedError, RetryableError
 from chalicelib.migrations.roles import grant
 from chalicelib.wire.archived_orders import order_of
+from infra.cli import archive as archive_command
 from infra.cli.__main__ import orderflow
 from infra.cli.archives import archived
 from infra.cli.session import CliSession
@@ -199,6 +200,27 @@ def test_command_that_stops_half_way_says_how_many_are_archived(engine: Engine, 
     found = command(engine, tmp_path, "archive")
     assert found.exit_code == 1
     assert "after 1 orders; start it again to go on" in found.output
+
+
+def test_command_that_is_interrupted_says_how_many_are_archived(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(engine, days_ago=41)
+    ended(engine)
+
+    class Interrupted(FolderArchiveStore):
+        def put(self, place: str, content: bytes) -> None:
+            if any(tmp_path.rglob("*.gz")):
+                raise KeyboardInterrupt
+            super().put(place, content)
+
+    monkeypatch.setitem(vars(archive_command), "store_at", lambda _: Interrupted(tmp_path))
+    found = command(engine, tmp_path, "archive")
+    assert found.exit_code == archive_command.INTERRUPTED
+    assert "Interrupted after 1 orders; start it again to go on" in found.output
+    monkeypatch.undo()
+    assert command(engine, tmp_path, "archive").exit_code == 0
+    assert on_record(engine) == (2, 0, 0, 2)
 
 
 def test_command_about_all_of_the_record_waits_longer_than_a_function_would(database_url: str) -> None:
