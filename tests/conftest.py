@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -11,9 +12,19 @@ import pytest
 
 from chalicelib.logs import logger
 from tests.support.cluster import keep_cluster_in
+from tests.support.first_imports import import_in_turn
 from tests.support.postgres_server import migrated_template, postgres_server
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    if (worker := getattr(session.config, "workerinput", None)) is not None:
+        folders = [path.absolute() for path in map(Path, session.config.args) if path.is_dir()]
+        place = int(worker["workerid"].removeprefix("gw"))
+        import_in_turn(folders, session.config.rootpath, place=place, places=worker["workercount"])
+
 
 # What collecting the tests makes stays to the end, and is not searched for garbage, then or later.
 gc.disable()
