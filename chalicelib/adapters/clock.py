@@ -12,6 +12,9 @@ class SystemClock:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def elapsed_s(self) -> float:
+        return time.monotonic()
+
     def sleep(self, seconds: float) -> None:
         """Let time pass, but none that the invocation does not have."""
         time.sleep(time_left.for_work(seconds))

@@ -26,6 +26,10 @@ class Clock(Protocol):
         """Return the present moment, aware, in UTC."""
         ...
 
+    def elapsed_s(self) -> float:
+        """Return the seconds since some moment. Durations are measured by it: ``now`` may be set back."""
+        ...
+
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         ...

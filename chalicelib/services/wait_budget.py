@@ -63,9 +63,9 @@ class WaitBudget:
                 self._left.popitem(last=False)
 
     def _now(self, account_id: str) -> tuple[float, float]:
-        now_s = self._clock.now().timestamp()
+        now_s = self._clock.elapsed_s()
         left, at_s = self._left.get(account_id, (VAIN_WAIT_BURST_S, now_s))
-        return min(VAIN_WAIT_BURST_S, left + max(0.0, now_s - at_s) * VAIN_WAIT_SHARE), now_s
+        return min(VAIN_WAIT_BURST_S, left + (now_s - at_s) * VAIN_WAIT_SHARE), now_s
 
 
 def found_in_time(

@@ -13,16 +13,25 @@ from tests.fakes.orders import NOON
 
 
 class FrozenClock:
-    """Stands still but for what it is asked to sleep."""
+    """Stands still but for what it is asked to sleep, and for being set."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self._now = now
+        self._elapsed = timedelta()
 
     def now(self) -> datetime:
         return self._now
 
+    def elapsed_s(self) -> float:
+        return self._elapsed.total_seconds()
+
     def sleep(self, seconds: float) -> None:
         self._now += timedelta(seconds=seconds)
+        self._elapsed += timedelta(seconds=seconds)
+
+    def put(self, by: timedelta) -> None:
+        """Set it to another time, as a server of times does; no time passes."""
+        self._now += by
 
 
 class SteppingClock:

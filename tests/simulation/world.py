@@ -32,6 +32,9 @@ class World:
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.scheduler.now_s)
 
+    def elapsed_s(self) -> float:
+        return self.scheduler.now_s
+
     def sleep(self, seconds: float) -> None:
         self.scheduler.sleep(seconds)
 

@@ -66,7 +66,7 @@ class Confirmation:
         self._poll_policy = poll_policy
         self._wait_policy = wait_policy
         self._attempts_max = attempts_max
-        self._silent_at_s = 0.0
+        self._silent_at_s = -math.inf
         self._doubted: dict[str, float] = {}  # by signature: until when it is not searched for again
 
     def pause_s(self, delivery: int, *, waited_s: float) -> int:
@@ -111,7 +111,7 @@ class Confirmation:
         together: an invocation has only so much time, however many orders it has.
         """
         waiting = [*sent_before, *sent_now]
-        began_s = self._clock.now().timestamp()
+        began_s = self._clock.elapsed_s()
         waited = since_sent = 0.0
         if not sent_before and 0 < self._poll_policy.first_look_s <= wait_s:
             self._clock.sleep(self._poll_policy.first_look_s)
@@ -128,7 +128,7 @@ class Confirmation:
                 self._clock.sleep(self._poll_policy.poll_s)
                 before = waited
                 # A node takes its time to answer, too: what counts is how long all of it takes.
-                elapsed_s = self._clock.now().timestamp() - began_s
+                elapsed_s = self._clock.elapsed_s() - began_s
                 waited = max(waited + self._poll_policy.poll_s, elapsed_s)
                 since_sent += waited - before
             if since_sent >= RESEND_INTERVAL_S:
@@ -208,7 +208,7 @@ class Confirmation:
 
     def _sure(self, transactions: Sequence[SignedTransaction]) -> frozenset[str]:
         """Return those that can be given up; a search costs many calls, and is not made with every look."""
-        now_s = self._clock.now().timestamp()
+        now_s = self._clock.elapsed_s()
         self._doubted = {each: until_s for each, until_s in self._doubted.items() if until_s > now_s}
         wanted = [each for each in transactions if each.signature not in self._doubted]
         if not wanted:
@@ -226,7 +226,7 @@ class Confirmation:
         try:
             return self.look(waiting)
         except RetryableError as error:
-            now_s = self._clock.now().timestamp()
+            now_s = self._clock.elapsed_s()
             if now_s - self._silent_at_s >= RESEND_INTERVAL_S:  # it is asked many times a second
                 self._silent_at_s = now_s
                 logger.warning("chain not answering", error_code=error.code, reason=error.message)

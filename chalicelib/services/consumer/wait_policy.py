@@ -2,6 +2,7 @@
 while most orders take longer than a consumer waits.
 """
 
+import math
 from typing import Final
 
 from chalicelib.services.ports import Clock
@@ -24,7 +25,7 @@ class WaitPolicy:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._share = 1.0  # of those waited for, recent ones counting most
-        self._waited_at_s = 0.0
+        self._waited_at_s = -math.inf
 
     def is_worth_waiting(self) -> bool:
         """Return whether to wait now: also, once in a while, if it was in vain the last times."""
@@ -43,4 +44,4 @@ class WaitPolicy:
         self._share = remembered * self._share + (1 - remembered) * decided / number
 
     def _now_s(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.elapsed_s()

@@ -89,11 +89,11 @@ class OrderRate:
 
     def _left(self, bucket: tuple[float, float] | None) -> tuple[float, float]:
         """Return how many orders are left to an account, and the time in seconds."""
-        now_s = self._clock.now().timestamp()
+        now_s = self._clock.elapsed_s()
         if bucket is None:
             return self._burst, now_s
         left, at_s = bucket
-        return min(self._burst, left + max(0.0, now_s - at_s) * self._per_second), now_s
+        return min(self._burst, left + (now_s - at_s) * self._per_second), now_s
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class OpenOrders:
         return self._now_s() - tally.counted_at_s >= _RECOUNT_S
 
     def _now_s(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.elapsed_s()
 
     def _ask(self, account_id: str, tally: _Tally, included: int) -> None:
         try:

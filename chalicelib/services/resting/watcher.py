@@ -56,7 +56,7 @@ class PriceWatcher:
         self._clock = clock
         self._unlooked: frozenset[str] = frozenset()
         self._looks_left: float = SWAPS_LOOKS_MAX
-        self._counted_at_s = 0.0
+        self._counted_at_s = -math.inf
 
     def after_swaps(self, pool_ids: Collection[str]) -> None:
         """Look at what swaps of ours moved; best effort, since the next look by the clock finds the same.
@@ -75,7 +75,7 @@ class PriceWatcher:
 
     def _may_look(self) -> bool:
         now_s = self._now_s()
-        gained = max(0.0, now_s - self._counted_at_s) * SWAPS_LOOKS_PER_S
+        gained = (now_s - self._counted_at_s) * SWAPS_LOOKS_PER_S
         self._looks_left = min(SWAPS_LOOKS_MAX, self._looks_left + gained)
         self._counted_at_s = now_s
         return self._looks_left >= 1
@@ -219,4 +219,4 @@ class PriceWatcher:
             return True
 
     def _now_s(self) -> float:
-        return self._clock.now().timestamp()
+        return self._clock.elapsed_s()

@@ -27,6 +27,9 @@ class SleeplessClock:
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC)
 
+    def elapsed_s(self) -> float:
+        return 0.0
+
     def sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -16,7 +17,7 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
     TransactionStatus,
 )
-from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
+from chalicelib.services.consumer.confirmation import DOUBT_HOLDS_S, Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
 from tests.fakes.orders import an_order
@@ -137,6 +138,22 @@ def test_what_one_view_alone_proves_dead_stays_open_and_is_searched_for_now_and_
     assert list(confirmation.decisions([], [claimed], wait_s=5.0)) == []
     assert chain.asked > 9
     assert [moment - chain.searched_at[0] for moment in chain.searched_at] == [0.0, 2.0, 4.0]
+
+
+def test_doubted_order_is_searched_for_again_as_soon_after_the_clock_was_set_back() -> None:
+    clock = FrozenClock()
+    chain = Doubtful(clock, is_silent=False)
+    policy = PollPolicy(wait_s=5.0, poll_s=0.5, again_s=1.0)
+    confirmation = Confirmation(
+        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
+    )
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    confirmation.look([claimed])
+    clock.put(by=timedelta(hours=-1))
+    clock.sleep(DOUBT_HOLDS_S)
+    confirmation.look([claimed])
+    assert len(chain.searched_at) == 2
 
 
 class Ears(SlowSilence):

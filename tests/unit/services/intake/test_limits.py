@@ -118,6 +118,21 @@ def test_account_that_comes_back_is_not_refused_for_orders_that_ended_meanwhile(
     assert case.take(10) == 10
 
 
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_limits_hold_no_longer_and_no_shorter_if_the_clock_is_set_to_another_time(hours: int) -> None:
+    case, rate = OpenOrdersCase(limit=10), OrderRate(per_second=1, burst=1, clock=(clock := FrozenClock()))
+    case.on_record = 10
+    assert (case.take(10), rate.take("alice")) == (10, True)
+    case.executor.run()
+    for each in (case.clock, clock):
+        each.put(by=timedelta(hours=hours))
+    assert (case.take(), rate.take("alice")) == (0, False)
+    case.on_record = 0
+    for each in (case.clock, clock):
+        each.sleep(2)
+    assert (case.take(), rate.take("alice")) == (1, True)
+
+
 def test_count_replaces_only_the_orders_that_it_could_have_seen() -> None:
     case = OpenOrdersCase(limit=20)
     case.take(2)
