@@ -104,11 +104,11 @@ def take_tmp(request: dict[str, Any], private_tmp: ModuleType | None) -> str:
         *sys.path,
         *request.get("kept", ()),
     ]
-    named = private_tmp.named_paths(request["environment"].values())
-    # A snapshot's environments see what it sees, though it was there before some of what they name.
-    later = private_tmp.places_of(private_tmp.named_paths(request.get("named", ())))
+    # A snapshot's environments see what it sees. It, and those that are started with the servers, may be
+    # there before some of what variables name.
+    named = private_tmp.named_paths([*request["environment"].values(), *request.get("named", ())])
     try:
-        private_tmp.enter(folder, [*code, *named, *later])
+        private_tmp.enter(folder, [*code, *private_tmp.places_of(named)])
     except OSError as error:
         sys.stderr.write(f"no /tmp of its own: {error}\n")
         return folder

@@ -253,6 +253,23 @@ def test_file_that_a_variable_names_is_seen_though_it_came_after_the_snapshot(
     assert bench.refusals == []
 
 
+@pytest.mark.parametrize("snapshot", [(), ("app",)])
+def test_file_that_a_variable_names_is_seen_by_an_environment_that_was_there_before(
+    bench: Bench, tmp_path_factory: pytest.TempPathFactory, snapshot: tuple[str, ...]
+) -> None:
+    path = tmp_path_factory.mktemp("elsewhere") / "pools.toml"
+    write_app(bench)
+
+    async def scenario(host: LambdaHost) -> None:
+        pid = payload(await host.invoke("echo", {}))["pid"]
+        path.touch()
+        assert payload(await host.invoke("echo", {"wait": str(path)}))["pid"] == pid
+
+    bench.environment = {**bench.environment, "NAMED": f"file:{path}"}
+    bench.run(scenario, snapshot=snapshot, tmp_root=bench.folder / "tmp")
+    assert bench.refusals == []
+
+
 def test_what_the_import_writes_to_tmp_is_each_environments_own(bench: Bench) -> None:
     write_app(bench, "import tempfile; open(os.path.join(tempfile.gettempdir(), 'mark'), 'w').close()")
 
