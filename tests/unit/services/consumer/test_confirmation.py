@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, OpenAttempt
 from chalicelib.domain.transactions import (
     ChainView,
@@ -23,6 +23,21 @@ from chalicelib.services.ports import Chain
 from tests.fakes.orders import an_order
 from tests.fakes.ports import FrozenClock
 
+POLLS_OFTEN = PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0)
+
+
+def confirming(
+    chain: Chain, clock: FrozenClock, policy: PollPolicy, wait_policy: WaitPolicy | None = None
+) -> Confirmation:
+    return Confirmation(
+        chain, clock, poll_policy=policy, wait_policy=wait_policy or WaitPolicy(clock), attempts_max=3
+    )
+
+
+def sent(order: Order | None = None) -> ClaimedOrder:
+    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    return ClaimedOrder(OrderState(order or an_order()), 1, attempt)
+
 
 @pytest.fixture
 def wait_policy() -> WaitPolicy:
@@ -32,14 +47,7 @@ def wait_policy() -> WaitPolicy:
 @pytest.fixture
 def confirmation(wait_policy: WaitPolicy) -> Confirmation:
     nobody_asks = cast("Chain", None)
-    poll_policy = PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0)
-    return Confirmation(
-        nobody_asks,
-        FrozenClock(),
-        poll_policy=poll_policy,
-        wait_policy=wait_policy,
-        attempts_max=3,
-    )
+    return confirming(nobody_asks, FrozenClock(), POLLS_OFTEN, wait_policy)
 
 
 def test_order_that_was_waited_for_is_looked_at_soon_and_then_ever_later(confirmation: Confirmation) -> None:
@@ -89,15 +97,7 @@ class SlowSilence:
 def test_time_that_nodes_take_to_answer_counts_as_waiting() -> None:
     clock = FrozenClock()
     chain = SlowSilence(clock)
-    confirmation = Confirmation(
-        chain,
-        clock,
-        poll_policy=PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0),
-        wait_policy=WaitPolicy(clock),
-        attempts_max=3,
-    )
-    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
-    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    confirmation, claimed = confirming(chain, clock, POLLS_OFTEN), sent()
     assert list(confirmation.decisions([], [claimed], wait_s=2.0)) == []
     assert chain.asked == 3
 
@@ -130,11 +130,7 @@ def test_what_one_view_alone_proves_dead_stays_open_and_is_searched_for_now_and_
     clock = FrozenClock()
     chain = Doubtful(clock, is_silent=is_silent)
     policy = PollPolicy(wait_s=5.0, poll_s=0.5, again_s=1.0)
-    confirmation = Confirmation(
-        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
-    )
-    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
-    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    confirmation, claimed = confirming(chain, clock, policy), sent()
     assert list(confirmation.decisions([], [claimed], wait_s=5.0)) == []
     assert chain.asked > 9
     assert [moment - chain.searched_at[0] for moment in chain.searched_at] == [0.0, 2.0, 4.0]
@@ -144,11 +140,7 @@ def test_doubted_order_is_searched_for_again_as_soon_after_the_clock_was_set_bac
     clock = FrozenClock()
     chain = Doubtful(clock, is_silent=False)
     policy = PollPolicy(wait_s=5.0, poll_s=0.5, again_s=1.0)
-    confirmation = Confirmation(
-        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
-    )
-    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
-    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    confirmation, claimed = confirming(chain, clock, policy), sent()
     confirmation.look([claimed])
     clock.put(by=timedelta(hours=-1))
     clock.sleep(DOUBT_HOLDS_S)
@@ -171,14 +163,11 @@ def test_bytes_are_sent_again_until_their_orders_end_and_never_after_it() -> Non
     clock = FrozenClock()
     chain = Ears(clock)
     policy = PollPolicy(wait_s=10.0, poll_s=0.5, again_s=1.0)
-    confirmation = Confirmation(
-        chain, clock, poll_policy=policy, wait_policy=WaitPolicy(clock), attempts_max=3
-    )
-    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
+    confirmation = confirming(chain, clock, policy)
     order = an_order()
     assert order.valid_until is not None
     clock.sleep((order.valid_until - clock.now()).total_seconds() - 3)
-    claimed = ClaimedOrder(OrderState(order), 1, attempt)
+    claimed = sent(order)
     confirmation.send([claimed])
     assert list(confirmation.decisions([], [claimed], wait_s=10.0)) == []
     confirmation.send([claimed])
@@ -199,15 +188,8 @@ def test_what_was_just_sent_is_not_looked_for_before_a_block_can_have_ended(
 ) -> None:
     clock = FrozenClock()
     chain = SlowSilence(clock, takes_s=0.0)
-    confirmation = Confirmation(
-        chain,
-        clock,
-        poll_policy=PollPolicy(wait_s=2.0, poll_s=0.5, again_s=1.0, first_look_s=0.5),
-        wait_policy=WaitPolicy(clock),
-        attempts_max=3,
-    )
-    attempt = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1, 1, 1)
-    claimed = ClaimedOrder(OrderState(an_order()), 1, attempt)
+    policy = PollPolicy(wait_s=2.0, poll_s=0.5, again_s=1.0, first_look_s=0.5)
+    confirmation, claimed = confirming(chain, clock, policy), sent()
     before, now = ([claimed], []) if sent_before else ([], [claimed])
     began_s = clock.now().timestamp()
     assert list(confirmation.decisions(before, now, wait_s=wait_s)) == []
