@@ -28,10 +28,18 @@ def ahead_of_others(instance: Instance) -> Iterator[None]:
                 os.sched_setscheduler(thread, os.SCHED_RR, os.sched_param(1))
         yield
     finally:
-        # What was started meanwhile inherited it.
-        for thread in _threads(instance):
-            with suppress(ProcessLookupError):
-                os.sched_setscheduler(thread, before.get(thread, usual), os.sched_param(0))
+        # What was started meanwhile inherited it, and so does what starts while others are set back.
+        while ahead := [thread for thread in _threads(instance) if _is_ahead(thread)]:
+            for thread in ahead:
+                with suppress(ProcessLookupError):
+                    os.sched_setscheduler(thread, before.get(thread, usual), os.sched_param(0))
+
+
+def _is_ahead(thread: int) -> bool:
+    try:
+        return os.sched_getscheduler(thread) == os.SCHED_RR
+    except ProcessLookupError:
+        return False
 
 
 def _threads(instance: Instance) -> list[int]:
