@@ -23,7 +23,8 @@ def built(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Package:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if template.exists():
             return Package(shared / "orderflow.zip", json.loads(template.read_text()))
-        shared.mkdir()
+        # It is there if a test before this one could not make the package: let each say why.
+        shared.mkdir(exist_ok=True)
         made = package(APP_DIR, "dev", shared)
         template.write_text(json.dumps(made.template))
         return made

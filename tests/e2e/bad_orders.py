@@ -94,7 +94,7 @@ BAD_JSON: Final = {
 
 BAD_SIZES: Final = {
     "MESSAGE_TOO_LARGE": '{"inputToken":"' + "A" * 100_000 + '","outputToken":"USDC","amount":"1"}',
-    "JSON_TOO_DEEP": "[" * 20_000,
+    "JSON_TOO_DEEP": '{"a":' + "[" * 16_000 + "]" * 16_000 + "}",
 }
 
 BAD_NUMBERS: Final = {

@@ -19,8 +19,9 @@ def test_function(chalice_offline):
         chalice_offline.invoke("price", {"name": "cake"})
 
 def test_addresses_and_logs(chalice_offline):
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         urllib.request.urlopen(f"{chalice_offline.rest_url}/orders/none")
+    refused.value.close()
     assert chalice_offline.ws_url.startswith("ws://127.0.0.1:")
     assert any(line.startswith("ready in") for line in chalice_offline.logs)
     assert chalice_offline.aws["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")

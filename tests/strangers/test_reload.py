@@ -74,8 +74,9 @@ def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, 
     with Instance(project, tmp_path / "state") as instance:
         instance.line("no API; functions, for chalice-offline invoke: add")
         url = f"http://127.0.0.1:{instance.port}/api/hello"
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(url)
+        refused.value.close()
         edit(instance, project, FUNCTIONS + ROUTE)
         with urllib.request.urlopen(url) as answer:
             assert answer.read() == b"hello"
@@ -91,8 +92,9 @@ def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, 
         (project / "app.py").write_text(HANGS)
         instance.wait((project / "importing").exists, "an import that hangs")
         edit(instance, project, FUNCTIONS)
-        with pytest.raises(urllib.error.HTTPError):
+        with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(url)
+        refused.value.close()
 
 
 def test_commands_of_the_start_run_again_when_what_they_apply_has_changed(

@@ -40,8 +40,9 @@ def test_parameter_that_on_start_makes_is_there_when_the_app_is_imported(shop: I
 def test_object_is_asked_for_by_its_head_and_read(shop: Instance) -> None:
     call(shop, "PUT", "orders/2", {"tea": 5})
     assert call(shop, "GET", "orders/2") == {"size": 10, "order": {"tea": 5}}
-    with pytest.raises(urllib.error.HTTPError, match="404"):
+    with pytest.raises(urllib.error.HTTPError, match="404") as refused:
         call(shop, "GET", "orders/3")
+    refused.value.close()
 
 
 def command(

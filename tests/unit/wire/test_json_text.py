@@ -67,7 +67,10 @@ def test_members_are_refused_exactly_if_one_stands_twice(members: list[tuple[str
     assert is_refused == (len(set(names)) < len(names))
 
 
-@pytest.mark.parametrize("text", ["[" * 16_000 + "]" * 16_000, '{"a":' * 5_000 + "1" + "}" * 5_000])
+# Python's parser gives up within these, or reads them whole: 3.14 reads what 3.11 does not.
+@pytest.mark.parametrize(
+    "text", ['{"a":' + "[" * 16_000 + "]" * 16_000 + "}", '{"a":' * 5_000 + "1" + "}" * 5_000]
+)
 def test_deep_nesting_is_refused(text: str) -> None:
     assert refusal_of(text).code is Code.JSON_TOO_DEEP
 
