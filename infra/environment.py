@@ -18,7 +18,8 @@ import venv
 from pathlib import Path
 from typing import IO
 
-OLDEST = (3, 11)
+from infra.interpreter import NEEDED, NEWEST, OLDEST
+
 ENVIRONMENT = Path(".venv")
 UV_PIN = "requirements-dev.txt"
 """The set that has uv's pin; the environment to run in does not keep it."""
@@ -26,8 +27,8 @@ UV_PIN = "requirements-dev.txt"
 
 def main(file: str) -> int:
     """Install a set; return a status for the shell."""
-    if sys.version_info < OLDEST:
-        return _refuse(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}")
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        return _refuse(f"{NEEDED}, this is {sys.version.split()[0]}")
     python = ENVIRONMENT / "bin" / "python"
     if not python.exists():
         venv.EnvBuilder(symlinks=True).create(ENVIRONMENT)

@@ -1,6 +1,6 @@
 """Print the Python interpreter to make the virtual environment with: ``python3 infra/interpreter.py``.
 
-That is ``python3``, unless it is too old for us, or its version is installed in a clearly
+That is ``python3``, unless it is too old for us or too new, or its version is installed in a clearly
 faster build as well. Builds without optimisation, which pyenv makes by
 default, take a fifth longer for everything.
 
@@ -18,6 +18,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 OLDEST = (3, 11)
+NEWEST = (3, 14)
+"""The Postgres server is pinned as a wheel for each version, and there is none for later ones yet."""
+NEEDED = "Python 3.11 to 3.14 is needed"
+
 CLEARLY_FASTER = 1.1
 
 TURNS = 5
@@ -63,7 +67,7 @@ def main() -> None:
     paths = candidates()
     first = next(usable(paths), None)
     if first is None:
-        sys.exit("Python 3.11 or later is needed, with venv and ensurepip; there is none on the path")
+        sys.exit(f"{NEEDED}, with venv and ensurepip; there is none on the path")
     # Each answer takes a tenth of a second: what is of another version by its name is not asked.
     same = [path for path in paths if names(path, first.version)]
     programs: dict[str, Interpreter] = {}
@@ -96,7 +100,7 @@ def usable(paths: Iterable[str]) -> Iterator[Interpreter]:
     """Ask one after the other; yield those that an environment can be made with."""
     for path in paths:
         answer = ask(path)
-        if answer is not None and answer.version >= OLDEST:
+        if answer is not None and OLDEST <= answer.version <= NEWEST:
             yield answer
 
 
