@@ -199,6 +199,14 @@ CALLS = {
         "ChangeMessageVisibilityBatch",
         {"QueueUrl": QUEUE, "Entries": [{"Id": "a", "ReceiptHandle": "nobody's", "VisibilityTimeout": 1}]},
     ),
+    "make what is there": ("CreateQueue", {"QueueName": "prompt"}),
+    "make what must not be": ("CreateQueue", {"QueueName": "no name"}),
+    "find": ("GetQueueUrl", {"QueueName": "prompt"}),
+    "find what is not there": ("GetQueueUrl", {"QueueName": "prompt-not"}),
+    "ask of": ("GetQueueAttributes", {"QueueUrl": QUEUE, "AttributeNames": ["All"]}),
+    "ask of what is not there": ("GetQueueAttributes", {"QueueUrl": f"{QUEUE}-not"}),
+    "set": ("SetQueueAttributes", {"QueueUrl": QUEUE, "Attributes": {"VisibilityTimeout": "30"}}),
+    "set wrongly": ("SetQueueAttributes", {"QueueUrl": QUEUE, "Attributes": {"VisibilityTimeout": "-1"}}),
     "no JSON": ("SendMessage", b"{"),
     "no body": ("SendMessage", b""),
 }
@@ -246,7 +254,7 @@ def test_each_message_names_the_account_that_sent_it(emulator: Emulator) -> None
     "call",
     [
         a_call("ReceiveMessage", {"QueueUrl": QUEUE, "WaitTimeSeconds": 1}, authorization="AWS test:0"),
-        a_call("GetQueueAttributes", {"QueueUrl": QUEUE}),
+        a_call("ListQueues", {}),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, authorization="AWS test:0"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}, connection="keep-alive, close"),
         a_call("SendMessage", {"QueueUrl": QUEUE, "MessageBody": "x"}).replace(b"POST / ", b"POST /?a=b "),
