@@ -11,6 +11,9 @@ JWT_SECRET_BYTES_MIN: Final = 32
 KEPT_DAYS: Final = 400
 """A year and a month: how long an archived order's row and its client order id stay after its end."""
 
+DAYS_MAX: Final = 36_500
+"""Of what is counted back from now: there are no dates before the year 1."""
+
 
 class ConfigurationError(Exception):
     """The environment lacks something, or holds something unusable; the message lists all of it."""
@@ -154,8 +157,8 @@ class Settings(BaseModel):
     watches_when_idle: bool = False
     packed_events: bool = True
     archive_url: str = ""
-    retention_days: int = Field(default=30, ge=1)
-    client_order_keys_days: int = Field(default=KEPT_DAYS, ge=60)
+    retention_days: int = Field(default=30, ge=1, le=DAYS_MAX)
+    client_order_keys_days: int = Field(default=KEPT_DAYS, ge=60, le=DAYS_MAX)
     metrics: bool = False
     traces: bool = False
 

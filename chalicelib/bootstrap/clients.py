@@ -54,18 +54,12 @@ class Clients:
         return make_rotating_engine(read_url)
 
     def check_database(self) -> None:
-        """Raise ``RetryableError`` if the database does not answer."""
-        from sqlalchemy import text
-
-        from chalicelib.adapters.postgres.error_translation import translated_errors
+        """Raise ``RetryableError`` if the database does not answer, or takes no writes."""
+        from chalicelib.adapters.postgres.readiness import check_takes_writes
 
         # Half of a function's time at most: the queue is to be asked as well.
-        with (
-            time_left.at_most(CHECK_TIME_LIMIT_S),
-            translated_errors(),
-            self.engine.connect() as connection,
-        ):
-            connection.execute(text("SELECT 1"))
+        with time_left.at_most(CHECK_TIME_LIMIT_S):
+            check_takes_writes(self.engine)
 
     def endpoint(self, url: str, service: str, *, region: str = "") -> "AwsEndpoint":
         """Return what signs and sends requests to a service.

@@ -207,7 +207,7 @@ class Ports:
         return self.clients.engine
 
     def check_database(self) -> None:
-        """Raise ``RetryableError`` if the database does not answer."""
+        """Raise ``RetryableError`` if the database does not answer, or takes no writes."""
         self.clients.check_database()
 
     def check_chain(self) -> "ChainHealth | None":

@@ -13,7 +13,7 @@ from chalicelib.domain.errors import FieldError, RetryableError
 from chalicelib.handlers import operator_views as views
 from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import answer, http_errors
-from chalicelib.handlers.url_query import url_query
+from chalicelib.handlers.url_query import read_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.queries.operations import ArchivedLetter
@@ -33,6 +33,7 @@ class _LettersQuery(WireModel):
 def health(request: Request) -> Response:
     """Return how orders fare now, and what waits; what cannot be had is left out, with the reason."""
     _admit(request)
+    read_query(request)
     use = services()
     body: dict[str, Any] = {"at": views.moment(use.clock.now())}
     parts: dict[str, Callable[[], Any]] = {
@@ -58,7 +59,7 @@ def health(request: Request) -> Response:
 def dead_letters(request: Request) -> Response:
     """Return a page of archived dead letters, newest first."""
     _admit(request)
-    members: dict[str, Any] = url_query(request, "limit", "cursor")
+    members: dict[str, Any] = dict(read_query(request, "limit", "cursor"))
     if str(members.get("limit", "")).isdecimal() and str(members["limit"]).isascii():
         members["limit"] = int(str(members["limit"])[:9])
     query = validated(_LettersQuery, members)
@@ -83,6 +84,7 @@ def redrive(request: Request, message_id: str) -> Response:
 def audit(request: Request) -> Response:
     """Return the audit's rules, and when each last ran and held here."""
     _admit(request)
+    read_query(request)
     return answer({"rules": [views.rule(each) for each in services().audit_rules.results()]})
 
 

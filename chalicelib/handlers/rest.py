@@ -16,23 +16,29 @@ from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import tokens_for
 from chalicelib.handlers.rest_edge import answer, http_errors
-from chalicelib.handlers.url_query import is_dry_run, refuse_dry_run, url_query
+from chalicelib.handlers.url_query import is_dry_run, read_query, refuse_dry_run, refuse_in_url
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind as Asked
 from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import OrderView
+from chalicelib.wire.client_frames import CancelFields, cancel_fields
 from chalicelib.wire.fields import OrderId, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.header_text import utf8_header
 from chalicelib.wire.json_text import JsonObject, parse_object
+from chalicelib.wire.known_names import plain_words
 from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.order_fields import OrderFields, SwapFields, swap_terms
 from chalicelib.wire.order_views import order_view
-from chalicelib.wire.resting_fields import meant_fields
-from chalicelib.wire.resting_frames import NewTerms, amend_fields
+from chalicelib.wire.resting_fields import meant_fields, names_of
+from chalicelib.wire.resting_frames import OF_ORDERS, AmendFields, amend_fields
 from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 _WHOLE_NUMBERS: Final = ("limit", "afterSeq")
+_OF_A_CHANGE: Final = plain_words(names_of(AmendFields))
+_NOT_IN_URL: Final = (
+    "is not read in the URL: the order is the path's, and what is to change stands in the body"
+)
 
 
 class _OrderPath(WireModel):
@@ -58,6 +64,7 @@ def submit(request: Request) -> Response:
     logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request)
+    refuse_in_url(request, OF_ORDERS)
     fields = meant_fields(OrderFields, members)
     if is_dry_run(request, members):
         return answer(previews.preview(fields, account_id))
@@ -75,7 +82,9 @@ def submit(request: Request) -> Response:
 @http_errors
 def order(request: Request, order_id: str) -> Response:
     """Return an order as it stands."""
-    view = services().read_orders.order(_reader(request), _order_id(order_id))
+    account_id = _reader(request)
+    read_query(request)
+    view = services().read_orders.order(account_id, _order_id(order_id))
     _learn_mints([view])
     return answer(_order_body(view))
 
@@ -108,8 +117,10 @@ def events(request: Request, order_id: str) -> Response:
 def cancel(request: Request, order_id: str) -> Response:
     """Cancel an order that was not sent to a venue yet; return it as it stands then."""
     use, account_id = services(), _account(request)
-    canceled = _order_id(order_id)
-    refuse_dry_run(request)
+    members = parse_object(request.raw_body, use.access.messages) if request.raw_body else {}
+    refuse_dry_run(request, members)
+    refuse_in_url(request, _OF_A_CHANGE, _NOT_IN_URL)
+    canceled = cancel_fields(CancelFields, _with_path(order_id, members)).order_id
     use.access.requests.admit(account_id, Asked.CANCEL)
     use.cancel_orders.cancel(account_id, canceled)
     use.observer.flush()
@@ -120,14 +131,14 @@ def cancel(request: Request, order_id: str) -> Response:
 def amend(request: Request, order_id: str) -> Response:
     """Give an order that rests other terms; return it as it stands then."""
     use, account_id = services(), _account(request)
-    named = _order_id(order_id)
     members = parse_object(request.raw_body, use.access.messages)
     refuse_dry_run(request, members)
-    fields = amend_fields(NewTerms, members)
+    refuse_in_url(request, _OF_A_CHANGE, _NOT_IN_URL)
+    fields = amend_fields(AmendFields, _with_path(order_id, members))
     use.access.requests.admit(account_id, Asked.AMEND)
-    use.amend_orders.amend(account_id, named, fields.changes, if_seq=fields.if_seq)
+    use.amend_orders.amend(account_id, fields.order_id, fields.changes, if_seq=fields.if_seq)
     use.observer.flush()
-    return _as_it_stands(account_id, named, "amended")
+    return _as_it_stands(account_id, fields.order_id, "amended")
 
 
 @http_errors
@@ -135,6 +146,7 @@ def quote(request: Request) -> Response:
     """Return what an order would get now; nothing is stored."""
     use, account_id = services(), _account(request)
     use.access.requests.admit(account_id, Asked.QUOTE)
+    refuse_in_url(request, plain_words(names_of(SwapFields)))
     fields = meant_fields(SwapFields, parse_object(request.raw_body, use.access.messages))
     found = use.quote_swaps.quote(swap_terms(fields, tokens_for(use, account_id, fields.named_tokens)))
     return answer(use.event_views.routes.quote(found.route, at=found.at, valid_until=found.valid_until))
@@ -144,6 +156,7 @@ def quote(request: Request) -> Response:
 def venues(request: Request) -> Response:
     """Return the venues with their pools, and the tokens."""
     _reader(request)
+    read_query(request)
     use = services()
     answers = use.quote_swaps.venues()
     use.mints.learn_if_possible({token for pool in answers.pools for token in pool.tokens})
@@ -158,6 +171,7 @@ def markets(request: Request) -> Response:
     use, account_id = services(), _account(request)
     # It computes a rate for each pool and path, as a quote does.
     use.access.requests.admit(account_id, Asked.QUOTE)
+    read_query(request)
     return answer(markets_view(use.read_markets.read(), use.tokens))
 
 
@@ -246,9 +260,17 @@ def _order_id(text: str) -> UUID:
     return validated(_OrderPath, {"orderId": text}).order_id
 
 
+def _with_path(order_id: str, members: dict[str, Any]) -> dict[str, Any]:
+    """Return the members of a request about one order; the order is the path's, and a body names no other."""
+    named, said = str(_order_id(order_id)), members.get("orderId")
+    if said is not None and (not isinstance(said, str) or said.lower() != named):
+        raise FieldError("orderId", "must be the order of the path, if it is given")
+    return members | {"orderId": named}
+
+
 def _query(request: Request, *names: str) -> dict[str, Any]:
     """Return the query's members, numbers as numbers; everything in a URL is text."""
-    members: dict[str, Any] = url_query(request, *names)
+    members: dict[str, Any] = dict(read_query(request, *names))
     for name in _WHOLE_NUMBERS:
         text = members.get(name)
         if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:

@@ -11,15 +11,16 @@ from chalicelib.handlers import refusals
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import unread_mints
 from chalicelib.handlers.rest_edge import answer, http_errors
-from chalicelib.handlers.url_query import refuse_dry_run, url_query
+from chalicelib.handlers.url_query import refuse_dry_run, refuse_in_url, url_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.intake.submit_batch import Result
 from chalicelib.wire.json_text import JsonObject, parse_object
-from chalicelib.wire.resting_fields import meant_fields
 from chalicelib.wire.resting_frames import (
+    OF_ORDERS,
     CancelAllFields,
     SubmitBatchFields,
+    batch_fields,
     cancel_filters,
     each_of,
     filter_fields,
@@ -56,7 +57,8 @@ def submit_batch(request: Request) -> Response:
         raise FieldError(_IDEMPOTENCY_KEY, "is of one order: give each order of the batch a clientOrderId")
     members = parse_object(request.raw_body, services().access.messages)
     refuse_dry_run(request, members)
-    fields = meant_fields(SubmitBatchFields, members)
+    refuse_in_url(request, OF_ORDERS | {"orders"})
+    fields = batch_fields(SubmitBatchFields, members)
     return answer({"results": results(_submitted(fields, account_id))}, 202)
 
 

@@ -1,7 +1,7 @@
 """What clients send over the WebSocket."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from chalicelib.wire.fields import (
     validated,
 )
 from chalicelib.wire.json_text import DEFAULT_LIMITS, JsonLimits, members_of_any_shape, parse_object
+from chalicelib.wire.known_names import plain_words, refuse_words
 from chalicelib.wire.order_fields import ORDER_FIELDS, OrderFields, SwapFields
 from chalicelib.wire.resting_fields import meant_fields, names_of
 from chalicelib.wire.resting_frames import (
@@ -22,6 +23,7 @@ from chalicelib.wire.resting_frames import (
     CancelAllFields,
     SubmitBatchFields,
     amend_fields,
+    batch_fields,
     filter_fields,
     is_dry,
 )
@@ -73,10 +75,46 @@ ACTIONS: Final[Mapping[str, type[ActionFields]]] = {
     "quote": SwapFields,
     "ping": PingFields,
 }
+# ``type`` alone is what many a client calls its action.
+_NARROWING: Final = plain_words(names_of(OrderFields) - {"type"} | {"types", "status"})
+# Without ``seq``, which an event has that is sent back as a cancel.
+_IF_SEQ: Final = frozenset({"ifseq", "expectedseq"})
+
+
+Model = TypeVar("Model", bound=WireModel)
+
+
+def subscription_fields(model: type[Model], members: dict[str, Any]) -> Model:
+    """Return the model of a message about one order or every order: none of what a client thinks of as fewer.
+
+    Raises:
+        InvalidRequestError: With one problem per broken rule.
+    """
+    if members.get("orderId") is None:
+        refuse_words(
+            members, _NARROWING, "does not select orders here: name an orderId, or nothing for every order"
+        )
+    return meant_fields(model, members)
+
+
+def cancel_fields(model: type[Model], members: dict[str, Any]) -> Model:
+    """Return the model of a message that cancels one order, without a condition.
+
+    Raises:
+        InvalidRequestError: With one problem per broken rule.
+    """
+    refuse_words(members, _IF_SEQ, "goes with amend alone: a cancel has no condition")
+    return meant_fields(model, members)
+
+
 _READERS: Final[Mapping[str, Callable[[type[Any], dict[str, Any]], Any]]] = {
     "amend": amend_fields,
+    "cancel": cancel_fields,
     "cancelAll": filter_fields,
     "ping": validated,
+    "submitBatch": batch_fields,
+    "subscribe": subscription_fields,
+    "unsubscribe": subscription_fields,
 }
 """How an action's fields are read, if not by ``meant_fields``."""
 

@@ -7,10 +7,10 @@ send their own notes along, and connection URLs carry what gateways add.
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
-from chalicelib.domain.errors import FieldProblem
+from chalicelib.domain.errors import FieldProblem, InvalidRequestError
 
 # Words of Kraken, Binance, Coinbase, Hyperliquid, ccxt and Jupiter, and what they are called here; and words
 # that belong into an inner object. With the prefix of an inner object, only there.
@@ -196,6 +196,30 @@ def _meant(plain: str, known: frozenset[str], prefix: str) -> str | None:
     near = [(_distance(plain, other, allowed), name) for other, name in by_plain.items() if len(other) >= 4]
     best = min(near, default=(allowed + 1, ""))
     return best[1] if best[0] <= allowed else None
+
+
+@cache
+def plain_words(names: frozenset[str]) -> frozenset[str]:
+    """Return names and other systems' words for them, each as ``plain_name`` has it."""
+    return frozenset(map(plain_name, names)) | {word for word, name in OTHER_WORDS.items() if name in names}
+
+
+def refuse_words(members: Mapping[str, Any], words: Collection[str], problem: str) -> None:
+    """Refuse members that mean something elsewhere, and that were meant here although nothing reads them.
+
+    Args:
+        words: As ``plain_words`` has them.
+
+    Raises:
+        InvalidRequestError: With the problem, for each of them that has a value.
+    """
+    problems = tuple(
+        FieldProblem(name, problem)
+        for name, value in members.items()
+        if value is not None and len(name) <= _LENGTH_MAX and plain_name(name) in words
+    )
+    if problems:
+        raise InvalidRequestError.of(problems)
 
 
 def plain_name(name: str) -> str:

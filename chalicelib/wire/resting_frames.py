@@ -12,7 +12,7 @@ from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.terms import OrderType
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel, validated
-from chalicelib.wire.known_names import misspelt
+from chalicelib.wire.known_names import misspelt, plain_words, refuse_words
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.resting_fields import (
     EVERYWHERE,
@@ -195,6 +195,20 @@ def filter_fields(model: type[Model], members: dict[str, Any]) -> Model:
     if problems:
         raise InvalidRequestError.of(tuple(problems.values()))
     return validated(model, members)
+
+
+OF_ORDERS: Final = plain_words(names_of(OrderFields))
+"""What stands in an order alone."""
+
+
+def batch_fields(model: type[Model], members: dict[str, Any]) -> Model:
+    """Return the model of a batch of orders, if nothing stands beside the orders that is of one of them.
+
+    Raises:
+        InvalidRequestError: With one problem per broken rule.
+    """
+    refuse_words(members, OF_ORDERS, "belongs into each order of the batch")
+    return meant_fields(model, members)
 
 
 def each_of(

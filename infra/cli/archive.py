@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from chalicelib.bootstrap.archiving import archiver
-from chalicelib.config import KEPT_DAYS
+from chalicelib.config import DAYS_MAX, KEPT_DAYS
 from chalicelib.domain.errors import RetryableError
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
@@ -17,7 +17,7 @@ INTERRUPTED: Final = 130
 @click.command()
 @click.option(
     "--days",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, DAYS_MAX),
     default=30,
     envvar="RETENTION_DAYS",
     show_default=True,
@@ -27,7 +27,7 @@ INTERRUPTED: Final = 130
 @click.option(
     "--keep-keys",
     "kept_days",
-    type=click.IntRange(min=60),
+    type=click.IntRange(60, DAYS_MAX),
     default=KEPT_DAYS,
     envvar="CLIENT_ORDER_KEYS_DAYS",
     show_default=True,
@@ -43,9 +43,8 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
     What is written is read back and compared before anything is dropped. Safe to stop at any moment, and to
     start again.
     """
-    use_case = archiver(
-        session.patient_engine, store_at(archive_url), retention_days=days, kept_days=kept_days
-    )
+    store = store_at(archive_url)
+    use_case = archiver(session.patient_engine, store, retention_days=days, kept_days=kept_days)
     moved = 0
 
     def count(orders: int) -> None:

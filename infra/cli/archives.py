@@ -13,6 +13,7 @@ from chalicelib.config import ConfigurationError
 from chalicelib.domain.errors import RetryableError
 from chalicelib.services.archive.ports import ArchiveStore
 from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError
+from infra.cli.parameters import wrong
 from infra.cli.session import state_dir
 
 archives: Final[Callable[[Any], Any]] = click.option(
@@ -28,7 +29,7 @@ def store_at(url: str | None) -> ArchiveStore:
     """Return the archives' store: at a URL, else below the state directory.
 
     Raises:
-        ClickException: The URL names none.
+        BadParameter: The URL names none.
     """
     try:
         return archive_store(
@@ -37,7 +38,7 @@ def store_at(url: str | None) -> ArchiveStore:
             endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
         )
     except ConfigurationError as error:
-        raise click.ClickException(str(error)) from error
+        raise wrong("--archives", str(error).removeprefix("ARCHIVE_URL: ")) from error
 
 
 def archived(url: str | None, place: str, digest: bytes, order_id: str) -> ArchivedOrder:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import click
 import httpx
 
+from infra.cli.parameters import EngineUrl
 from infra.cli.session import CliSession, status_file
 
 TIME_LIMIT_S: Final = 30.0
@@ -18,7 +19,8 @@ _TOKEN: Final = click.option(
 
 def as_a_client(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the options of a command that talks to one of the APIs."""
-    url = click.option("--url", help=f"Of the {name} API. Default: that of the runtime that is running.")
+    default = "Default: that of the runtime that is running."
+    url = click.option("--url", type=EngineUrl(), help=f"Of the {name} API. {default}")
     return lambda command: url(_TOKEN(command))
 
 

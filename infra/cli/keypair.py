@@ -18,6 +18,7 @@ from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.signing import sign
+from infra.cli.parameters import wrong
 from infra.cli.solana_nodes import TIME_LIMIT_S
 
 _FILE_BYTES_MAX: Final = 1_024
@@ -28,18 +29,17 @@ def key_in(path: Path) -> SeedKey:
     """Return the key of a file that ``solana-keygen`` wrote: a JSON list of 64 bytes, the last 32 public.
 
     Raises:
-        ClickException: It is none. What is in the file is never shown.
+        BadParameter: It is none. What is in the file is never shown.
     """
     try:
         numbers = json.loads(path.read_bytes()[:_FILE_BYTES_MAX])
         raw = bytes(numbers)
     except (OSError, ValueError, TypeError) as error:
-        raise click.ClickException(f"{path} is no keypair file of solana-keygen") from error
+        raise wrong("--keypair", f"{path} is no keypair file of solana-keygen") from error
     key = SeedKey(raw[:KEY_BYTES]) if len(raw) == 2 * KEY_BYTES else None
     if key is None or key.key != raw[KEY_BYTES:]:
-        raise click.ClickException(
-            f"{path} is no keypair file: it holds 64 bytes, a private key and its public one"
-        )
+        problem = f"{path} is no keypair file: it holds 64 bytes, a private key and its public one"
+        raise wrong("--keypair", problem)
     return key
 
 

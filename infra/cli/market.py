@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ from rich.console import Console
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults
 from chalicelib.adapters.simulated_market.seed import reset, seed
+from chalicelib.adapters.token_list import load_tokens
 from infra.cli.columns import column_lines
 from infra.cli.market_facts import market_facts
 from infra.cli.market_launch import launch_command
 from infra.cli.market_maker import MarketMaker, random_walk, read_path
 from infra.cli.market_move import move
+from infra.cli.parameters import FiniteRange, pair_named, wrong
+from infra.cli.price_moves import INTERVAL_S_MAX, STEPS_MAX, VOLATILITY_BPS_MAX
 from infra.cli.session import CliSession, is_given
 
 
@@ -31,11 +35,17 @@ def market() -> None:
 @click.pass_obj
 def show(session: CliSession, pair: str | None, *, is_wide: bool) -> None:
     """Show each pool's price and what it holds, and how far venues are apart."""
-    facts = [found for found in market_facts(session.engine) if pair in (None, found["pair"])]
-    if not facts and pair is None:
+    wanted = None
+    if pair is not None:
+        wanted = {token.symbol for token in pair_named(pair, load_tokens().named_or_new, "--pair")}
+    found = market_facts(session.engine)
+    if not found:
         raise click.ClickException(
             "there is no simulated market here: with CHAIN=solana it is `orderflow pools show`"
         )
+    facts = [each for each in found if wanted in (None, set(each["pair"].split("/")))]
+    if not facts:
+        raise click.ClickException(f"no pool trades {pair}")
     session.show(facts, lambda console: _print_pairs(console, facts, is_wide=is_wide))
 
 
@@ -57,9 +67,12 @@ def reset_command(session: CliSession) -> None:
 @click.option("--csv", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A price path: a column per token, a row per step. Default: a random walk.")  # fmt: skip
 @click.option("--seed", "walk_seed", default=1, show_default=True, help="Of the random walk.")
-@click.option("--steps", default=100, show_default=True, help="Of the random walk.")
-@click.option("--volatility-bps", default=10.0, show_default=True, help="Of a token per step.")
-@click.option("--interval", "interval_s", default=0.4, show_default=True, help="Seconds between steps.")
+@click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=100, show_default=True,
+              help="Of the random walk.")  # fmt: skip
+@click.option("--volatility-bps", type=FiniteRange(0, VOLATILITY_BPS_MAX), default=10.0, show_default=True,
+              help="Of a token per step.")  # fmt: skip
+@click.option("--interval", "interval_s", type=FiniteRange(0, INTERVAL_S_MAX), default=0.4, show_default=True,
+              help="Seconds between steps.")  # fmt: skip
 @click.pass_obj
 def replay(
     session: CliSession,
@@ -85,7 +98,7 @@ def replay(
             else list(random_walk(tokens, steps=steps, volatility_bps=volatility_bps, seed=walk_seed))
         )
     except ValueError as error:
-        raise click.ClickException(f"{file} is not a price path: {error}") from error
+        raise wrong("--csv", f"{file} is not a price path: {error}") from error
     maker, trades = MarketMaker(session.engine, definition), 0
     with session.progress() as progress:
         for number, step in enumerate(progress.track(path, description="moving prices")):
@@ -103,18 +116,37 @@ def faults(session: CliSession, settings: str | None) -> None:
 
     '{}' turns all of them off.
     """
-    board, adapter = FaultBoard(session.engine), TypeAdapter(Faults)
-    if settings is not None:
-        try:
-            board.set(adapter.validate_json(settings))
-        except ValidationError as error:
-            raise click.ClickException(str(error)) from error
+    adapter = TypeAdapter(Faults)
+    try:
+        wanted = None if settings is None else adapter.validate_json(settings, extra="forbid")
+    except ValidationError as error:
+        raise wrong("SETTINGS", _problems(error)) from error
+    if wanted is not None and (beyond := _beyond(asdict(wanted))):
+        raise wrong("SETTINGS", beyond)
+    board = FaultBoard(session.engine)
+    if wanted is not None:
+        board.set(wanted)
     in_force = adapter.dump_python(board.current(), mode="json")
     session.show(in_force, lambda console: console.print_json(json.dumps(in_force)))
 
 
 market.add_command(move)
 market.add_command(launch_command)
+
+
+def _beyond(faults: dict[str, Any]) -> str:
+    """Return what is wrong with the numbers of faults, that a node or a die would take as it is."""
+    problems = [f"{name}: must be between 0 and 1" for name, rate in faults.items()
+                if name.endswith("_rate") and not 0 <= rate <= 1]  # fmt: skip
+    problems += [f"{name}: must not be below 0" for name, ms in faults.items()
+                 if name.endswith("_ms") and ms < 0]  # fmt: skip
+    for venue, its in (faults.get("venues") or {}).items():
+        problems += [f"venues.{venue}.{each}" for each in filter(None, [_beyond(its)])]
+    return "; ".join(problems)
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}" for each in error.errors())
 
 
 def _report(session: CliSession, verb: str, count: int) -> None:

@@ -1,7 +1,7 @@
 """``orderflow market launch``: a pool opens, as sniper orders wait for."""
 
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Final
 
 import click
 
@@ -9,35 +9,31 @@ from chalicelib.adapters.simulated_market.definition import PoolDefinition
 from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, LaunchedPool, falling_fee, launch
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.tokens import Token, Tokens, new_token
+from infra.cli.parameters import PositiveDecimal, wrong
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession
 
-
-class Number(click.ParamType[Decimal]):
-    """A positive decimal."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        try:
-            found = Decimal(value)
-        except InvalidOperation:
-            self.fail(f"{value!r} is no number", param, ctx)
-        if not found.is_finite() or found <= 0:
-            self.fail("must be above 0", param, ctx)
-        return found
+_HEIGHT_MAX: Final = 10**10
+"""A hundred years of blocks: times beyond that are none."""
 
 
 @click.command("launch")
 @click.argument("token")
 @click.option("--quote", default="USDC", show_default=True, help="The token that it is priced in.")
 @click.option("--kind", type=click.Choice(list(VENUES)), default="damm_v2", show_default=True)
-@click.option("--price", type=Number(), required=True, help="That it opens with: quote per token.")
-@click.option("--depth", type=Number(), required=True, help="What each side is worth, in the quote token.")
+@click.option("--price", type=PositiveDecimal(), required=True, help="That it opens with: quote per token.")
 @click.option(
-    "--fee-bps", type=Number(), default="25", show_default=True, help="In the end, with a fee that falls."
+    "--depth", type=PositiveDecimal(), required=True, help="What each side is worth, in the quote token."
+)
+@click.option(
+    "--fee-bps",
+    type=PositiveDecimal(),
+    default="25",
+    show_default=True,
+    help="In the end, with a fee that falls.",
 )
 @click.option("--fee-from-bps", type=click.IntRange(1), help="What the fee begins with (damm_v2).")
 @click.option(
@@ -56,9 +52,15 @@ class Number(click.ParamType[Decimal]):
     default="linear",
     show_default=True,
 )
-@click.option("--at-height", type=click.IntRange(0), help="When it opens; default: --in-blocks from now.")
 @click.option(
-    "--in-blocks", type=click.IntRange(0), default=0, show_default=True, help="A block takes 0.4 s."
+    "--at-height", type=click.IntRange(0, _HEIGHT_MAX), help="When it opens; default: --in-blocks from now."
+)
+@click.option(
+    "--in-blocks",
+    type=click.IntRange(0, _HEIGHT_MAX),
+    default=0,
+    show_default=True,
+    help="A block takes 0.4 s.",
 )
 @click.option("--decimals", type=click.IntRange(0, 18), help="Of a TOKEN that is not listed.")
 @click.option("--id", "pool_id", help="Default: made of what it is, and when it opens.")
@@ -88,16 +90,18 @@ def launch_command(
     """
     if at_height is not None and in_blocks:
         raise click.UsageError("--at-height and --in-blocks each say when: give one of them")
+    if fee_bps >= BPS_PER_UNIT:
+        raise wrong("--fee-bps", f"must be below {BPS_PER_UNIT}")
     tokens = load_tokens()
     try:
         base, priced_in = _token(token, decimals, tokens), tokens.named(quote, field="--quote")
         if base == priced_in:
-            raise click.UsageError("--quote must be another token")
+            raise wrong("--quote", "must be another token")
         fee: BaseFee | None = None
         if fee_from_bps is not None:
             if kind != "damm_v2":
                 raise click.UsageError("a fee that falls needs --kind damm_v2")
-            fee = falling_fee(
+            fee = _falling(
                 fee_from_bps, fee_bps, periods=fee_periods, period_s=period_s, mode=SchedulerMode(fee_mode)
             )
         pool = PoolDefinition(
@@ -114,12 +118,19 @@ def launch_command(
         )
         launched = launch(session.engine, tokens, pool, height=at_height, in_blocks=in_blocks)
     except FieldError as error:
-        raise click.ClickException(error.message) from error
+        raise wrong(error.details[0].field, error) from error
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     look_at_resting_orders(session, [launched.pool_id])
     facts = {"pool": launched.pool_id, "venue": pool.venue, "height": launched.height}
     session.show(facts, lambda console: console.print(_said(launched), highlight=False))
+
+
+def _falling(from_bps: int, to_bps: Decimal, *, periods: int, period_s: int, mode: SchedulerMode) -> BaseFee:
+    try:
+        return falling_fee(from_bps, to_bps, periods=periods, period_s=period_s, mode=mode)
+    except ValueError as error:
+        raise wrong("--fee-from-bps", error) from error
 
 
 def _token(name: str, decimals: int | None, tokens: Tokens) -> Token:

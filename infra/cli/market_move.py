@@ -11,7 +11,18 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import FieldError
 from infra.cli.market_maker import MarketMaker, ratio
-from infra.cli.price_moves import STEPS_MAX, Factors, along, drift, listed_prices, spike, walk
+from infra.cli.parameters import FiniteRange, wrong
+from infra.cli.price_moves import (
+    INTERVAL_S_MAX,
+    STEPS_MAX,
+    VOLATILITY_BPS_MAX,
+    Factors,
+    along,
+    drift,
+    listed_prices,
+    spike,
+    walk,
+)
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession, is_given
 
@@ -28,12 +39,12 @@ _Start = Mapping[str, tuple[tuple[str, str], Fraction]]
 @click.option(
     "--walk",
     "volatility_bps",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, VOLATILITY_BPS_MAX, min_open=True),
     help="A random walk: basis points a step.",
 )
 @click.option("--steps", type=click.IntRange(1, STEPS_MAX), default=1, show_default=True)
 @click.option("--seed", default=1, show_default=True, help="Of the random walk.")
-@click.option("--interval", "interval_s", type=click.FloatRange(0), default=0.4, show_default=True,
+@click.option("--interval", "interval_s", type=FiniteRange(0, INTERVAL_S_MAX), default=0.4, show_default=True,
               help="Seconds between steps; a block takes 0.4.")  # fmt: skip
 @click.pass_obj
 def move(
@@ -54,17 +65,15 @@ def move(
     step.
     """
     tokens = _tokens(what)
-    maker = MarketMaker(session.engine, load_market())
-    start = _of(maker.prices(), tokens)
-    if not start:
-        raise click.ClickException(f"no pool trades {what}")
     wishes = {"--path": prices, "--drift": drift_bps, "--spike": spike_bps, "--walk": volatility_bps}
     if len(given := [name for name, wish in wishes.items() if wish is not None]) != 1:
         raise click.UsageError(f"one of {', '.join(wishes)} says where to, not {len(given)} of them")
     _refuse_unused(given[0])
+    if prices is not None and len(tokens) != 2:
+        raise wrong("--path", "prices are of a pair, such as SOL/USDC")
     try:
         if prices is not None:
-            factors = along(listed_prices(prices), _price_now(start, tokens))
+            factors = along(listed_prices(prices), Fraction(1))
         elif drift_bps is not None:
             factors = drift(drift_bps, steps)
         elif spike_bps is not None:
@@ -73,7 +82,14 @@ def move(
             assert volatility_bps is not None
             factors = walk(volatility_bps, steps, seed)
     except (ValueError, ZeroDivisionError) as error:
-        raise click.ClickException(f"{given[0]}: {error}") from error
+        raise wrong(given[0], error) from error
+    maker = MarketMaker(session.engine, load_market())
+    start = _of(maker.prices(), tokens)
+    if not start:
+        raise click.ClickException(f"no pool trades {what}")
+    if prices is not None:
+        price_now = _price_now(start, tokens)
+        factors = [price / price_now for price in factors]
     trades, fired = _go(session, maker, start, tokens, factors, interval_s)
     facts = {"steps": len(factors), "trades": trades, "fired": fired}
     session.show(facts, lambda console: console.print(_said(facts), highlight=False))
@@ -116,9 +132,9 @@ def _tokens(what: str) -> Sequence[str]:
     try:
         found = [load_tokens().named(name, field="WHAT").symbol for name in what.split("/")]
     except FieldError as error:
-        raise click.ClickException(error.message) from error
+        raise wrong("WHAT", error) from error
     if len(found) > 2 or len(set(found)) != len(found):
-        raise click.ClickException("WHAT is a token or a pair of two, such as SOL or SOL/USDC")
+        raise wrong("WHAT", "must be a token or a pair of two, such as SOL or SOL/USDC")
     return found
 
 
@@ -128,8 +144,6 @@ def _of(prices: _Start, tokens: Sequence[str]) -> _Start:
 
 def _price_now(start: _Start, tokens: Sequence[str]) -> Fraction:
     """Return the price that a path is counted from, in token units: the middle one of the pair's pools."""
-    if len(tokens) != 2:
-        raise ValueError("prices are of a pair, such as SOL/USDC")
     listed = load_tokens()
     scale = listed[tokens[0]].scale - listed[tokens[1]].scale
     found = sorted(price if pair[0] == tokens[0] else 1 / price for pair, price in start.values())

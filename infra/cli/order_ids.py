@@ -7,6 +7,8 @@ from uuid import UUID
 import click
 from sqlalchemy import Connection, text
 
+from infra.cli.parameters import wrong
+
 SHORTEST: Final = 8
 """Of an id as it is shown; more where another order begins alike."""
 
@@ -45,14 +47,13 @@ def bounds(beginning: str) -> tuple[str, str]:
     """Return the least and the greatest id that begins so.
 
     Raises:
-        ClickException: No id begins so.
+        BadParameter: No id begins so.
     """
     said = beginning.strip().lower()
     digits = said.replace("-", "")
     if not _BEGINNING.fullmatch(said) or not _LEAST <= len(digits) <= 32:
-        raise click.ClickException(
-            f"{beginning} is no order: an id, or its first {_LEAST} hexadecimal digits or more, is needed"
-        )
+        needed = f"an id, or its first {_LEAST} hexadecimal digits or more, is needed"
+        raise wrong("ORDER_ID", f"{beginning} is no order: {needed}")
     return str(UUID(digits.ljust(32, "0"))), str(UUID(digits.ljust(32, "f")))
 
 

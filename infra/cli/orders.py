@@ -18,6 +18,7 @@ from infra.cli.archives import archived, archives
 from infra.cli.columns import column_lines
 from infra.cli.order_ids import order_of, short
 from infra.cli.order_story import story_lines, terms_text
+from infra.cli.parameters import Account
 from infra.cli.session import CliSession
 
 _COLUMNS: Final = """
@@ -72,7 +73,7 @@ WHERE a.order_id = CAST(:order_id AS uuid) ORDER BY t.ordinal
 
 @click.command()
 @click.option("--status", type=click.Choice([status.value for status in OrderStatus]), help="Only these.")
-@click.option("--account", help="Only this account's.")
+@click.option("--account", type=Account(), help="Only this account's.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @click.option("--wide", "is_wide", is_flag=True, help="Whole ids, and all columns.")
 @click.pass_obj

@@ -18,8 +18,8 @@ from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.amm import pools as amm_pools
 from chalicelib.domain.amounts import price_text
-from chalicelib.domain.errors import FieldError
-from chalicelib.domain.tokens import Token, Tokens
+from chalicelib.domain.tokens import Tokens
+from infra.cli.parameters import pair_named
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import TIME_LIMIT_S, SolanaNodes, rpc_options
 
@@ -54,8 +54,8 @@ def discover_command(
     solana = SolanaNodes(session, **options)
     path = solana.pools_file
     if path is None:
-        raise click.ClickException("where to? Give --pools-file FILE, for SOLANA_POOLS_FILE to name later")
-    wanted = [_pair(text, solana.tokens) for text in pairs]
+        raise click.UsageError("where to? Give --pools-file FILE, for SOLANA_POOLS_FILE to name later")
+    wanted = [pair_named(text, solana.tokens.named, "PAIRS") for text in pairs]
     listed = solana.listed()
     facts: list[dict[str, Any]] = []
     with session.progress() as progress:
@@ -103,16 +103,6 @@ def show_command(session: CliSession, /, **options: Any) -> None:
             }
         )
     session.show(facts, lambda console: _print_shown(console, facts, book.clock.slot))
-
-
-def _pair(text: str, tokens: Tokens) -> tuple[Token, Token]:
-    first, slash, second = text.partition("/")
-    if not slash or first == second:
-        raise click.ClickException(f"{text}: a pair is two tokens, such as SOL/USDC")
-    try:
-        return tokens.named(first, field="pair"), tokens.named(second, field="pair")
-    except FieldError as error:
-        raise click.ClickException(f"{text}: {error}") from error
 
 
 def _reader(solana: SolanaNodes, listed: Any) -> PoolReader:

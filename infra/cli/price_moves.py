@@ -10,6 +10,8 @@ from typing import Final
 from chalicelib.domain.amounts import BPS_PER_UNIT
 
 STEPS_MAX: Final = 100_000
+INTERVAL_S_MAX: Final = 86_400
+VOLATILITY_BPS_MAX: Final = BPS_PER_UNIT
 _PRICE: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Factors = Sequence[Fraction]

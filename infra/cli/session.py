@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +14,12 @@ from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError
 
-from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
+from infra.cli.parameters import wrong
 
+_POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
 _PATIENCE_S: Final = 6 * 3_600
 """For one answer about all of a record: ten million orders are counted in seconds and audited in hours."""
 
@@ -32,12 +36,22 @@ class CliSession:
     @cached_property
     def engine(self) -> Engine:
         """The database: the one named, else that of the running runtime."""
-        return make_engine(self._database_url or _running_database_url())
+        return self._engine()
 
     @cached_property
     def patient_engine(self) -> Engine:
         """The same, for who asks about all of its record and would rather wait than be told of a limit."""
-        return make_engine(self._database_url or _running_database_url(), time_limit_s=_PATIENCE_S)
+        return self._engine(time_limit_s=_PATIENCE_S)
+
+    def _engine(self, time_limit_s: int = CONNECT_TIME_LIMIT_S) -> Engine:
+        url = self._database_url or _running_database_url()
+        # Others have no driver here: SQLAlchemy would look for one.
+        if self._database_url and not _POSTGRES.match(url):
+            raise wrong("--database-url", "must be postgresql://user:password@host:port/database")
+        try:
+            return make_engine(url, time_limit_s=time_limit_s)
+        except (ArgumentError, ValueError) as error:
+            raise wrong("--database-url", error) from error
 
     def running_secret(self, name: str) -> str | None:
         """Return a secret of the running runtime,

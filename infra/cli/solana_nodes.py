@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.tokens import Tokens
+from infra.cli.parameters import wrong
 from infra.cli.session import CliSession
 
 TIME_LIMIT_S: Final = 20.0
@@ -94,7 +95,7 @@ class SolanaNodes:
         try:
             nodes = [RpcNode(url) for url in self.urls]
         except ValueError as error:
-            raise click.ClickException(f"SOLANA_RPC_URLS: {error}") from error
+            raise wrong("--rpc-url", error) from error
         for node in nodes:
             self._session.at_end(node.close)
         return RpcNodes(nodes)
@@ -122,7 +123,7 @@ class SolanaNodes:
         try:
             return load_tokens(path) if path else load_tokens()
         except (OSError, ValueError, KeyError) as error:
-            raise click.ClickException(f"{path}: {error}") from error
+            raise wrong("--tokens-file", f"{path}: {error}") from error
 
     def listed(self) -> tuple[ListedPool, ...]:
         """Return the pools of the list, none if there is no such file yet."""
@@ -132,4 +133,4 @@ class SolanaNodes:
         try:
             return load_pools(path, self.tokens)
         except PoolListError as error:
-            raise click.ClickException(str(error)) from error
+            raise wrong("--pools-file", error) from error

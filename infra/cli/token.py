@@ -8,12 +8,15 @@ from typing import Any
 
 import click
 
-from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, is_account_id
+from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE
+from infra.cli.parameters import Account, wrong
 from infra.cli.session import CliSession
 
 
 @click.command()
-@click.option("--account", default="alice", show_default=True, help="Whom the token stands for.")
+@click.option(
+    "--account", type=Account(), default="alice", show_default=True, help="Whom the token stands for."
+)
 @click.option("--ttl", "ttl_s", default=3600, show_default=True, help="Seconds until it expires.")
 @click.option("--issuer", envvar="JWT_ISSUER", default="orderflow-local", show_default=True)
 @click.option("--audience", envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
@@ -36,12 +39,9 @@ def token(
 
     wscat -c ws://127.0.0.1:3000/ws -H "Authorization: Bearer $(./orderflow token --account alice)"
     """
-    if not is_account_id(account):
-        raise click.ClickException("an account is 1 to 128 visible ASCII characters")
     if account == LOCAL_ACCOUNT:
-        raise click.ClickException(
-            f"{LOCAL_ACCOUNT} is the account of AUTH_MODE=none, which no token stands for"
-        )
+        problem = f"{LOCAL_ACCOUNT} is the account of AUTH_MODE=none, which no token stands for"
+        raise wrong("--account", problem)
     made = make_token(
         secret or _local_secret(),
         account_id=account,

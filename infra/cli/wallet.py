@@ -15,6 +15,7 @@ from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.principals import LOCAL_ACCOUNT
 from infra.cli.keypair import landed_by
+from infra.cli.parameters import Account, Address, wrong
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import TIME_LIMIT_S, SolanaNodes, rpc_options
 from infra.cli.wallet_facts import SOL_SCALE, wallet_facts
@@ -37,9 +38,14 @@ def owner_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say whose wallet is meant."""
     for option in (
         click.option(
-            "--account", "account_id", default=LOCAL_ACCOUNT, show_default=True, help="Whose wallet."
+            "--account",
+            "account_id",
+            type=Account(),
+            default=LOCAL_ACCOUNT,
+            show_default=True,
+            help="Whose wallet.",
         ),
-        click.option("--address", help="This wallet, of whichever account."),
+        click.option("--address", type=Address(), help="This wallet, of whichever account."),
         click.option(
             "--signer",
             type=click.Choice(["seed", "desk"]),
@@ -101,12 +107,12 @@ def airdrop(
     """Get SOL from the chain's faucet; on the local chain some of every token, too."""
     solana = SolanaNodes(session, **options)
     owner = wallet_of(session, account_id, address=address, signer=signer, wallet_seed=wallet_seed)
+    try:
+        lamports = parse_units(sol, SOL_SCALE, field="--sol")
+    except FieldError as error:
+        raise wrong("--sol", error) from error
     if solana.cluster is Cluster.MAINNET:
         raise click.ClickException("mainnet gives nothing away: send SOL to the wallet's address")
-    try:
-        lamports = parse_units(sol, SOL_SCALE, field="sol")
-    except FieldError as error:
-        raise click.ClickException(str(error)) from error
     facts = {"wallet": address_of(owner.wallet), "funded": _fund(solana, owner), "txSignature": None}
     if not facts["funded"]:
         facts["txSignature"] = _ask_for(solana, owner, lamports)

@@ -7,7 +7,6 @@ import click
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
-from chalicelib.domain.principals import is_account_id
 from infra.cli.session import CliSession
 
 
@@ -37,17 +36,6 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
     return seed.encode()
 
 
-def checked_account(account_id: str) -> str:
-    """Return an account's id as it is.
-
-    Raises:
-        ClickException: It is none.
-    """
-    if not is_account_id(account_id):
-        raise click.ClickException("an account is 1 to 128 visible ASCII characters")
-    return account_id
-
-
 def wallet_of(
     session: CliSession, account_id: str, *, address: str | None, signer: str, wallet_seed: str | None
 ) -> WalletOwner:
@@ -57,13 +45,10 @@ def wallet_of(
         ClickException: It cannot be told.
     """
     if address is not None:
-        try:
-            return WalletOwner(pubkey(address))
-        except ValueError as error:
-            raise click.ClickException(str(error)) from error
+        return WalletOwner(pubkey(address))
     seed = seed_of(session, wallet_seed)
     if signer == "seed":
-        return WalletOwner(SeedSigner(seed).wallet(checked_account(account_id)).owner)
+        return WalletOwner(SeedSigner(seed).wallet(account_id).owner)
     desk = desk_key_of(seed).key
-    owner = RegisteredWallets(session.engine).owner_of(checked_account(account_id))
+    owner = RegisteredWallets(session.engine).owner_of(account_id)
     return WalletOwner(owner or desk, desk, owner is not None)

@@ -5,7 +5,7 @@ A wallet of one's own, which the desk trades with.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 import click
 
@@ -27,10 +27,11 @@ from chalicelib.adapters.solana.wallet_registration import challenge
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
 from infra.cli.keypair import key_in, send
+from infra.cli.parameters import Account, Address, wrong
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
 from infra.cli.wallet_facts import delegated_accounts, token_programs
-from infra.cli.wallet_owner import checked_account, seed_of
+from infra.cli.wallet_owner import seed_of
 
 SITE: Final = "Orderflow"
 """What the wallet's user reads in the text that is signed."""
@@ -44,12 +45,14 @@ _keypair_option = click.option(
     required=True,
     help="The wallet's key, as solana-keygen writes it.",
 )
-_account_option = click.option("--account", "account_id", required=True, help="Whose wallet it is to be.")
+_account_option = click.option(
+    "--account", "account_id", type=Account(), required=True, help="Whose wallet it is to be."
+)
 
 
 @click.command("challenge")
 @_account_option
-@click.option("--address", required=True, help="The wallet's.")
+@click.option("--address", type=Address(), required=True, help="The wallet's.")
 @_seed_option
 @click.pass_obj
 def challenge_command(
@@ -61,9 +64,7 @@ def challenge_command(
     """
     secret = seed_of(session, wallet_seed)
     try:
-        text = challenge(
-            checked_account(account_id), pubkey(address), datetime.now(UTC), secret=secret, site=SITE
-        )
+        text = challenge(account_id, pubkey(address), datetime.now(UTC), secret=secret, site=SITE)
     except (ValueError, FieldError) as error:
         raise click.ClickException(str(error)) from error
     session.show({"text": text}, lambda _: click.echo(text, nl=False))
@@ -76,7 +77,7 @@ def challenge_command(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The wallet's key, as solana-keygen writes it: signs the challenge here.",
 )
-@click.option("--address", help="The wallet's, where it signs elsewhere.")
+@click.option("--address", type=Address(), help="The wallet's, where it signs elsewhere.")
 @click.option("--text", "text_file", type=click.File("r"), help="The challenge that was signed elsewhere.")
 @click.option("--signature", help="Base58 of its signature: signMessage, or solana sign-offchain-message.")
 @_seed_option
@@ -94,14 +95,13 @@ def register(
 ) -> None:
     """Make a wallet an account's, for the desk to trade with (SOLANA_SIGNER=desk)."""
     secret, now = seed_of(session, wallet_seed), datetime.now(UTC)
-    checked_account(account_id)
     try:
         if keypair is not None:
             key = key_in(keypair)
             owner, text = key.key, challenge(account_id, key.key, now, secret=secret, site=SITE)
             signed = key.sign(text.encode())
         elif address and text_file and signature:
-            owner, text, signed = pubkey(address), text_file.read(), base58.decode(signature)
+            owner, text, signed = pubkey(address), _read(text_file), _decoded(signature)
         else:
             raise click.UsageError("either --keypair, or --address, --text and --signature")
         is_new = RegisteredWallets(session.engine).register(
@@ -121,7 +121,7 @@ def register(
 @click.option(
     "--amount", required=True, help="So much in all, in tokens; it replaces what was approved before."
 )
-@click.option("--desk", help="The desk's address.  [default: by WALLET_SEED]")
+@click.option("--desk", type=Address(), help="The desk's address.  [default: by WALLET_SEED]")
 @_seed_option
 @rpc_options
 @click.pass_obj
@@ -139,11 +139,11 @@ def approve(
     """Let the desk swap up to an amount of the wallet's tokens; they stay the wallet's until then."""
     solana, key = SolanaNodes(session, **options), key_in(keypair)
     try:
-        token = solana.tokens.named(symbol, field="token")
-        units = parse_units(amount, token.scale, field="amount")
-        delegate = pubkey(desk) if desk else desk_key_of(seed_of(session, wallet_seed)).key
-    except (ValueError, FieldError) as error:
-        raise click.ClickException(str(error)) from error
+        token = solana.tokens.named(symbol, field="--token")
+        units = parse_units(amount, token.scale, field="--amount")
+    except FieldError as error:
+        raise wrong(error.details[0].field, error) from error
+    delegate = pubkey(desk) if desk else desk_key_of(seed_of(session, wallet_seed)).key
     program, mint = _program(solana, token.symbol), pubkey(token.mint)
     account = associated_token_account(key.key, mint, program)
     first: tuple[Instruction, ...] = (create_token_account(key.key, key.key, mint, program),)
@@ -156,7 +156,7 @@ def approve(
 
 
 @click.command("revoke")
-@click.option("--account", "account_id", help="End this account's registration.")
+@click.option("--account", "account_id", type=Account(), help="End this account's registration.")
 @click.option(
     "--keypair",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -189,6 +189,20 @@ def revoke_command(
         facts = {"account": account_id, "wallet": was}
         told = f"{was} is {account_id}'s no more" if was else f"{account_id} had no wallet registered"
         session.show(facts, lambda console: console.print(told, highlight=False, soft_wrap=True))
+
+
+def _read(text_file: TextIO) -> str:
+    try:
+        return text_file.read()
+    except ValueError as error:
+        raise wrong("--text", "is no text in UTF-8") from error
+
+
+def _decoded(signature: str) -> bytes:
+    try:
+        return base58.decode(signature)
+    except ValueError as error:
+        raise wrong("--signature", error) from error
 
 
 def _revocations(solana: SolanaNodes, owner: Pubkey, symbol: str | None) -> list[Instruction]:

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from infra.cli.client import address
+from infra.cli.parameters import EngineUrl
 from infra.cli.session import CliSession
 from infra.cli.trade import PACKAGE
 
@@ -25,8 +26,16 @@ _SHOWN: Final = (
 
 @click.command()
 @click.argument("order_id", type=click.UUID, required=False)
-@click.option("--url", envvar="ORDERFLOW_URL", show_envvar=True, help="Default: the runtime that is running.")
-@click.option("--rest-url", envvar="ORDERFLOW_REST_URL", show_envvar=True, help="If not beside --url.")
+@click.option(
+    "--url",
+    type=EngineUrl(),
+    envvar="ORDERFLOW_URL",
+    show_envvar=True,
+    help="Default: the runtime that is running.",
+)
+@click.option(
+    "--rest-url", type=EngineUrl(), envvar="ORDERFLOW_REST_URL", show_envvar=True, help="If not beside --url."
+)
 @click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
 @click.pass_obj
 def watch(

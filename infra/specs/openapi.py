@@ -208,7 +208,12 @@ def _paths() -> dict[str, Any]:
         **operator_paths(),
         "/health": {"get": _named("health", _open("The function runs", rest_answers.Health))},
         "/health/ready": {
-            "get": _named("ready", _open("Database and queue answer", rest_answers.Readiness, "503"))
+            "get": _named(
+                "ready",
+                _open(
+                    "Database and queue answer, and the former takes writes", rest_answers.Readiness, "503"
+                ),
+            )
         },
     }
 

@@ -33,10 +33,11 @@ _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", 
 _STATEMENT_UNKNOWN: Final = "40003"
 _PASSING_STATES: Final = frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03"}) | _SESSION_STATES
 
+READ_ONLY: Final = "the database takes no writes"
 _NO_ANSWER: Final = "the database did not answer"
 # What its operator has to mend; no other fault of a server that answers is said by name.
 _REASONS: Final = {
-    "25006": "the database takes no writes",
+    "25006": READ_ONLY,
     "53100": "the database's disk is full",
     "53300": "the database takes no more connections",
 }

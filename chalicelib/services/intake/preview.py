@@ -1,6 +1,7 @@
 """A dry run: an order's checks, and what would become of it. Nothing is stored, and no limit is used up."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.errors import (
@@ -17,6 +18,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.intake.outlook import MarketSight, conditions_of, judged
+from chalicelib.services.intake.submit import is_known
 from chalicelib.services.intake.wording import Wording
 from chalicelib.services.planning.planner import PlannedSwap, Planner, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, VenueAnswers
@@ -30,6 +32,13 @@ _UNKNOWABLE: Final = (
         "the market may have moved by then; the order's bound holds all the same",
     ),
     Check("chain", CheckResult.UNKNOWN, "whether the transaction lands in time is known when it has"),
+)
+
+_END: Final = "its end is past: it is sent no more"
+_ENDED: Final = Judgement(
+    Outlook.REFUSED,
+    f"{_END.capitalize()}.",
+    (Check("expiresAt", CheckResult.FAILED, _END, Code.DEADLINE_EXCEEDED),),
 )
 
 
@@ -54,6 +63,7 @@ class PreviewOrders:
         Raises:
             FieldError: It names a moment that is past, or too far ahead.
             VenueUnavailableError: No venue answered.
+            RetryableError: Its end is past, and the record cannot tell whether it is known.
         """
         wish = terms.swap
         answers = self._quote_collector.ask([wanted_by(wish)])
@@ -67,7 +77,11 @@ class PreviewOrders:
         of_pair = sum(1 for pool in answers.pools if canonical(*pool.tokens) == canonical(*pair))
         seen = MarketSight(swapped, mark_of(answers.pools, pair, int(answers.asked_at.timestamp())), of_pair)
         words = Wording(wish, self._tokens[wish.input_token], terms.bought_token(self._tokens))
-        judgement = judged(conditions_of(terms, answers.asked_at), seen, words)
+        judgement = (
+            _ENDED
+            if self._has_ended(terms, account_id, answers.asked_at)
+            else judged(conditions_of(terms, answers.asked_at), seen, words)
+        )
         repeated, key_checks = self._by_key(terms, account_id)
         checks = (
             Check("fields", CheckResult.PASSED, "each is understood, and they fit together"),
@@ -86,6 +100,12 @@ class PreviewOrders:
             if repeated and terms.client_order_id
             else None,
         )
+
+    def _has_ended(self, terms: OrderTerms, account_id: str, now: datetime) -> bool:
+        """Return whether an order is known whose end is past: one that is submitted again is not late."""
+        if terms.expires_at is None or now < terms.expires_at:
+            return False
+        return is_known(self._keys, terms, account_id)
 
     def _planned(self, answers: VenueAnswers, terms: OrderTerms) -> PlannedSwap | ExecutionError:
         try:

@@ -20,7 +20,7 @@ from chalicelib.domain.queue_messages import OrderMessage, SubscribeMessage
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.logs import info_texts, logger
 from chalicelib.services.intake.limits import OrderLimits
-from chalicelib.services.ports import ClientOrderKeys, Clock, OrderQueue, QueueMessage
+from chalicelib.services.ports import ClientOrderContents, ClientOrderKeys, Clock, OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import json_text
 
@@ -116,7 +116,7 @@ class SubmitOrders:
             limits.admit(account_id, may_rest=terms.may_rest)
         except LimitExceededError as refusal:
             # An order that is known is among those that were counted: it may even be the one too many.
-            if refusal.code is Code.RATE_LIMITED or not self._is_known(terms, account_id):
+            if refusal.code is Code.RATE_LIMITED or not is_known(self._keys, terms, account_id):
                 raise
 
     def _named(self, terms: OrderTerms, account_id: str) -> Order:
@@ -144,14 +144,9 @@ class SubmitOrders:
         queue never took it, it expires.
         """
         now, end = self._clock.now(), terms.expires_at
-        if end is None or now < end or not self._is_known(terms, account_id):
+        if end is None or now < end or not is_known(self._keys, terms, account_id):
             return now
         return end - _BEFORE_ITS_END
-
-    def _is_known(self, terms: OrderTerms, account_id: str) -> bool:
-        """Return whether just this was submitted before, by its client order id."""
-        key = terms.client_order_id
-        return key is not None and self._keys.content_of(account_id, key) == terms.sha256
 
     def reserve(self, order: Order) -> bool:
         """Refuse other terms under a known client order id as early as possible.
@@ -174,6 +169,16 @@ class SubmitOrders:
         if not is_ours:
             raise client_order_id_conflict()
         return True
+
+
+def is_known(keys: ClientOrderContents, terms: OrderTerms, account_id: str) -> bool:
+    """Return whether just this was submitted before, by its client order id.
+
+    Raises:
+        RetryableError: The record cannot tell.
+    """
+    key = terms.client_order_id
+    return key is not None and keys.content_of(account_id, key) == terms.sha256
 
 
 def _members(order: Order, connection_id: str | None) -> str:

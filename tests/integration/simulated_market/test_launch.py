@@ -139,7 +139,7 @@ def test_falling_fee_never_ends_below_what_it_falls_to(mode: SchedulerMode) -> N
         (("--price", "0"), "must be above 0"),
         (("--depth", "x"), "is no number"),
         (("--depth", "0.0000001"), "less than one base unit of WIF"),
-        (("--fee-bps", "10000"), "a fee is below 10000 bps"),
+        (("--fee-bps", "10000"), "'--fee-bps': must be below 10000"),
         (("--at-height", "900", "--in-blocks", "3"), "give one of them"),
     ],
 )
@@ -199,7 +199,7 @@ def test_token_moves_in_all_of_its_pools_and_a_spike_comes_back(market: MarketUn
         (("SOL/SOL", "--drift", "1"), "a pair of two"),
         (("WIF/JUP", "--drift", "1"), "no pool trades WIF/JUP"),
         (("SOL", "--path", "1"), "prices are of a pair"),
-        (("SOL/USDC", "--path", "1,x"), "--path: 'x' is no price"),
+        (("SOL/USDC", "--path", "1,x"), "'--path': 'x' is no price"),
         (("SOL", "--drift=-10000"), "cannot fall by all of it"),
         (("SOL/USDC", "--path", "150", "--steps", "1"), "--steps goes with"),
         (("SOL/USDC", "--path", "150", "--seed", "2"), "--seed goes with --walk, not with --path"),

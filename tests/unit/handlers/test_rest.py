@@ -186,6 +186,101 @@ def test_query_that_breaks_a_rule_is_refused(query: dict[str, str]) -> None:
     assert [each["field"] for each in body_of(response)["details"]] == list(query)
 
 
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("state", "is not a parameter; the parameters are cursor, limit, status"),
+        ("clientOrderId", "is not a parameter; the parameters are cursor, limit, status"),
+        ("statu", "is not a field; did you mean status?"),
+        ("Status", "is not a field; did you mean status?"),
+    ],
+)
+def test_list_that_is_narrowed_by_what_it_does_not_know_is_refused(
+    wired: Wired, name: str, problem: str
+) -> None:
+    wired.on_record()
+    response = rest.orders(request(query={name: "open"}))
+    assert code_of(response) == (400, "INVALID_REQUEST")
+    assert body_of(response)["details"] == [{"field": name, "problem": problem}]
+    # Of AWS's own, for a request that is signed in its URL.
+    signed = rest.orders(request(query={"X-Amz-Signature": "00", "x-amz-date": "0", "limit": "1"}))
+    assert len(body_of(signed)["orders"]) == 1
+
+
+def test_read_that_takes_no_such_parameter_says_so(wired: Wired) -> None:
+    order_id = str(wired.on_record().order_id)
+    asked = {"baseAsset": "SOL"}
+    refused = [
+        rest.venues(request(query=asked)),
+        rest.markets(request(query=asked)),
+        rest.events(request(query=asked), order_id),
+    ]
+    problems = [body_of(each)["details"][0] for each in refused]
+    assert problems == [
+        {"field": "baseAsset", "problem": f"is not a parameter; {there}"}
+        for there in ("there are none here", "there are none here", "the parameters are afterSeq")
+    ]
+
+
+def test_what_a_body_has_to_say_is_refused_in_the_url(wired: Wired) -> None:
+    order_id = an_unsent_order(wired)
+    refused = [
+        rest.submit(request(ORDER, query={"clientOrderId": "k1"})),
+        rest.submit(request(ORDER, query={"slippage_bps": "1"})),
+        rest.quote(request(ORDER, query={"swapMode": "exactOut"})),
+        rest.amend(request({"amount": "2"}, query={"ifSeq": "7"}), str(order_id)),
+        several_orders.submit_batch(request({"orders": [ORDER]}, query={"slippageBps": "1"})),
+    ]
+    assert {code_of(each) for each in refused} == {(400, "INVALID_REQUEST")}
+    assert [body_of(each)["details"][0]["field"] for each in refused] == [
+        "clientOrderId",
+        "slippage_bps",
+        "swapMode",
+        "ifSeq",
+        "slippageBps",
+    ]
+    assert wired.parts.queue.messages == []
+    assert rest.submit(request(ORDER, query={"utm_source": "x"})).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "query", "field"),
+    [
+        ({"orderId": str(uuid4())}, {}, "orderId"),
+        ({"orderId": "7"}, {}, "orderId"),
+        ({"orderId": 7}, {}, "orderId"),
+        ({"order_id": str(uuid4())}, {}, "order_id"),
+        (None, {"orderId": str(uuid4())}, "orderId"),
+        ({"ifSeq": 9}, {}, "ifSeq"),
+        (None, {"ifSeq": "9"}, "ifSeq"),
+        ({"dryRun": True}, {}, "dryRun"),
+    ],
+)
+def test_cancel_that_says_something_else_beside_its_path_is_refused(
+    wired: Wired, body: dict[str, Any] | None, query: dict[str, str], field: str
+) -> None:
+    order_id = an_unsent_order(wired)
+    response = rest.cancel(request(body, query=query), str(order_id))
+    assert [each["field"] for each in body_of(response)["details"]] == [field]
+    assert wired.parts.tables.orders[order_id].state.status is Status.ROUTING
+
+
+def test_cancel_whose_body_says_the_same_is_done(wired: Wired) -> None:
+    order_id = str(an_unsent_order(wired))
+    same = rest.cancel(request({"orderId": order_id.upper()}), order_id)
+    assert body_of(same)["status"] == "canceled"
+
+
+def test_amendment_that_names_another_order_than_its_path_is_refused(wired: Wired) -> None:
+    order_id = str(an_unsent_order(wired))
+    response = rest.amend(request({"amount": "2", "orderId": str(uuid4())}), order_id)
+    problem = "must be the order of the path, if it is given"
+    assert body_of(response)["details"] == [{"field": "orderId", "problem": problem}]
+    # Of the same order, only that it does not rest is said.
+    told = rest.amend(request({"amount": "2", "orderId": order_id.upper()}), order_id)
+    assert code_of(told)[0] == 409
+
+
 @pytest.mark.usefixtures("wired")
 def test_order_id_that_is_none_is_refused() -> None:
     assert code_of(rest.order(request(), "7")) == (400, "INVALID_REQUEST")

@@ -1,12 +1,13 @@
 """Dry runs: the checks of a live order, and nothing of the order."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
+from chalicelib.domain.errors import Code, FieldError, RetryableError, VenueUnavailableError
 from chalicelib.domain.ids import client_order_uuid
 from chalicelib.domain.previews import CheckResult, Outlook, Preview
 from chalicelib.domain.rates import Limit, Rate
@@ -117,6 +118,26 @@ def test_order_that_is_accepted_already_is_named_and_counts_once() -> None:
     assert preview.order_id == client_order_uuid("alice", "x")
     assert preview.summary.startswith("Is accepted already, and submitting it again changes nothing.")
     assert results(preview)["openOrders"] is CheckResult.PASSED
+
+
+def test_known_order_past_its_end_is_accepted_already_and_any_other_is_late() -> None:
+    dry = DryRun()
+    end = dry.clock.now() + timedelta(seconds=30)
+    wanted = replace(terms(client_order_id="x"), valid_for_s=None, expires_at=end)
+    dry.keys.reserve("alice", "x", wanted.sha256)
+    dry.clock.sleep(30)
+    preview = dry.of(wanted)
+    assert (preview.outlook, preview.code) == (Outlook.REFUSED, Code.DEADLINE_EXCEEDED)
+    assert preview.order_id == client_order_uuid("alice", "x")
+    assert preview.summary == (
+        "Is accepted already, and submitting it again changes nothing. Its end is past: it is sent no more."
+    )
+    for changed in ({"client_order_id": "y"}, {"client_order_id": None}, {"amount_units": 7}):
+        with pytest.raises(FieldError, match="expiresAt must be in the future"):
+            dry.of(replace(wanted, **changed))
+    dry.keys.is_down = True
+    with pytest.raises(RetryableError):
+        dry.of(wanted)
 
 
 def test_order_that_no_pool_fills_says_what_it_would_fail_with() -> None:

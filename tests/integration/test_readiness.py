@@ -1,0 +1,48 @@
+"""Whether a database takes writes, on a real one that does not."""
+
+import pytest
+from sqlalchemy import text
+
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.readiness import check_takes_writes
+from chalicelib.domain.errors import RetryableError
+
+NOWHERE = "postgresql://app:app@127.0.0.1:9/nothing"
+DRIVERS = ["postgresql", "postgresql+psycopg"]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_database_that_takes_writes_passes_and_keeps_its_settings(database_url: str, driver: str) -> None:
+    engine = make_engine(database_url.replace("postgresql", driver, 1), pool_size=1)
+    for _ in range(2):
+        check_takes_writes(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW work_mem")).scalar_one() != "64kB"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        # As on a disk that is full, the server may not put anything there.
+        ("temp_file_limit = 64", "did not answer"),
+        ("default_transaction_read_only = on", "takes no writes"),
+    ],
+)
+def test_database_that_takes_no_writes_is_not_ready(database_url: str, setting: str, problem: str) -> None:
+    name = database_url.rpartition("/")[2]
+    owner = make_engine(database_url)
+    with owner.begin() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" SET {setting}'))
+    owner.dispose()
+    engine = make_engine(database_url)
+    with pytest.raises(RetryableError, match=problem):
+        check_takes_writes(engine)
+    engine.dispose()
+
+
+def test_database_that_does_not_answer_is_not_ready() -> None:
+    engine = make_engine(NOWHERE)
+    with pytest.raises(RetryableError):
+        check_takes_writes(engine)
+    engine.dispose()
