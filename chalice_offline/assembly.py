@@ -91,6 +91,7 @@ def gateway_settings(
         port=options.port,
         websocket_stage=stages.websocket,
         rest_stage=stages.rest,
+        stage_variables=table.stage_variables,
         region=aws["AWS_REGION"],
         account_id=ACCOUNT,
         domain_name=table.domain_name,

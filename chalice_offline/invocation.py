@@ -109,7 +109,8 @@ class AppManifest:
         http_routes: REST path as Chalice writes it (``/rooms/{room_id}``) to its methods.
         http_binary_types: Content types whose bodies travel as base64 (``app.api.binary_types``).
         http_cors: REST path to the access-control headers of its pre-flight answer
-            (``CORSConfig.get_access_control_headers()``); a path without CORS is absent.
+            (``CORSConfig.get_access_control_headers()``); a path without CORS is absent. The methods that it
+            allows are all of the path unless ``Access-Control-Allow-Methods`` is among them.
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.

@@ -87,6 +87,7 @@ class GatewaySettings:
         port: 0 lets the system choose; ``Gateway.port`` tells.
         websocket_stage: First path segment of the WebSocket API and of its management API.
         rest_stage: First path segment of the REST API.
+        stage_variables: Of the REST API's stage; its functions and authorizers see them.
         domain_name: ``requestContext.domainName``. Default: the address the gateway listens on, with its
             port, so that ``http://{domainName}/{stage}`` reaches the management API. AWS has no port here.
         route_selection_expression: As in ``CreateApi``; Chalice deploys ``$request.body.action``.
@@ -110,6 +111,7 @@ class GatewaySettings:
     port: int = 3000
     websocket_stage: str = "ws"
     rest_stage: str = "api"
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
     api_id: str = "local00000"
     account_id: str = "123456789012"
     region: str = "us-east-1"

@@ -146,9 +146,12 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     user_pools: dict[str, dict[str, str]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
+        with_cors = [method for method, entry in by_method.items() if entry.cors is not None]
+        if with_cors:
+            methods = ",".join([*with_cors, "OPTIONS"])
+            headers = by_method[with_cors[0]].cors.get_access_control_headers()
+            cors[path] = {"Access-Control-Allow-Methods": methods, **headers}
         for method, entry in by_method.items():
-            if entry.cors is not None:
-                cors[path] = entry.cors.get_access_control_headers()
             if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
                 # Of a blueprint's authorizer only the configuration has the name with its prefix.
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name

@@ -31,8 +31,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     # The gateway, asked as its clients ask it.
     "gateway/application.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/callbacks.py": "unit/chalice_offline/gateway/test_management.py",
-    "gateway/chalice_routes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
+    "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/protocol.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",

@@ -58,20 +58,28 @@ def test_event_is_a_lambda_proxy_event_that_fits_json() -> None:
     assert (event["httpMethod"], event["path"], event["resource"]) == ("POST", "/orders", "/orders")
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
     assert event["queryStringParameters"] == {"a": "2"}
-    assert event["headers"]["x-mixed"] == "Yes"
+    assert event["headers"]["X-Mixed"] == "Yes"
     assert (context["stage"], context["path"]) == ("api", "/api/orders")
     assert context["identity"]["sourceIp"] == "127.0.0.1"
-    assert len(context["requestId"]) == 16
+    assert (len(context["requestId"]), len(context["extendedRequestId"])) == (36, 16)
 
 
 @pytest.mark.parametrize(
     ("path", "captured"),
-    [("/api/orders/7", {"order_id": "7"}), ("/api/orders/7/", {"order_id": "7"}), ("/api/orders/all", {})],
+    [("/api/orders/7", {"order_id": "7"}), ("/api/orders/7/", {"order_id": "7"}), ("/api/orders/all", None)],
 )
-def test_path_parameters_are_captured(path: str, captured: dict[str, str]) -> None:
+def test_path_parameters_are_captured(path: str, captured: dict[str, str] | None) -> None:
     functions = FakeFunctions(api_handler=CREATED)
     call("GET", path, functions)
     assert functions.events_of("api_handler")[0]["pathParameters"] == captured
+
+
+def test_answer_carries_both_ids_of_the_request() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    response = call("GET", "/api/orders", functions)
+    context = functions.events_of("api_handler")[0]["requestContext"]
+    told = (response.headers["x-amzn-RequestId"], response.headers["x-amz-apigw-id"])
+    assert told == (context["requestId"], context["extendedRequestId"])
 
 
 def test_emulator_prefix_is_not_part_of_the_path() -> None:
@@ -194,13 +202,19 @@ def test_preflight_is_answered_from_the_cors_configuration() -> None:
     assert functions.events == []
 
 
+def test_preflight_allows_the_methods_that_the_configuration_names() -> None:
+    cors = {"/orders": {"Access-Control-Allow-Methods": "GET,OPTIONS", "Access-Control-Allow-Origin": "*"}}
+    response = call("OPTIONS", "/api/orders", FakeFunctions(), {**ORDERS, "http_cors": cors})
+    assert response.headers["Access-Control-Allow-Methods"] == "GET,OPTIONS"
+
+
 def test_body_beyond_the_limit_is_413() -> None:
     assert call("POST", "/api/orders", FakeFunctions(), content=b"x" * 1_001).status_code == 413
 
 
 def test_headers_that_are_not_ascii_do_not_break_the_gateway() -> None:
     headers = {b"authorization": b"B\xe4rer"}
-    assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 400
+    assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 403
 
 
 GUARDED = {**ORDERS, "http_authorizers": {"/orders": {"GET": "guard"}}}
