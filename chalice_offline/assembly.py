@@ -6,17 +6,19 @@ from typing import NamedTuple
 
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
+from chalice_offline.feeds import notice_settings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
 from chalice_offline.gateway.settings import discard
 from chalice_offline.lambda_host.host import HostSettings
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
-from chalice_offline.project.functions import Project, QueueTrigger
+from chalice_offline.project.functions import NoticeTrigger, Project, QueueTrigger
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.project.stage import api_stage
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.companions import Companions
 from chalice_offline.state_dir import StateDir
+from chalice_offline.triggers import Trigger
 from chalice_offline.variables import ACCOUNT
 
 
@@ -43,6 +45,7 @@ def host_settings(
     """Return the Lambda host's settings; ``environment`` is what all functions share."""
     # A function must have an environment for each batch that its mapping may hand to it.
     by_queue = {trigger.function_name: _concurrency(file, trigger) for trigger in project.queues}
+    by_queue |= dict.fromkeys((each.function_name for each in project.notices), file.event_source.concurrency)
     return HostSettings(
         app_name=project.manifest.app_name,
         stage=options.stage,
@@ -62,10 +65,12 @@ def host_settings(
     )
 
 
-def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
+def mapping_settings(file: LocalToml, trigger: Trigger, *, app_name: str, stage: str) -> MappingSettings:
     """Return an event source mapping's settings: what the code says,
     and the project where the code is silent.
     """
+    if isinstance(trigger, NoticeTrigger):
+        return notice_settings(trigger, app_name, stage, concurrency=file.event_source.concurrency)
     return MappingSettings(
         function_name=trigger.function_name,
         queue_name=trigger.queue_name,
@@ -156,9 +161,19 @@ def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
     return trigger.maximum_concurrency or file.event_source.concurrency
 
 
-def differences(project: Project, file: LocalToml) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield what a project has that is not as on AWS here: messages of the log, and their facts."""
-    for source in project.unsupported:
+def differences(
+    project: Project, file: LocalToml, *, is_fed: bool
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield what a project has that is not as on AWS here: messages of the log, and their facts.
+
+    Args:
+        is_fed: Whether services of the endpoint tell functions what happens.
+    """
+    silent = list(project.unsupported)
+    if not is_fed:
+        silent += [f"{each.function_name} ({each.service})" for each in project.notices]
+    silent += [f"{each.function_name} ({each.service})" for each in project.streams]
+    for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
     for route in project.open_routes:
         yield "open to all clients here, since its guard is not emulated", {"route": route}

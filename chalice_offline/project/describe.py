@@ -25,6 +25,17 @@ _WEBSOCKET_FUNCTIONS = {
 }
 
 
+_KNOWN = (
+    chalice_api.SQSEventConfig,
+    chalice_api.ScheduledEventConfig,
+    chalice_api.S3EventConfig,
+    chalice_api.SNSEventConfig,
+    chalice_api.CloudWatchEventConfig,
+    chalice_api.KinesisEventConfig,
+    chalice_api.DynamoDBEventConfig,
+)
+
+
 class _ShellWins(dict[str, str]):
     """Takes the variables of ``config.json`` as defaults:
     what the environment says already stays, as in functions.
@@ -93,10 +104,12 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
             if isinstance(source, chalice_api.ScheduledEventConfig)
         ],
         "open_routes": _open_routes(app),
+        "notices": [notice for source in app.event_sources for notice in _notices(source)],
+        "streams": [stream for source in app.event_sources for stream in _streams(source)],
         "unsupported": [
             f"{source.name} ({type(source).__name__.removesuffix('Config')})"
             for source in app.event_sources
-            if not isinstance(source, chalice_api.SQSEventConfig | chalice_api.ScheduledEventConfig)
+            if not isinstance(source, _KNOWN)
         ],
     }
 
@@ -122,6 +135,41 @@ def _queue(source: chalice_api.SQSEventConfig) -> dict[str, Any]:
         "batching_window_s": source.maximum_batching_window_in_seconds,
         "maximum_concurrency": source.maximum_concurrency,
     }
+
+
+def _notices(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+    """Return what a service tells this function, none if it is no such event source."""
+    match source:
+        case chalice_api.S3EventConfig():
+            told = {"service": "s3", "source": source.bucket, "kinds": list(source.events)}
+            told |= {"prefix": source.prefix or "", "suffix": source.suffix or ""}
+        case chalice_api.SNSEventConfig():
+            told = {"service": "sns", "source": source.topic, "kinds": []}
+        case chalice_api.CloudWatchEventConfig():
+            told = {"service": "events", "source": json.dumps(source.event_pattern), "kinds": []}
+        case _:
+            return []
+    return [{"function_name": source.name, **told}]
+
+
+def _streams(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+    """Return the stream that this function reads, none if it is no such event source."""
+    match source:
+        case chalice_api.KinesisEventConfig():
+            read = {"service": "kinesis", "stream": source.stream}
+        case chalice_api.DynamoDBEventConfig():
+            read = {"service": "dynamodbstreams", "stream": source.stream_arn}
+        case _:
+            return []
+    begins_at_end = source.starting_position == "LATEST"
+    return [
+        {
+            "function_name": source.name,
+            **read,
+            "batch_size": source.batch_size,
+            "begins_at_end": begins_at_end,
+        }
+    ]
 
 
 def _expression(expression: chalice_api.ScheduleExpression | str) -> str:

@@ -1,0 +1,36 @@
+"""Events of other services reach functions: S3's, SNS's and EventBridge's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.support.instance import REPOSITORY, Instance
+
+ALBUM = REPOSITORY / "tests" / "strangers" / "album"
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    with Instance(ALBUM, tmp_path_factory.mktemp("album") / "state", "--no-reload") as instance:
+        yield instance
+
+
+def client(instance: Instance, service: str) -> Any:
+    aws = instance.status()["aws"]
+    return boto3.client(
+        service,
+        endpoint_url=instance.status()["sqs_endpoint"],
+        region_name=aws["AWS_REGION"],
+        aws_access_key_id=aws["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=aws["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def test_object_in_a_bucket_is_told_on_by_a_topic_to_the_bus(album: Instance) -> None:
+    s3 = client(album, "s3")
+    for key in ("old/1.png", "new/2.txt", "new/3 b.png"):
+        s3.put_object(Bucket="album-pictures", Key=key, Body=b"x")
+    album.line("noted album added: album-pictures new/3 b.png")
+    assert not any("1.png" in line or "2.txt" in line for line in album.lines)
