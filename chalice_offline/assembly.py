@@ -18,7 +18,6 @@ from chalice_offline.project.stage import api_stage
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.companions import Companions
 from chalice_offline.state_dir import StateDir
-from chalice_offline.triggers import Trigger
 from chalice_offline.variables import ACCOUNT
 
 
@@ -65,7 +64,9 @@ def host_settings(
     )
 
 
-def mapping_settings(file: LocalToml, trigger: Trigger, *, app_name: str, stage: str) -> MappingSettings:
+def mapping_settings(
+    file: LocalToml, trigger: QueueTrigger | NoticeTrigger, *, app_name: str, stage: str
+) -> MappingSettings:
     """Return an event source mapping's settings: what the code says,
     and the project where the code is silent.
     """
@@ -172,7 +173,7 @@ def differences(
     silent = list(project.unsupported)
     if not is_fed:
         silent += [f"{each.function_name} ({each.service})" for each in project.notices]
-    silent += [f"{each.function_name} ({each.service})" for each in project.streams]
+        silent += [f"{each.function_name} ({each.service})" for each in project.streams]
     for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
     for route in project.open_routes:

@@ -18,6 +18,8 @@ from chalice_offline.assembly import (
 from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
+from chalice_offline.event_source.stream import StreamMapping
+from chalice_offline.event_source.stream_clients import stream_reader
 from chalice_offline.feeds import Feeds
 from chalice_offline.gateway import Gateway
 from chalice_offline.invocation import AppManifest, Functions
@@ -26,7 +28,7 @@ from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.project.function_changes import FunctionChanges
-from chalice_offline.project.functions import Project
+from chalice_offline.project.functions import Project, StreamTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
 from chalice_offline.queues import ProjectQueues, read_template, template_path
@@ -37,7 +39,7 @@ from chalice_offline.start_commands import StartCommandError, run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.status_file import StatusFile
 from chalice_offline.supervision import all_of, keep_going
-from chalice_offline.triggers import Trigger, Triggers
+from chalice_offline.triggers import Mapping, Trigger, Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
@@ -94,9 +96,7 @@ class Runtime:
         if self._services.emulator_credentials is not None:
             endpoint = self._services.sqs_endpoint
             self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log)
-            self._resources = DeclaredResources(
-                options.app_dir, options.stage, self._services.sqs_endpoint, self._aws, log
-            )
+            self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
         self._described = asyncio.Event()
@@ -219,7 +219,9 @@ class Runtime:
 
     async def _feed(self) -> None:
         """Have the emulator tell functions what they are there for; it starts for them alone, too."""
-        if self._feeds is not None and self._project is not None and self._project.notices:
+        if self._feeds is None or self._project is None:
+            return
+        if self._project.notices or self._project.streams:
             await self._services.start_sqs()
             await self._feeds.ensure(self._project)
 
@@ -287,8 +289,11 @@ class Runtime:
             deployed_names={name: name for name in project.functions} | names,
         )
 
-    def _new_mapping(self, trigger: Trigger, functions: Functions) -> EventSourceMapping:
+    def _new_mapping(self, trigger: Trigger, functions: Functions) -> Mapping:
         assert self._project is not None
+        if isinstance(trigger, StreamTrigger):
+            reader = stream_reader(trigger, self._services.sqs_endpoint, self._aws)
+            return StreamMapping(trigger, reader, functions, self._log)
         app_name = self._project.manifest.app_name
         settings = mapping_settings(self._file, trigger, app_name=app_name, stage=self._options.stage)
         return EventSourceMapping(settings, self._sqs, functions, self._log)

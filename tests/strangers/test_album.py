@@ -1,4 +1,4 @@
-"""Events of other services reach functions: S3's, SNS's and EventBridge's."""
+"""Events of other services reach functions: S3's, SNS's, EventBridge's, and records of streams."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,3 +34,15 @@ def test_object_in_a_bucket_is_told_on_by_a_topic_to_the_bus(album: Instance) ->
         s3.put_object(Bucket="album-pictures", Key=key, Body=b"x")
     album.line("noted album added: album-pictures new/3 b.png")
     assert not any("1.png" in line or "2.txt" in line for line in album.lines)
+
+
+def test_records_of_a_table_and_of_a_stream_arrive_in_order_and_again_after_a_failure(
+    album: Instance,
+) -> None:
+    table = client(album, "dynamodb")
+    for picture in ("first", "broken", "last"):
+        table.put_item(TableName="likes", Item={"picture": {"S": picture}})
+    album.line("counted INSERT last likes")
+    album.line("batch failed function=counted")
+    counted = [line.rpartition("counted INSERT ")[2] for line in album.lines if "counted INSERT" in line]
+    assert list(dict.fromkeys(counted)) == ["first likes", "broken likes", "last likes"]
