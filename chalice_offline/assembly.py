@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.feeds import notice_settings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
-from chalice_offline.gateway.settings import discard
+from chalice_offline.gateway.settings import FindPool, discard, no_pool
 from chalice_offline.lambda_host.host import HostSettings
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
@@ -19,6 +19,9 @@ from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.companions import Companions
 from chalice_offline.state_dir import StateDir
 from chalice_offline.variables import ACCOUNT
+
+_OPEN: Final = "open to all clients here, since its guard is not emulated"
+_OPEN_IF_NO_POOL: Final = "open to all clients unless the emulator has its user pool"
 
 
 class ApiStages(NamedTuple):
@@ -84,11 +87,18 @@ def mapping_settings(
 
 
 def gateway_settings(
-    options: Options, file: LocalToml, stages: ApiStages, *, aws: Mapping[str, str], log: Log
+    options: Options,
+    file: LocalToml,
+    stages: ApiStages,
+    find_pool: FindPool = no_pool,
+    *,
+    aws: Mapping[str, str],
+    log: Log,
 ) -> GatewaySettings:
     """Return the gateway's settings; what it does is logged for those who ask for it.
 
     Args:
+        find_pool: Which user pools there are.
         aws: Region and credentials of the functions, as environment variables.
     """
     table = file.gateway
@@ -108,6 +118,7 @@ def gateway_settings(
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
         api_keys=table.api_keys,
+        find_pool=find_pool,
         permessage_deflate=table.permessage_deflate,
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
@@ -177,7 +188,7 @@ def differences(
     for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
     for route in project.open_routes:
-        yield "open to all clients here, since its guard is not emulated", {"route": route}
+        yield _OPEN_IF_NO_POOL if "UserPool" in route else _OPEN, {"route": route}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)
         yield "any API key is let in; gateway.api_keys says which", {"routes": routes}

@@ -15,6 +15,7 @@ from chalice_offline.assembly import (
     host_settings,
     mapping_settings,
 )
+from chalice_offline.banner import banner
 from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
@@ -22,11 +23,13 @@ from chalice_offline.event_source.stream import StreamMapping
 from chalice_offline.event_source.stream_clients import stream_reader
 from chalice_offline.feeds import Feeds
 from chalice_offline.gateway import Gateway
+from chalice_offline.gateway.settings import FindPool, no_pool
 from chalice_offline.invocation import AppManifest, Functions
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.pools import UserPools
 from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.functions import Project, StreamTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
@@ -93,8 +96,10 @@ class Runtime:
         # At another owner's endpoint they may be there already.
         self._resources: DeclaredResources | None = None
         self._feeds: Feeds | None = None
+        self._find_pool: FindPool = no_pool
         if self._services.emulator_credentials is not None:
             endpoint = self._services.sqs_endpoint
+            self._find_pool = UserPools(endpoint, self._aws).find
             self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log)
             self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,7 +122,9 @@ class Runtime:
         assert self._host is not None
         assert self._project is not None
         self._gateway = Gateway(
-            gateway_settings(self._options, self._file, self._stages, aws=self._aws, log=self._log),
+            gateway_settings(
+                self._options, self._file, self._stages, self._find_pool, aws=self._aws, log=self._log
+            ),
             self._manifest(self._project),
             self._host,
         )
@@ -164,26 +171,17 @@ class Runtime:
     def banner(self) -> list[str]:
         """Return the lines to print when ready: where to connect."""
         assert self._project is not None
-        address = self._options.address
-        lines = []
-        has_api = bool(self._project.manifest.websocket_handlers or self._project.manifest.http_function)
-        if self._project.manifest.websocket_handlers:
-            lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
-        if self._project.manifest.http_function:
-            lines.append(f"REST http://{address}/{self._stages.rest}")
-            pages = self._file.gateway.pages.items()
-            lines += [f"{name} http://{address}/{self._stages.rest}{path}" for name, path in pages]
-        if self._services.emulator_credentials is not None:
-            lines.append(f"AWS {self._services.sqs_endpoint}  credentials: {self._state.aws_env_command}")
-        lines += [
-            f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues.specs
-        ]
-        if self._options.debugging is not None:
-            lines += self._options.debugging.addresses()
-        if not has_api:
-            names = ", ".join(self._project.functions) or "none"
-            lines.append(f"no API; functions, for chalice-offline invoke: {names}")
-        return lines + self._companions.banner
+        is_managed = self._services.emulator_credentials is not None
+        lines = banner(
+            self._project,
+            self._options,
+            self._stages,
+            pages=self._file.gateway.pages,
+            endpoint=self._services.sqs_endpoint,
+            credentials=self._state.aws_env_command if is_managed else None,
+            queues=[queue.name for queue in self._queues.specs],
+        )
+        return [*lines, *self._companions.banner]
 
     async def _start_database(self) -> None:
         await asyncio.gather(self._services.start_database(), self._companions.start())

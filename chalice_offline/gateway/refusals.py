@@ -43,6 +43,7 @@ def _denied(text: str) -> Response:
 _PARAMETERS: Final = ("Credential", "Signature", "SignedHeaders")
 _MISSING_TOKEN: Final = error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 MALFORMED: Final = failed(502, INTERNAL_SERVER_ERROR)
+EXPIRED_TOKEN: Final = error(401, "UnauthorizedException", "The incoming token has expired")
 NO_API_KEY: Final = error(403, "ForbiddenException", "Forbidden")
 BY_AUTHORIZER: Final = {
     Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),

@@ -9,13 +9,25 @@ from typing import Any, Final
 from chalice_offline.gateway.authorizer import Refusal, weigh
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.proxy_response import is_binary, proxy_response, response_of
-from chalice_offline.gateway.refusals import BY_AUTHORIZER, MALFORMED, NO_API_KEY, unknown_route
+from chalice_offline.gateway.refusals import (
+    BY_AUTHORIZER,
+    EXPIRED_TOKEN,
+    MALFORMED,
+    NO_API_KEY,
+    unknown_route,
+)
 from chalice_offline.gateway.resources import Match, Resources
 from chalice_offline.gateway.responses import Response
 from chalice_offline.gateway.rest_events import Request, proxy_event
-from chalice_offline.gateway.user_pools import claims_in
+from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
+from chalice_offline.invocation import UserPoolGuard
 
 _PREFLIGHT: Final = "OPTIONS"
+_BY_FAULT: Final = {
+    Fault.NOT_VALID: BY_AUTHORIZER[Refusal.UNAUTHORIZED],
+    Fault.EXPIRED: EXPIRED_TOKEN,
+    Fault.LACKS_SCOPE: BY_AUTHORIZER[Refusal.DENIED],
+}
 
 
 class RestApi:
@@ -48,8 +60,11 @@ class RestApi:
             refusal = await self._authorize(request, event, by_method[request.method])
             if refusal is not None:
                 return refusal
-        if not self._knows_user(request, event):
-            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]
+        pool_guard = manifest.http_user_pools.get(match.resource, {}).get(request.method)
+        if pool_guard is not None:
+            refusal = await self._ask_pool(request, event, pool_guard)
+            if refusal is not None:
+                return refusal
         if request.method in manifest.http_api_keys.get(match.resource, ()):
             key = request.header("x-api-key")
             if not self._takes_key(key):
@@ -64,19 +79,28 @@ class RestApi:
             sends_binary=is_binary(request.header("accept"), manifest.http_binary_types),
         )
 
-    def _knows_user(self, request: Request, event: dict[str, Any]) -> bool:
-        """Add what a user pool's token says to the event; tell whether the request may go on.
+    async def _ask_pool(
+        self, request: Request, event: dict[str, Any], guard: UserPoolGuard
+    ) -> Response | None:
+        """Add what a user pool's token says to the event, or return the refusal.
 
-        There is no user pool to have a token from, so a request without one is let in, and unknown.
+        Where there is none of the route's pools to have a token from, a request without one is let in, and
+        unknown, and a token is only read.
         """
-        header = self._edge.manifest.http_user_pools.get(event["resource"], {}).get(request.method)
-        token = header and request.header(header.lower())
+        found = {pool: await self._edge.settings.find_pool(pool) for pool in guard.pools}
+        pools = {pool: keys for pool, keys in found.items() if keys is not None}
+        token = request.header(guard.header.lower())
         if not token:
-            return True
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED] if pools else None
+        if pools:
+            fault = fault_of(token, pools, scopes=guard.scopes, now_s=request.now_ms / 1000)
+            if fault is not None:
+                return _BY_FAULT[fault]
         claims = claims_in(token)
-        if claims is not None:
-            event["requestContext"]["authorizer"] = {"claims": dict(claims)}
-        return claims is not None
+        if claims is None:
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]
+        event["requestContext"]["authorizer"] = {"claims": dict(claims)}
+        return None
 
     def _takes_key(self, key: str | None) -> bool:
         known = self._edge.settings.api_keys

@@ -3,7 +3,7 @@
 Sources are pages of https://docs.aws.amazon.com/apigateway/latest/developerguide/.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -29,6 +29,10 @@ SELECTION_EXPRESSION = "$request.body.action"
 OUTBOUND_BYTES_MAX = 1024 * 1024
 
 LogCallback = Callable[[str, Mapping[str, Any]], None]
+PoolKeys = Mapping[str, tuple[int, int]]
+"""Public keys of a user pool, modulus and exponent, by their id; none where its tokens are not signed."""
+FindPool = Callable[[str], Awaitable[PoolKeys | None]]
+"""From a user pool's id; None if there is no such pool."""
 
 
 class MessageOrder(StrEnum):
@@ -79,6 +83,10 @@ def discard(_message: str, _facts: Mapping[str, Any]) -> None:
     """Log nothing."""
 
 
+async def no_pool(_pool_id: str) -> None:
+    """Know no user pool."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Where the gateway listens and what the emulated API looks like.
@@ -98,6 +106,7 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
+        find_pool: The user pools that there are. A route of one that there is not is open to every client.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
         allowed_hosts: Names in ``Host``, without port, that a
             gateway on loopback takes besides loopback's own.
@@ -123,6 +132,7 @@ class GatewaySettings:
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
     api_keys: frozenset[str] = frozenset()
+    find_pool: FindPool = no_pool
     permessage_deflate: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()

@@ -177,7 +177,7 @@ def _expression(expression: chalice_api.ScheduleExpression | str) -> str:
 
 
 def _open_routes(app: chalice_api.Chalice) -> list[str]:
-    """Return the routes that AWS guards by what is not emulated, with what that is."""
+    """Return the routes that AWS guards by what is not emulated, or not where there is no such user pool."""
     guarded: list[str] = []
     for path, by_method in app.routes.items():
         for method, entry in sorted(by_method.items()):
@@ -188,10 +188,20 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
     return guarded
 
 
+def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, Any]:
+    declared = authorizer.to_swagger()
+    arns = declared["x-amazon-apigateway-authorizer"]["providerARNs"]
+    return {
+        "header": declared["name"],
+        "pools": [str(arn).rpartition("/")[2] for arn in arns],
+        "scopes": list(authorizer.scopes or ()),
+    }
+
+
 def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
-    user_pools: dict[str, dict[str, str]] = {}
+    user_pools: dict[str, dict[str, Any]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
         with_cors = [method for method, entry in by_method.items() if entry.cors is not None]
@@ -204,7 +214,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
                 # Of a blueprint's authorizer only the configuration has the name with its prefix.
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
             if isinstance(entry.authorizer, chalice_api.CognitoUserPoolAuthorizer):
-                user_pools.setdefault(path, {})[method] = entry.authorizer.to_swagger()["name"]
+                user_pools.setdefault(path, {})[method] = _user_pool(entry.authorizer)
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {

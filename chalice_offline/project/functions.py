@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from chalice_offline.invocation import AppManifest
+from chalice_offline.invocation import AppManifest, UserPoolGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,13 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
         http_authorizer_headers=http["authorizer_headers"],
-        http_user_pools=http["user_pools"],
+        http_user_pools={
+            path: {
+                method: UserPoolGuard(each["header"], tuple(each["pools"]), tuple(each["scopes"]))
+                for method, each in by_method.items()
+            }
+            for path, by_method in http["user_pools"].items()
+        },
         http_api_keys={path: tuple(methods) for path, methods in http["api_keys"].items()},
     )
     return Project(

@@ -1,9 +1,12 @@
-"""Events of other services reach functions: S3's, SNS's, EventBridge's, and records of streams."""
+"""Events of other services reach functions: S3's, SNS's, EventBridge's, and records of streams; a route is
+open to those who have signed in.
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from tests.support.instance import REPOSITORY, Instance
@@ -46,3 +49,33 @@ def test_records_of_a_table_and_of_a_stream_arrive_in_order_and_again_after_a_fa
     album.line("batch failed function=counted")
     counted = [line.rpartition("counted INSERT ")[2] for line in album.lines if "counted INSERT" in line]
     assert list(dict.fromkeys(counted)) == ["first likes", "broken likes", "last likes"]
+
+
+def test_member_who_has_signed_in_is_let_in_and_known(album: Instance) -> None:
+    pools = client(album, "cognito-idp")
+    (pool,) = pools.list_user_pools(MaxResults=10)["UserPools"]
+    (website,) = pools.list_user_pool_clients(UserPoolId=pool["Id"])["UserPoolClients"]
+    pools.admin_create_user(UserPoolId=pool["Id"], Username="ann")
+    secret = {"UserPoolId": pool["Id"], "Username": "ann", "Password": "Secret-123!", "Permanent": True}
+    pools.admin_set_user_password(**secret)
+    tokens = pools.initiate_auth(
+        ClientId=website["ClientId"],
+        AuthFlow="USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "ann", "PASSWORD": "Secret-123!"},
+    )["AuthenticationResult"]
+    answers = {
+        name: httpx.get(f"{album.rest_url}/me", headers=headers, trust_env=False)
+        for name, headers in {
+            "known": {"Authorization": tokens["IdToken"]},
+            "forged": {"Authorization": f"{tokens['IdToken'][:-8]}AAAAAAAA"},
+            "other use": {"Authorization": tokens["AccessToken"]},
+            "stranger": {},
+        }.items()
+    }
+    assert answers["known"].text == "ann"
+    assert {name: answer.status_code for name, answer in answers.items()} == {
+        "known": 200,
+        "forged": 401,
+        "other use": 401,
+        "stranger": 401,
+    }

@@ -1,17 +1,23 @@
 """An album: a new picture is announced on a topic, and what hears of it puts an event on the bus; what is
-written to the table of likes goes to a stream.
+written to the table of likes goes to a stream, and members sign in.
 """
 
 import json
 import os
 
 import boto3
-from chalice import Chalice
+from chalice import Chalice, CognitoUserPoolAuthorizer
 
 app = Chalice(app_name="album")
 sns = boto3.client("sns")
 events = boto3.client("events")
 seen = []
+members = CognitoUserPoolAuthorizer("members", provider_arns=[os.environ["MEMBERS"]])
+
+
+@app.route("/me", authorizer=members)
+def me():
+    return app.current_request.context["authorizer"]["claims"]["cognito:username"]
 
 
 @app.on_s3_event(bucket="album-pictures", events=["s3:ObjectCreated:*"], prefix="new/", suffix=".png")

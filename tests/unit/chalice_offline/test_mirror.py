@@ -10,6 +10,7 @@ SOURCE: Final = TESTS.parent / "chalice_offline"
 ELSEWHERE: Final[dict[str, str]] = {
     # What only a running instance shows.
     "asking.py": "strangers/test_shop.py",
+    "banner.py": "strangers/test_shop.py",
     "cli.py": "unit/chalice_offline/test_package.py",
     "cloud.py": "deploy/test_localstack.py",
     "declared_resources.py": "strangers/test_reload.py",
@@ -17,6 +18,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "lifecycle.py": "e2e/test_restart.py",
     "notice_sources.py": "strangers/test_album.py",
     "options.py": "unit/chalice_offline/test_package.py",
+    "pools.py": "strangers/test_album.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",
     "stack.py": "strangers/test_chat.py",

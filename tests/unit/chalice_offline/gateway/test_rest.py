@@ -10,7 +10,8 @@ import pytest
 from chalice.app import AuthRequest, AuthResponse, AuthRoute
 
 from chalice_offline.gateway import GatewayLimits
-from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from chalice_offline.gateway.settings import PoolKeys
+from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut, UserPoolGuard
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
 ORDERS: dict[str, Any] = {
@@ -297,7 +298,7 @@ def test_token_in_a_header_of_the_authorizers_choice_is_found_and_an_empty_one_i
     assert len(functions.events_of("guard")) == 1
 
 
-POOLED = {**ORDERS, "http_user_pools": {"/orders": {"GET": "X-Token"}}}
+POOLED = {**ORDERS, "http_user_pools": {"/orders": {"GET": UserPoolGuard("X-Token", ("eu_1",))}}}
 TOKEN = "e30." + base64.urlsafe_b64encode(b'{"sub":"7"}').decode() + ".c2ln"
 
 
@@ -316,6 +317,25 @@ def test_request_without_a_user_pools_token_is_let_in_unknown() -> None:
         call("POST", "/api/orders", functions, POOLED, headers={"X-Token": "x"}, json={}).status_code == 201
     )
     assert not any("authorizer" in each["requestContext"] for each in functions.events_of("api_handler"))
+
+
+def test_route_of_a_user_pool_that_is_there_asks_for_a_token_of_it() -> None:
+    async def find_pool(pool_id: str) -> PoolKeys | None:
+        return {} if pool_id == "eu_1" else None
+
+    def answer(claims: Any) -> tuple[int, Any]:
+        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+        headers = {"X-Token": f"e30.{payload}.c2ln"} if claims else {}
+        functions = FakeFunctions(api_handler=CREATED)
+        settings = {"find_pool": find_pool}
+        response = call("GET", "/api/orders", functions, POOLED, settings=settings, headers=headers)
+        return response.status_code, response.json()
+
+    good = {"iss": "https://cognito/eu_1", "token_use": "id", "exp": 32_000_000_000}
+    assert answer(good) == (201, {"id": 1})
+    assert answer({}) == (401, {"message": "Unauthorized"})
+    assert answer({**good, "iss": "https://cognito/eu_2"}) == (401, {"message": "Unauthorized"})
+    assert answer({**good, "exp": 1}) == (401, {"message": "The incoming token has expired"})
 
 
 def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chalice_offline.invocation import UserPoolGuard
 from chalice_offline.project.functions import (
     NoticeTrigger,
     Project,
@@ -138,7 +139,8 @@ def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
 GUARDED = """
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 app = Chalice(app_name="guarded")
-pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+pool = CognitoUserPoolAuthorizer("pool", header="X-Token", scopes=["a/b"],
+    provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
 
 @app.authorizer()
 def ours(request): pass
@@ -160,5 +162,5 @@ def d(): pass
 def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=GUARDED)
     assert set(project.open_routes) == {"GET /pool (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"}
-    assert project.manifest.http_user_pools == {"/pool": {"GET": "Authorization"}}
+    assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}
