@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
+from chalice_offline.feeds import notice_settings
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
-from chalice_offline.gateway.settings import discard
+from chalice_offline.gateway.settings import FindPool, discard, no_pool
 from chalice_offline.lambda_host.host import HostSettings
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
-from chalice_offline.project.functions import Project, QueueTrigger
+from chalice_offline.project.functions import NoticeTrigger, Project, QueueTrigger
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.project.stage import api_stage
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.companions import Companions
 from chalice_offline.state_dir import StateDir
 from chalice_offline.variables import ACCOUNT
+
+_OPEN: Final = "open to all clients here, since its guard is not emulated"
+_OPEN_IF_NO_POOL: Final = "open to all clients unless the emulator has its user pool"
 
 
 class ApiStages(NamedTuple):
@@ -43,6 +47,7 @@ def host_settings(
     """Return the Lambda host's settings; ``environment`` is what all functions share."""
     # A function must have an environment for each batch that its mapping may hand to it.
     by_queue = {trigger.function_name: _concurrency(file, trigger) for trigger in project.queues}
+    by_queue |= dict.fromkeys((each.function_name for each in project.notices), file.event_source.concurrency)
     return HostSettings(
         app_name=project.manifest.app_name,
         stage=options.stage,
@@ -62,10 +67,14 @@ def host_settings(
     )
 
 
-def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
+def mapping_settings(
+    file: LocalToml, trigger: QueueTrigger | NoticeTrigger, *, app_name: str, stage: str
+) -> MappingSettings:
     """Return an event source mapping's settings: what the code says,
     and the project where the code is silent.
     """
+    if isinstance(trigger, NoticeTrigger):
+        return notice_settings(trigger, app_name, stage, concurrency=file.event_source.concurrency)
     return MappingSettings(
         function_name=trigger.function_name,
         queue_name=trigger.queue_name,
@@ -78,11 +87,18 @@ def mapping_settings(file: LocalToml, trigger: QueueTrigger) -> MappingSettings:
 
 
 def gateway_settings(
-    options: Options, file: LocalToml, stages: ApiStages, *, aws: Mapping[str, str], log: Log
+    options: Options,
+    file: LocalToml,
+    stages: ApiStages,
+    find_pool: FindPool = no_pool,
+    *,
+    aws: Mapping[str, str],
+    log: Log,
 ) -> GatewaySettings:
     """Return the gateway's settings; what it does is logged for those who ask for it.
 
     Args:
+        find_pool: Which user pools there are.
         aws: Region and credentials of the functions, as environment variables.
     """
     table = file.gateway
@@ -91,6 +107,7 @@ def gateway_settings(
         port=options.port,
         websocket_stage=stages.websocket,
         rest_stage=stages.rest,
+        stage_variables=table.stage_variables,
         region=aws["AWS_REGION"],
         account_id=ACCOUNT,
         domain_name=table.domain_name,
@@ -101,6 +118,7 @@ def gateway_settings(
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
         api_keys=table.api_keys,
+        find_pool=find_pool,
         permessage_deflate=table.permessage_deflate,
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
@@ -155,12 +173,22 @@ def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
     return trigger.maximum_concurrency or file.event_source.concurrency
 
 
-def differences(project: Project, file: LocalToml) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield what a project has that is not as on AWS here: messages of the log, and their facts."""
-    for source in project.unsupported:
+def differences(
+    project: Project, file: LocalToml, *, is_fed: bool
+) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield what a project has that is not as on AWS here: messages of the log, and their facts.
+
+    Args:
+        is_fed: Whether services of the endpoint tell functions what happens.
+    """
+    silent = list(project.unsupported)
+    if not is_fed:
+        silent += [f"{each.function_name} ({each.service})" for each in project.notices]
+        silent += [f"{each.function_name} ({each.service})" for each in project.streams]
+    for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
     for route in project.open_routes:
-        yield "open to all clients here, since its guard is not emulated", {"route": route}
+        yield _OPEN_IF_NO_POOL if "UserPool" in route else _OPEN, {"route": route}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)
         yield "any API key is let in; gateway.api_keys says which", {"routes": routes}

@@ -99,6 +99,21 @@ class Functions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class UserPoolGuard:
+    """A route's Cognito user pool authorizer.
+
+    Attributes:
+        header: Which carries the token.
+        pools: Ids of the user pools whose tokens are taken.
+        scopes: An access token with one of these is asked for; without any, an id token.
+    """
+
+    header: str = "Authorization"
+    pools: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AppManifest:
     """A Chalice app as a gateway needs it: which function answers what.
 
@@ -109,11 +124,12 @@ class AppManifest:
         http_routes: REST path as Chalice writes it (``/rooms/{room_id}``) to its methods.
         http_binary_types: Content types whose bodies travel as base64 (``app.api.binary_types``).
         http_cors: REST path to the access-control headers of its pre-flight answer
-            (``CORSConfig.get_access_control_headers()``); a path without CORS is absent.
+            (``CORSConfig.get_access_control_headers()``); a path without CORS is absent. The methods that it
+            allows are all of the path unless ``Access-Control-Allow-Methods`` is among them.
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.
-        http_user_pools: REST path, then method, to the header that carries a token of its Cognito user pool.
+        http_user_pools: REST path, then method, to its Cognito user pool authorizer.
         http_api_keys: REST path to its methods that ask for an API key.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
@@ -129,7 +145,7 @@ class AppManifest:
     http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
-    http_user_pools: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    http_user_pools: Mapping[str, Mapping[str, UserPoolGuard]] = field(default_factory=dict)
     http_api_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     authorizer_function: str | None = None
     deployed_names: Mapping[str, str] = field(default_factory=dict)

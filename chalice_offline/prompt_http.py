@@ -17,6 +17,8 @@ from chalice_offline.callers import HeadersByName, by_name
 from chalice_offline.prompt_requests import PromptRequest, WholeRequests
 from chalice_offline.supervision import fail
 
+HEADERS_SENT: Final = "headers_sent"
+"""Key of a scope's state: the request's headers with their names as the client wrote them."""
 _INTERNAL_ERROR: Final = 500
 _EXPECT: Final = b"expect"
 
@@ -228,6 +230,7 @@ class PromptHttp(BoundedHttp, ABC):
         url, headers = self.url, self.headers_sent
         super().on_message_begin()
         self.url = url
+        self.scope["state"][HEADERS_SENT] = headers
         for name, value in headers:
             super().on_header(name, value)
         super().on_headers_complete()

@@ -1,9 +1,35 @@
 """The project's queues at the SQS endpoint: which there are, created or updated."""
 
+import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
-from chalice_offline.queue_template import QueueSpec
+from chalice_offline.options import Options
+from chalice_offline.project.local_toml import LocalToml
+from chalice_offline.queue_template import QueueSpec, read_queues
+from chalice_offline.variables import ACCOUNT
+
+
+def template_path(options: Options, file: LocalToml) -> Path | None:
+    """Return where the project's template of queues is, None if it has none."""
+    if options.queues is not None or file.queues is None:
+        return options.queues
+    return options.app_dir / file.queues
+
+
+def read_template(options: Options, file: LocalToml, *, region: str) -> tuple[QueueSpec, ...]:
+    """Return the queues of the project's template, none if it has none.
+
+    Raises:
+        OSError, ValueError: It cannot be read.
+    """
+    path = template_path(options, file)
+    if path is None:
+        return ()
+    parameters = {"Stage": options.stage, **file.parameters}
+    template = json.loads(path.read_text(encoding="utf-8"))
+    return read_queues(template, parameters, region=region, account=ACCOUNT)
 
 
 async def ensure_queues(client: SqsClient, queues: Iterable[QueueSpec]) -> None:

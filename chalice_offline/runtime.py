@@ -1,12 +1,10 @@
 """The local runtime: one Chalice app, its functions and what triggers them, from start to stop."""
 
 import asyncio
-import json
 import os
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from chalice_offline.assembly import (
@@ -17,21 +15,26 @@ from chalice_offline.assembly import (
     host_settings,
     mapping_settings,
 )
+from chalice_offline.banner import banner
 from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
+from chalice_offline.event_source.stream import StreamMapping
+from chalice_offline.event_source.stream_clients import stream_reader
+from chalice_offline.feeds import Feeds
 from chalice_offline.gateway import Gateway
+from chalice_offline.gateway.settings import FindPool, no_pool
 from chalice_offline.invocation import AppManifest, Functions
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.host import LambdaHost, deployed_name
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.pools import UserPools
 from chalice_offline.project.function_changes import FunctionChanges
-from chalice_offline.project.functions import Project, QueueTrigger
+from chalice_offline.project.functions import Project, StreamTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
-from chalice_offline.queue_template import QueueSpec, read_queues
-from chalice_offline.queues import ProjectQueues
+from chalice_offline.queues import ProjectQueues, read_template, template_path
 from chalice_offline.reload import CodeWatch, is_among, unless
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
@@ -39,7 +42,7 @@ from chalice_offline.start_commands import StartCommandError, run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.status_file import StatusFile
 from chalice_offline.supervision import all_of, keep_going
-from chalice_offline.triggers import Triggers
+from chalice_offline.triggers import Mapping, Trigger, Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
 # How long running invocations may take to finish when the runtime is asked to stop.
@@ -78,7 +81,9 @@ class Runtime:
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
             can_gather=self._services.emulator_credentials is not None,
         )
-        self._queues = ProjectQueues(self._sqs, self._read_queues)
+        self._queues = ProjectQueues(
+            self._sqs, partial(read_template, options, project_file, region=self._aws["AWS_REGION"])
+        )
         environment = self._function_environment()
         self._companions = companions(
             options, project_file, environment, state=state, register=self._services.register, log=log
@@ -90,10 +95,13 @@ class Runtime:
         self._triggers: Triggers | None = None
         # At another owner's endpoint they may be there already.
         self._resources: DeclaredResources | None = None
+        self._feeds: Feeds | None = None
+        self._find_pool: FindPool = no_pool
         if self._services.emulator_credentials is not None:
-            self._resources = DeclaredResources(
-                options.app_dir, options.stage, self._services.sqs_endpoint, self._aws, log
-            )
+            endpoint = self._services.sqs_endpoint
+            self._find_pool = UserPools(endpoint, self._aws).find
+            self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log)
+            self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
         self._described = asyncio.Event()
@@ -114,7 +122,9 @@ class Runtime:
         assert self._host is not None
         assert self._project is not None
         self._gateway = Gateway(
-            gateway_settings(self._options, self._file, self._stages, aws=self._aws, log=self._log),
+            gateway_settings(
+                self._options, self._file, self._stages, self._find_pool, aws=self._aws, log=self._log
+            ),
             self._manifest(self._project),
             self._host,
         )
@@ -122,6 +132,7 @@ class Runtime:
         self._triggers = Triggers(
             self._host,
             self._new_mapping,
+            is_fed=self._feeds is not None,
             region=self._aws["AWS_REGION"],
             runs_at_start=self._file.schedules.run_at_start,
             timeout_s=STOP_TIMEOUT_S,
@@ -160,26 +171,17 @@ class Runtime:
     def banner(self) -> list[str]:
         """Return the lines to print when ready: where to connect."""
         assert self._project is not None
-        address = self._options.address
-        lines = []
-        has_api = bool(self._project.manifest.websocket_handlers or self._project.manifest.http_function)
-        if self._project.manifest.websocket_handlers:
-            lines.append(f"wscat -c ws://{address}/{self._stages.websocket}")
-        if self._project.manifest.http_function:
-            lines.append(f"REST http://{address}/{self._stages.rest}")
-            pages = self._file.gateway.pages.items()
-            lines += [f"{name} http://{address}/{self._stages.rest}{path}" for name, path in pages]
-        if self._services.emulator_credentials is not None:
-            lines.append(f"AWS {self._services.sqs_endpoint}  credentials: {self._state.aws_env_command}")
-        lines += [
-            f"queue {self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}" for queue in self._queues.specs
-        ]
-        if self._options.debugging is not None:
-            lines += self._options.debugging.addresses()
-        if not has_api:
-            names = ", ".join(self._project.functions) or "none"
-            lines.append(f"no API; functions, for chalice-offline invoke: {names}")
-        return lines + self._companions.banner
+        is_managed = self._services.emulator_credentials is not None
+        lines = banner(
+            self._project,
+            self._options,
+            self._stages,
+            pages=self._file.gateway.pages,
+            endpoint=self._services.sqs_endpoint,
+            credentials=self._state.aws_env_command if is_managed else None,
+            queues=[queue.name for queue in self._queues.specs],
+        )
+        return [*lines, *self._companions.banner]
 
     async def _start_database(self) -> None:
         await asyncio.gather(self._services.start_database(), self._companions.start())
@@ -189,7 +191,7 @@ class Runtime:
         await run_start_commands(
             self._file.on_start,
             app_dir=self._options.app_dir,
-            environment={**self._environment, **self._owner_addresses()},
+            environment={**self._environment, **self._services.owner_addresses()},
             log=self._log,
             python=self._options.interpreter,
         )
@@ -201,6 +203,8 @@ class Runtime:
                 self._queues.name(trigger.queue_name for trigger in self._project.queues)
         if self._queues.specs:
             await self._make_queues()
+        await self._described.wait()
+        await self._feed()
 
     async def _make_queues(self) -> None:
         await self._services.start_sqs()
@@ -208,10 +212,20 @@ class Runtime:
 
     async def _ensure_queues(self) -> None:
         await self._queues.ensure()
+        if self._feeds is not None and self._project is not None:
+            await self._feeds.ensure(self._project)
+
+    async def _feed(self) -> None:
+        """Have the emulator tell functions what they are there for; it starts for them alone, too."""
+        if self._feeds is None or self._project is None:
+            return
+        if self._project.notices or self._project.streams:
+            await self._services.start_sqs()
+            await self._feeds.ensure(self._project)
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        for message, facts in differences(project, self._file):
+        for message, facts in differences(project, self._file, is_fed=self._feeds is not None):
             self._log.event("warning", message, **facts)
         self._project = project
         self._described.set()
@@ -273,8 +287,14 @@ class Runtime:
             deployed_names={name: name for name in project.functions} | names,
         )
 
-    def _new_mapping(self, trigger: QueueTrigger, functions: Functions) -> EventSourceMapping:
-        return EventSourceMapping(mapping_settings(self._file, trigger), self._sqs, functions, self._log)
+    def _new_mapping(self, trigger: Trigger, functions: Functions) -> Mapping:
+        assert self._project is not None
+        if isinstance(trigger, StreamTrigger):
+            reader = stream_reader(trigger, self._services.sqs_endpoint, self._aws)
+            return StreamMapping(trigger, reader, functions, self._log)
+        app_name = self._project.manifest.app_name
+        settings = mapping_settings(self._file, trigger, app_name=app_name, stage=self._options.stage)
+        return EventSourceMapping(settings, self._sqs, functions, self._log)
 
     def _snapshot_refused(self, why: str) -> None:
         self._log.event("warning", "no snapshot: each environment imports the app by itself", reason=why)
@@ -284,7 +304,7 @@ class Runtime:
             self._triggers.function_ended(function_name)
 
     async def _watch_code(self) -> None:
-        template = self._queue_template()
+        template = template_path(self._options, self._file)
         files = [] if template is None else [template]
         await CodeWatch(self._options.app_dir, self._state.path, self._log, files).run(self._reload)
 
@@ -321,6 +341,7 @@ class Runtime:
             if self._must_make_queues:
                 await self._make_queues()
                 self._must_make_queues = False
+            await self._feed()
             await self._triggers.use(project)
         except (SqsError, DaemonError, OSError, ValueError) as error:
             self._log.event("error", "queues and schedules are not those of the code", reason=str(error))
@@ -333,19 +354,6 @@ class Runtime:
             return read_local_toml(self._options.app_dir) != self._file
         except LocalTomlError:
             return True
-
-    def _queue_template(self) -> Path | None:
-        if self._options.queues is not None or self._file.queues is None:
-            return self._options.queues
-        return self._options.app_dir / self._file.queues
-
-    def _read_queues(self) -> tuple[QueueSpec, ...]:
-        path = self._queue_template()
-        if path is None:
-            return ()
-        parameters = {"Stage": self._options.stage, **self._file.parameters}
-        template = json.loads(path.read_text(encoding="utf-8"))
-        return read_queues(template, parameters, region=self._aws["AWS_REGION"], account=ACCOUNT)
 
     def _function_environment(self) -> dict[str, str]:
         gateway = f"http://{self._options.address}"
@@ -363,16 +371,6 @@ class Runtime:
             for queue in self._queues.specs
         }
         return function_environment(os.environ, managed, self._file.environment, references=urls)
-
-    def _owner_addresses(self) -> dict[str, str]:
-        """Return what tells the commands that prepare a database who owns it, and who is to be let in."""
-        services = self._services
-        if services.database_url is None or services.functions_database_url in (None, services.database_url):
-            return {}
-        return {
-            "DATABASE_URL": services.database_url,
-            "FUNCTIONS_DATABASE_URL": str(services.functions_database_url),
-        }
 
     def _status(self) -> dict[str, Any]:
         assert self._host is not None

@@ -1,16 +1,25 @@
-"""What makes functions run besides requests: queues and schedules, as the app's code has them now."""
+"""What makes functions run besides requests: queues, notices, streams and schedules, as the code has them."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 
 from chalice_offline.event_source.mapping import EventSourceMapping
+from chalice_offline.event_source.stream import StreamMapping
 from chalice_offline.invocation import Functions
-from chalice_offline.project.functions import Project, QueueTrigger, ScheduleTrigger
+from chalice_offline.project.functions import (
+    NoticeTrigger,
+    Project,
+    QueueTrigger,
+    ScheduleTrigger,
+    StreamTrigger,
+)
 from chalice_offline.schedules.runner import ScheduleRunner
 from chalice_offline.supervision import spawn
 from chalice_offline.variables import ACCOUNT
 
-NewMapping = Callable[[QueueTrigger, Functions], EventSourceMapping]
+Trigger = QueueTrigger | NoticeTrigger | StreamTrigger
+Mapping = EventSourceMapping | StreamMapping
+NewMapping = Callable[[Trigger, Functions], Mapping]
 
 
 class Triggers:
@@ -21,30 +30,41 @@ class Triggers:
         functions: Functions,
         new_mapping: NewMapping,
         *,
+        is_fed: bool,
         region: str,
         runs_at_start: bool,
         timeout_s: float,
     ) -> None:
-        """Take ``timeout_s`` for the batches of a mapping that is no more."""
+        """Take ``timeout_s`` for the batches of a mapping that is no more.
+
+        Args:
+            is_fed: Whether there are queues of notices, and streams, for mappings to read.
+        """
         self._functions = functions
         self._new_mapping = new_mapping
+        self._is_fed = is_fed
         self._region = region
         self._runs_at_start = runs_at_start
         self._timeout_s = timeout_s
-        self._mappings: dict[QueueTrigger, EventSourceMapping] = {}
+        self._mappings: dict[Trigger, Mapping] = {}
         self._schedules: Sequence[ScheduleTrigger] = ()
         self._runner: ScheduleRunner | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     async def use(self, project: Project) -> None:
         """Trigger what the project has; what it had before, and has no more, ends."""
-        for trigger in set(self._mappings) - set(project.queues):
+        wanted: tuple[Trigger, ...] = project.queues
+        if self._is_fed:
+            wanted += (*project.notices, *project.streams)
+        for trigger in set(self._mappings) - set(wanted):
             mapping = self._mappings.pop(trigger)
             spawn("ending a mapping", mapping.stop(timeout_s=self._timeout_s), self._ending)
-        for trigger in project.queues:
+        for trigger in wanted:
             if trigger not in self._mappings:
-                self._mappings[trigger] = self._new_mapping(trigger, self._functions)
-                self._mappings[trigger].start()
+                mapping = self._mappings[trigger] = self._new_mapping(trigger, self._functions)
+                if isinstance(mapping, StreamMapping):
+                    await mapping.look()
+                mapping.start()
         if project.schedules != self._schedules:
             await self._keep(project.schedules)
 

@@ -10,10 +10,11 @@ from typing import Any, Final, Protocol
 
 from chalice_offline.event_source.backlog import Backlog
 from chalice_offline.event_source.batch_result import BatchResult, interpret
+from chalice_offline.event_source.notices import AsEvent
 from chalice_offline.event_source.pacing import Pacing
 from chalice_offline.event_source.records import Message, batch_event, cut
 from chalice_offline.event_source.sqs_client import RECEIVE_MAX, SqsError
-from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
+from chalice_offline.invocation import Functions, Outcome, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 from chalice_offline.services.long_polls import Gather
 from chalice_offline.supervision import fail, keep_going, spawn
@@ -22,6 +23,7 @@ from chalice_offline.supervision import fail, keep_going, spawn
 # (a message in it would be hidden otherwise).
 LONG_POLL_S: Final = 1
 _DEFAULT_CONCURRENCY: Final = 5
+_RECEIVES: Final = "ApproximateReceiveCount"
 
 
 class MappedQueue(Protocol):
@@ -59,6 +61,9 @@ class MappingSettings:
             as many messages as the batches in flight had, or, where the queue cannot, for as many invocations
             to end.
         reports_item_failures: ``FunctionResponseTypes: [ReportBatchItemFailures]``.
+        as_event: What the function gets for a batch; a batch that it gets nothing for is finished.
+        tries_max: After so many receives a message whose function failed is given up; None: that is the
+            queue's business.
     """
 
     function_name: str
@@ -69,6 +74,8 @@ class MappingSettings:
     gather_s: float = 0.015
     linger_s: float = 0.008
     reports_item_failures: bool = False
+    as_event: AsEvent = batch_event
+    tries_max: int | None = None
 
 
 class EventSourceMapping:
@@ -262,12 +269,13 @@ class EventSourceMapping:
 
     async def _process(self, batch: list[Message]) -> None:
         async with self._slots:
-            outcome = await self._functions.invoke(
-                self._settings.function_name, batch_event(batch, self._arn)
-            )
+            event = self._settings.as_event(batch, self._arn)
+            outcome: Outcome = Returned(None)
+            if event is not None:
+                outcome = await self._functions.invoke(self._settings.function_name, event)
             ids = [message["MessageId"] for message in batch]
             result = self._judge(outcome, ids)
-            finished = set(result.succeeded)
+            finished = {*result.succeeded, *self._given_up(batch)}
             handles = [message["ReceiptHandle"] for message in batch if message["MessageId"] in finished]
             try:
                 problems = await self._queue.delete(self._url, handles)
@@ -280,7 +288,14 @@ class EventSourceMapping:
                 )
         self.nudge()
 
-    def _judge(self, outcome: Returned | Raised | TimedOut, ids: list[str]) -> BatchResult:
+    def _given_up(self, batch: list[Message]) -> list[str]:
+        """Return the messages that are not tried again if they have not succeeded now."""
+        most = self._settings.tries_max
+        if most is None:
+            return []
+        return [each["MessageId"] for each in batch if int(each["Attributes"][_RECEIVES]) >= most]
+
+    def _judge(self, outcome: Outcome, ids: list[str]) -> BatchResult:
         now = asyncio.get_running_loop().time()
         match outcome:
             case Returned(payload):

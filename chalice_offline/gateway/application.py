@@ -8,6 +8,7 @@ from chalice_offline.callers import by_name
 from chalice_offline.gateway.asgi import Receive, Scope, Send
 from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, Callbacks
 from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.forwarded import with_forwarded
 from chalice_offline.gateway.invocations import (
     INVOKE_PATH,
     PAYLOAD_BYTES_MAX,
@@ -15,15 +16,18 @@ from chalice_offline.gateway.invocations import (
     InvokeRequest,
 )
 from chalice_offline.gateway.management import no_such_method
-from chalice_offline.gateway.responses import Headers, Response, error
-from chalice_offline.gateway.rest import Request, RestApi
+from chalice_offline.gateway.responses import Response, error
+from chalice_offline.gateway.rest import RestApi
+from chalice_offline.gateway.rest_events import Request
 from chalice_offline.gateway.settings import HEALTH_STAGES, MESSAGE_BYTES_MAX
 from chalice_offline.gateway.websocket import serve_websocket
+from chalice_offline.prompt_http import HEADERS_SENT
 from chalice_offline.prompt_requests import PromptRequest
 from chalice_offline.uuids import new_uuid
 
 # The address form of emulators that serve many APIs on one port; the API's id is not looked at here.
 _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
+_EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
@@ -103,22 +107,31 @@ class Application:
         if scope["query_string"]:
             target += f"?{scope['query_string'].decode('latin-1')}"
         arrival = edge.arrival()
+        source_ip, source_port = scope["client"] or ("", 0)
+        headers = with_forwarded(
+            (
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in scope["state"][HEADERS_SENT]
+            ),
+            source_ip=source_ip,
+            port=scope["server"][1] if scope["server"] else source_port,
+            is_tls=scope["scheme"] == "https",
+            now_ms=arrival.now_ms,
+        )
         request = Request(
             method=scope["method"],
             target=target,
-            headers=_headers(scope),
+            headers=headers,
             body=body,
-            source_ip=scope["client"][0] if scope["client"] else "",
-            request_id=arrival.request_id,
+            source_ip=source_ip,
+            request_id=new_uuid(),
+            extended_id=arrival.request_id,
             now_ms=arrival.now_ms,
             still_waits=lambda: not _has_left(receive),
         )
         response = await self._rest.respond(request)
-        return response._replace(headers=(*response.headers, (REQUEST_ID, request.request_id)))
-
-
-def _headers(scope: Scope) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"])
+        ids = ((REQUEST_ID, request.request_id), (_EXTENDED_ID, request.extended_id))
+        return response._replace(headers=(*response.headers, *ids))
 
 
 def _has_left(receive: Receive) -> bool:

@@ -129,17 +129,18 @@ def _request_context(
 
 
 def _header_fields(headers: Headers) -> Event:
-    return {"headers": dict(headers), "multiValueHeaders": _grouped(headers)}
+    return {"headers": dict(headers), "multiValueHeaders": grouped(headers)}
 
 
 def _query_fields(handshake: Handshake) -> Event:
     pairs = handshake.query()
     if not pairs:
         return {}
-    return {"queryStringParameters": dict(pairs), "multiValueQueryStringParameters": _grouped(pairs)}
+    return {"queryStringParameters": dict(pairs), "multiValueQueryStringParameters": grouped(pairs)}
 
 
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return all values of each name, in their order."""
     grouped: dict[str, list[str]] = {}
     for name, value in pairs:
         grouped.setdefault(name, []).append(value)

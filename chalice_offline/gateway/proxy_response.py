@@ -15,8 +15,8 @@ from chalice_offline.gateway.refusals import MALFORMED, failed
 from chalice_offline.gateway.responses import Response
 from chalice_offline.invocation import Outcome
 
-# What a request without Accept is taken to accept.
-_ACCEPT: Final = "application/json"
+# What a request is taken to accept, or to have, that does not say it.
+_DEFAULT: Final = "application/json"
 
 
 def response_of(outcome: Outcome, *, integration_timeout_s: float, sends_binary: bool) -> Response:
@@ -50,10 +50,11 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
     return Response(int(payload["statusCode"]), raw, tuple(headers))
 
 
-def wants_binary(accept: str | None, binary_types: Collection[str]) -> bool:
-    """Return whether the client gets binary bodies: only the first type that it accepts counts.
+def is_binary(types: str | None, binary_types: Collection[str]) -> bool:
+    """Return whether a body is binary, by ``Content-Type`` of one that comes, ``Accept`` of one that goes.
 
-    A browser's first is ``text/html``, so an API that sends it binary bodies has ``*/*`` among its types.
+    Only the first type counts, without its parameters. A browser's first is ``text/html``, so an API that
+    sends it binary bodies has ``*/*`` among its types.
     """
-    first = (accept or _ACCEPT).partition(",")[0].partition(";")[0].strip().lower()
+    first = (types or _DEFAULT).partition(",")[0].partition(";")[0].strip().lower()
     return any(matches(binary_type.lower(), first) for binary_type in binary_types)

@@ -6,7 +6,6 @@ are those of gateway-response types (supported-gateway-response-types.html).
 """
 
 import json
-from collections.abc import Mapping
 from typing import Final
 
 from chalice_offline.gateway.authorizer import Refusal
@@ -21,12 +20,14 @@ def failed(status: int, message: str) -> Response:
     return error(status, _ERROR_TYPES[status], message)
 
 
-def unknown_route(headers: Mapping[str, str]) -> Response:
+def unknown_route(credential: str | None) -> Response:
     """Return the answer for a path or method that the API does not have.
 
     Such a request is taken for one of an API that is signed: what fails is the signature, or its absence.
+
+    Args:
+        credential: The request's ``Authorization``.
     """
-    credential = headers.get("authorization")
     if credential is None:
         return _MISSING_TOKEN
     lacks = [f"Authorization header requires '{each}' parameter." for each in _PARAMETERS]
@@ -42,7 +43,7 @@ def _denied(text: str) -> Response:
 _PARAMETERS: Final = ("Credential", "Signature", "SignedHeaders")
 _MISSING_TOKEN: Final = error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 MALFORMED: Final = failed(502, INTERNAL_SERVER_ERROR)
-BAD_REQUEST: Final = error(400, "BadRequestException", "Bad Request")
+EXPIRED_TOKEN: Final = error(401, "UnauthorizedException", "The incoming token has expired")
 NO_API_KEY: Final = error(403, "ForbiddenException", "Forbidden")
 BY_AUTHORIZER: Final = {
     Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),

@@ -1,62 +1,33 @@
-"""The REST API. Chalice's own ``chalice.local`` matches routes and
-answers pre-flights; authorizers are asked here.
+"""The REST API: which route a request has, who may use it, and what its function is asked.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
-
-from chalice.local import LocalGatewayException
+from dataclasses import replace
+from typing import Any, Final
 
 from chalice_offline.gateway.authorizer import Refusal, weigh
-from chalice_offline.gateway.chalice_routes import INVOKE, local_gateway
 from chalice_offline.gateway.edge import Edge
-from chalice_offline.gateway.events import request_time
-from chalice_offline.gateway.proxy_response import proxy_response, response_of, wants_binary
+from chalice_offline.gateway.proxy_response import is_binary, proxy_response, response_of
 from chalice_offline.gateway.refusals import (
-    BAD_REQUEST,
     BY_AUTHORIZER,
+    EXPIRED_TOKEN,
     MALFORMED,
     NO_API_KEY,
     unknown_route,
 )
-from chalice_offline.gateway.responses import Headers, Response
-from chalice_offline.gateway.user_pools import claims_in
-from chalice_offline.invocation import Caller
+from chalice_offline.gateway.resources import Match, Resources
+from chalice_offline.gateway.responses import Response
+from chalice_offline.gateway.rest_events import Request, proxy_event
+from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
+from chalice_offline.invocation import UserPoolGuard
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """An HTTP request to the REST API.
-
-    Attributes:
-        target: Path and query as sent, without the stage.
-        headers: Names in lower case; a name may repeat.
-        still_waits: Whether the client is still there.
-    """
-
-    method: str
-    target: str
-    headers: Headers
-    body: bytes
-    source_ip: str
-    request_id: str
-    now_ms: int
-    still_waits: Callable[[], bool] = lambda: True
-
-    def header(self, name: str) -> str | None:
-        """Return the last value of a header, by its name in lower case."""
-        return dict(self.headers).get(name)
-
-    @property
-    def caller(self) -> Caller:
-        """Return whose turn it is when this request's is: its credential's, or its address's without one."""
-        # Who a credential stands for is known to the app alone.
-        credential = self.header("authorization")
-        key = f"address {self.source_ip}" if credential is None else f"credential {credential}"
-        return Caller(key, self.still_waits)
+_PREFLIGHT: Final = "OPTIONS"
+_BY_FAULT: Final = {
+    Fault.NOT_VALID: BY_AUTHORIZER[Refusal.UNAUTHORIZED],
+    Fault.EXPIRED: EXPIRED_TOKEN,
+    Fault.LACKS_SCOPE: BY_AUTHORIZER[Refusal.DENIED],
+}
 
 
 class RestApi:
@@ -64,109 +35,85 @@ class RestApi:
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
-        self._gateway = local_gateway(edge.manifest)
+        self._api = replace(edge.api, stage=edge.settings.rest_stage)
+        self._resources = Resources(edge.manifest.http_routes)
 
     def read_routes(self) -> None:
         """Use the routes that the app's description has now."""
-        self._gateway = local_gateway(self._edge.manifest)
+        self._resources = Resources(self._edge.manifest.http_routes)
 
     async def respond(self, request: Request) -> Response:
         """Answer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
-        answer = self._admit(request)
-        if isinstance(answer, Response):
-            return answer
-        by_method = manifest.http_authorizers.get(answer["resource"], {})
+        match = self._resources.find(request.path)
+        if match is None or request.method not in manifest.http_routes[match.resource]:
+            return self._preflight(request, match) or unknown_route(request.header("authorization"))
+        event = proxy_event(
+            self._api,
+            request,
+            match,
+            binary_types=manifest.http_binary_types,
+            stage_variables=self._edge.settings.stage_variables,
+        )
+        by_method = manifest.http_authorizers.get(match.resource, {})
         if request.method in by_method:
-            refusal = await self._authorize(request, answer, by_method[request.method])
+            refusal = await self._authorize(request, event, by_method[request.method])
             if refusal is not None:
                 return refusal
-        if not self._knows_user(request, answer):
-            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]
-        if request.method in manifest.http_api_keys.get(answer["resource"], ()):
+        pool_guard = manifest.http_user_pools.get(match.resource, {}).get(request.method)
+        if pool_guard is not None:
+            refusal = await self._ask_pool(request, event, pool_guard)
+            if refusal is not None:
+                return refusal
+        if request.method in manifest.http_api_keys.get(match.resource, ()):
             key = request.header("x-api-key")
             if not self._takes_key(key):
                 return NO_API_KEY
-            answer["requestContext"]["identity"]["apiKey"] = key
+            event["requestContext"]["identity"]["apiKey"] = key
         if manifest.http_function is None:
             return MALFORMED
-        outcome = await self._edge.invoke(manifest.http_function, answer, request.caller)
+        outcome = await self._edge.invoke(manifest.http_function, event, request.caller)
         return response_of(
             outcome,
             integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
-            sends_binary=wants_binary(request.header("accept"), manifest.http_binary_types),
+            sends_binary=is_binary(request.header("accept"), manifest.http_binary_types),
         )
 
-    def _knows_user(self, request: Request, event: dict[str, Any]) -> bool:
-        """Add what a user pool's token says to the event; tell whether the request may go on.
+    async def _ask_pool(
+        self, request: Request, event: dict[str, Any], guard: UserPoolGuard
+    ) -> Response | None:
+        """Add what a user pool's token says to the event, or return the refusal.
 
-        There is no user pool to have a token from, so a request without one is let in, and unknown.
+        Where there is none of the route's pools to have a token from, a request without one is let in, and
+        unknown, and a token is only read.
         """
-        header = self._edge.manifest.http_user_pools.get(event["resource"], {}).get(request.method)
-        token = header and request.header(header.lower())
+        found = {pool: await self._edge.settings.find_pool(pool) for pool in guard.pools}
+        pools = {pool: keys for pool, keys in found.items() if keys is not None}
+        token = request.header(guard.header.lower())
         if not token:
-            return True
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED] if pools else None
+        if pools:
+            fault = fault_of(token, pools, scopes=guard.scopes, now_s=request.now_ms / 1000)
+            if fault is not None:
+                return _BY_FAULT[fault]
         claims = claims_in(token)
-        if claims is not None:
-            event["requestContext"]["authorizer"] = {"claims": dict(claims)}
-        return claims is not None
+        if claims is None:
+            return BY_AUTHORIZER[Refusal.UNAUTHORIZED]
+        event["requestContext"]["authorizer"] = {"claims": dict(claims)}
+        return None
 
     def _takes_key(self, key: str | None) -> bool:
         known = self._edge.settings.api_keys
         return bool(key) and (not known or key in known)
 
-    def _admit(self, request: Request) -> dict[str, Any] | Response:
-        """Return the event for the app, or the answer that API Gateway gives without asking it."""
-        headers = dict(request.headers)
-        try:
-            answer = self._gateway.handle_request(
-                request.method, request.target, headers, request.body or None
-            )
-        except LocalGatewayException:  # its only reason here: no route has that path
-            return unknown_route(headers)
-        except UnicodeError:  # a header that is not ASCII where LocalGateway quotes it
-            return BAD_REQUEST
-        if INVOKE not in answer:
-            # Chalice deploys an OPTIONS method only where a route has CORS.
-            has_preflight = "Access-Control-Allow-Origin" in answer["headers"]
-            return proxy_response(answer, sends_binary=False) if has_preflight else unknown_route(headers)
-        event = self._complete(answer[INVOKE], request)
-        if request.method not in self._edge.manifest.http_routes[event["resource"]]:
-            return unknown_route(headers)
-        return event
-
-    def _complete(self, event: dict[str, Any], request: Request) -> dict[str, Any]:
-        """Add what API Gateway sends and ``LocalGateway`` leaves out, and make the event fit for JSON."""
-        path = request.target.split("?")[0]
-        settings = self._edge.settings
-        context = event["requestContext"]
-        body = event["body"]
-        query = event["multiValueQueryStringParameters"]
-        identity = {"sourceIp": request.source_ip, "userAgent": event["headers"].get("user-agent")}
-        return {
-            **event,
-            "resource": context["resourcePath"],
-            "path": path,
-            "httpMethod": request.method,
-            "multiValueHeaders": _grouped(request.headers),
-            "queryStringParameters": query and {name: values[-1] for name, values in query.items()},
-            "requestContext": {
-                **context,
-                "identity": identity,
-                "path": f"/{settings.rest_stage}{path}",
-                "stage": settings.rest_stage,
-                "apiId": settings.api_id,
-                "accountId": settings.account_id,
-                "domainName": self._edge.api.domain_name,
-                "protocol": "HTTP/1.1",
-                "requestId": request.request_id,
-                "extendedRequestId": request.request_id,
-                "requestTime": request_time(request.now_ms),
-                "requestTimeEpoch": request.now_ms,
-            },
-            "isBase64Encoded": event.get("isBase64Encoded", False),
-            "body": body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body,
-        }
+    def _preflight(self, request: Request, match: Match | None) -> Response | None:
+        """Answer a pre-flight; Chalice deploys its method only where a route has CORS."""
+        manifest = self._edge.manifest
+        if match is None or request.method != _PREFLIGHT or match.resource not in manifest.http_cors:
+            return None
+        methods = ",".join([*manifest.http_routes[match.resource], _PREFLIGHT])
+        headers = {"Access-Control-Allow-Methods": methods, **manifest.http_cors[match.resource]}
+        return proxy_response({"statusCode": 200, "headers": headers}, sends_binary=False)
 
     async def _authorize(
         self, request: Request, event: dict[str, Any], function_name: str
@@ -178,19 +125,10 @@ class RestApi:
         token = request.header(header)
         if not token:
             return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
-        settings = self._edge.settings
-        api = f"{settings.region}:{settings.account_id}:{settings.api_id}"
-        method_arn = f"arn:aws:execute-api:{api}/{settings.rest_stage}/{request.method}{event['path']}"
+        method_arn = self._api.method_arn(f"{request.method}{event['path']}")
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
         decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
         if isinstance(decision, Refusal):
             return BY_AUTHORIZER[decision]
         event["requestContext"]["authorizer"] = dict(decision.context)
         return None
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    grouped: dict[str, list[str]] = {}
-    for name, value in pairs:
-        grouped.setdefault(name, []).append(value)
-    return grouped

@@ -3,7 +3,7 @@
 Sources are pages of https://docs.aws.amazon.com/apigateway/latest/developerguide/.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -29,6 +29,10 @@ SELECTION_EXPRESSION = "$request.body.action"
 OUTBOUND_BYTES_MAX = 1024 * 1024
 
 LogCallback = Callable[[str, Mapping[str, Any]], None]
+PoolKeys = Mapping[str, tuple[int, int]]
+"""Public keys of a user pool, modulus and exponent, by their id; none where its tokens are not signed."""
+FindPool = Callable[[str], Awaitable[PoolKeys | None]]
+"""From a user pool's id; None if there is no such pool."""
 
 
 class MessageOrder(StrEnum):
@@ -79,6 +83,10 @@ def discard(_message: str, _facts: Mapping[str, Any]) -> None:
     """Log nothing."""
 
 
+async def no_pool(_pool_id: str) -> None:
+    """Know no user pool."""
+
+
 @dataclass(frozen=True, slots=True)
 class GatewaySettings:
     """Where the gateway listens and what the emulated API looks like.
@@ -87,6 +95,7 @@ class GatewaySettings:
         port: 0 lets the system choose; ``Gateway.port`` tells.
         websocket_stage: First path segment of the WebSocket API and of its management API.
         rest_stage: First path segment of the REST API.
+        stage_variables: Of the REST API's stage; its functions and authorizers see them.
         domain_name: ``requestContext.domainName``. Default: the address the gateway listens on, with its
             port, so that ``http://{domainName}/{stage}`` reaches the management API. AWS has no port here.
         route_selection_expression: As in ``CreateApi``; Chalice deploys ``$request.body.action``.
@@ -97,6 +106,7 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
+        find_pool: The user pools that there are. A route of one that there is not is open to every client.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
         allowed_hosts: Names in ``Host``, without port, that a
             gateway on loopback takes besides loopback's own.
@@ -110,6 +120,7 @@ class GatewaySettings:
     port: int = 3000
     websocket_stage: str = "ws"
     rest_stage: str = "api"
+    stage_variables: Mapping[str, str] = field(default_factory=dict)
     api_id: str = "local00000"
     account_id: str = "123456789012"
     region: str = "us-east-1"
@@ -121,6 +132,7 @@ class GatewaySettings:
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
     api_keys: frozenset[str] = frozenset()
+    find_pool: FindPool = no_pool
     permessage_deflate: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     allowed_origins: frozenset[str] = frozenset()

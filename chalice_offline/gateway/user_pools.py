@@ -1,22 +1,81 @@
-"""What a Cognito user pool's token says of the caller, as API Gateway hands it to the app.
+"""What a Cognito user pool's token says of the caller, and whether it says so rightly.
 
-https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-enable-cognito-user-pool.html. There
-is no user pool here, so neither signature nor end of a token is checked: it is read, as ``chalice local``
+https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-integrate-with-cognito.html and
+https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-tokens-verifying-a-jwt.html.
+Where there is no such pool, signature and end of a token are not checked: it is read, as ``chalice local``
 does.
 """
 
 import base64
 import binascii
+import hashlib
+import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from enum import Enum, auto
 from typing import Any, Final
+
+from chalice_offline.gateway.settings import PoolKeys
 
 # The claims that API Gateway writes as a date: "Mon Jan 16 20:39:17 UTC 2023".
 _DATES: Final = frozenset({"exp", "iat"})
 # The end of the year 9999.
 _LATEST_S: Final = 253_402_300_799
 _PAYLOAD_BYTES_MAX: Final = 16 * 1024
+# DER of what says that a digest is SHA-256's (RFC 8017, 9.2, note 1).
+_SHA256_INFO: Final = bytes.fromhex("3031300d060960864801650304020105000420")
+
+
+class Fault(Enum):
+    """Why a token does not let its bearer in."""
+
+    NOT_VALID = auto()
+    EXPIRED = auto()
+    LACKS_SCOPE = auto()
+
+
+def fault_of(
+    token: str, pools: Mapping[str, PoolKeys], *, scopes: Collection[str], now_s: float
+) -> Fault | None:
+    """Return what is wrong with a token, None if nothing is.
+
+    Args:
+        token: A header's value, with or without ``Bearer``.
+        pools: Those that may have issued it, by their ids.
+        scopes: An access token with one of them is asked for; without any, an id token.
+    """
+    head, _, rest = token.removeprefix("Bearer ").partition(".")
+    payload, _, signature = rest.partition(".")
+    header, claims = _decoded(head), _decoded(payload)
+    if not isinstance(header, dict) or not isinstance(claims, dict):
+        return Fault.NOT_VALID
+    keys = pools.get(str(claims.get("iss", "")).rpartition("/")[2])
+    is_signed = keys is not None and (not keys or _is_signed(header, f"{head}.{payload}", signature, keys))
+    if not is_signed or claims.get("token_use") != ("access" if scopes else "id"):
+        return Fault.NOT_VALID
+    ends = claims.get("exp")
+    if not isinstance(ends, int) or ends <= now_s:
+        return Fault.EXPIRED
+    if scopes and not set(scopes) & set(str(claims.get("scope", "")).split()):
+        return Fault.LACKS_SCOPE
+    return None
+
+
+def _is_signed(header: Mapping[str, Any], text: str, signature: str, keys: PoolKeys) -> bool:
+    """Verify an RS256 signature (RFC 8017, 8.2.2): the only one that Cognito makes."""
+    key = keys.get(str(header.get("kid")))
+    raw = _bytes_of(signature)
+    if header.get("alg") != "RS256" or key is None or raw is None:
+        return False
+    modulus, exponent = key
+    size = (modulus.bit_length() + 7) // 8
+    if len(raw) != size:
+        return False
+    digest = _SHA256_INFO + hashlib.sha256(text.encode()).digest()
+    expected = b"\0\1" + b"\xff" * (size - len(digest) - 3) + b"\0" + digest
+    found = pow(int.from_bytes(raw), exponent, modulus).to_bytes(size)
+    return hmac.compare_digest(found, expected)
 
 
 def claims_in(token: str) -> Mapping[str, str] | None:
@@ -29,7 +88,7 @@ def claims_in(token: str) -> Mapping[str, str] | None:
         None if that is no JWT.
     """
     match token.removeprefix("Bearer ").split("."):
-        case [_, payload, _] if len(payload) <= _PAYLOAD_BYTES_MAX:
+        case [_, payload, _]:
             claims = _decoded(payload)
         case _:
             return None
@@ -38,10 +97,19 @@ def claims_in(token: str) -> Mapping[str, str] | None:
     return {name: _as_text(name, value) for name, value in claims.items()}
 
 
-def _decoded(payload: str) -> Any:
+def _decoded(part: str) -> Any:
     try:
-        return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (binascii.Error, ValueError, RecursionError):
+        return json.loads(_bytes_of(part) or b"")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _bytes_of(part: str) -> bytes | None:
+    if len(part) > _PAYLOAD_BYTES_MAX:
+        return None
+    try:
+        return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except (binascii.Error, ValueError):
         return None
 
 

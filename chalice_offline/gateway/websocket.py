@@ -2,15 +2,15 @@
 
 import asyncio
 import json
-import os
 
 from chalice_offline.gateway.asgi import Receive, Scope, Send
 from chalice_offline.gateway.authorizer import UNAUTHORIZED, Allowed, judge, missing_identity
 from chalice_offline.gateway.connections import Closure, Connection
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import authorizer_event, connect_event, disconnect_event
+from chalice_offline.gateway.forwarded import with_forwarded
 from chalice_offline.gateway.handshake import Accept, Handshake, Refuse, decide_handshake
-from chalice_offline.gateway.ids import new_id, new_trace_id
+from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.protocol import FRAMES, GONE, HEAR, WRITE_NOW
 from chalice_offline.gateway.routing import CONNECT, DISCONNECT
 from chalice_offline.gateway.session import Client, WebSocketSession
@@ -22,7 +22,6 @@ _URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
 _TOO_MANY = Refuse(429, "Too Many Requests", "LimitExceededException")
 _STOPPING = Refuse(503, "Service Unavailable")
 # The gateway's own word on the request, whatever the client says; only the addresses are added to.
-_FORWARDED = frozenset({"x-forwarded-for", "x-forwarded-port", "x-forwarded-proto"})
 # What a client that vanishes during the handshake leaves behind (RFC 6455, 7.1.5).
 _VANISHED = Closure(1006, "")
 
@@ -150,13 +149,11 @@ async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Sen
 
 def _handshake(scope: Scope, *, now_ms: int) -> Handshake:
     source_ip, source_port = scope["client"] or ("", 0)
-    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-    claimed = [value for name, value in headers if name.lower() == "x-forwarded-for"]
-    headers = [(name, value) for name, value in headers if name.lower() not in _FORWARDED]
-    headers += [
-        ("X-Amzn-Trace-Id", new_trace_id(os.urandom, now_ms=now_ms)),
-        ("X-Forwarded-For", ", ".join([*claimed, source_ip])),
-        ("X-Forwarded-Port", str(scope["server"][1] if scope["server"] else source_port)),
-        ("X-Forwarded-Proto", "https" if scope["scheme"] == "wss" else "http"),
-    ]
-    return Handshake(tuple(headers), scope["query_string"].decode("latin-1"), source_ip, now_ms)
+    headers = with_forwarded(
+        ((name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]),
+        source_ip=source_ip,
+        port=scope["server"][1] if scope["server"] else source_port,
+        is_tls=scope["scheme"] == "wss",
+        now_ms=now_ms,
+    )
+    return Handshake(headers, scope["query_string"].decode("latin-1"), source_ip, now_ms)

@@ -31,6 +31,17 @@ _WEBSOCKET_FUNCTIONS = {
 }
 
 
+_KNOWN = (
+    chalice_api.SQSEventConfig,
+    chalice_api.ScheduledEventConfig,
+    chalice_api.S3EventConfig,
+    chalice_api.SNSEventConfig,
+    chalice_api.CloudWatchEventConfig,
+    chalice_api.KinesisEventConfig,
+    chalice_api.DynamoDBEventConfig,
+)
+
+
 class _ShellWins(dict[str, str]):
     """Takes the variables of ``config.json`` as defaults:
     what the environment says already stays, as in functions.
@@ -99,10 +110,12 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
             if isinstance(source, chalice_api.ScheduledEventConfig)
         ],
         "open_routes": _open_routes(app),
+        "notices": [notice for source in app.event_sources for notice in _notices(source)],
+        "streams": [stream for source in app.event_sources for stream in _streams(source)],
         "unsupported": [
             f"{source.name} ({type(source).__name__.removesuffix('Config')})"
             for source in app.event_sources
-            if not isinstance(source, chalice_api.SQSEventConfig | chalice_api.ScheduledEventConfig)
+            if not isinstance(source, _KNOWN)
         ],
     }
 
@@ -145,12 +158,47 @@ def _queue(source: chalice_api.SQSEventConfig) -> dict[str, Any]:
     }
 
 
+def _notices(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+    """Return what a service tells this function, none if it is no such event source."""
+    match source:
+        case chalice_api.S3EventConfig():
+            told = {"service": "s3", "source": source.bucket, "kinds": list(source.events)}
+            told |= {"prefix": source.prefix or "", "suffix": source.suffix or ""}
+        case chalice_api.SNSEventConfig():
+            told = {"service": "sns", "source": source.topic, "kinds": []}
+        case chalice_api.CloudWatchEventConfig():
+            told = {"service": "events", "source": json.dumps(source.event_pattern), "kinds": []}
+        case _:
+            return []
+    return [{"function_name": source.name, **told}]
+
+
+def _streams(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+    """Return the stream that this function reads, none if it is no such event source."""
+    match source:
+        case chalice_api.KinesisEventConfig():
+            read = {"service": "kinesis", "stream": source.stream}
+        case chalice_api.DynamoDBEventConfig():
+            read = {"service": "dynamodbstreams", "stream": source.stream_arn}
+        case _:
+            return []
+    begins_at_end = source.starting_position == "LATEST"
+    return [
+        {
+            "function_name": source.name,
+            **read,
+            "batch_size": source.batch_size,
+            "begins_at_end": begins_at_end,
+        }
+    ]
+
+
 def _expression(expression: chalice_api.ScheduleExpression | str) -> str:
     return expression if isinstance(expression, str) else str(expression.to_string())
 
 
 def _open_routes(app: chalice_api.Chalice) -> list[str]:
-    """Return the routes that AWS guards by what is not emulated, with what that is."""
+    """Return the routes that AWS guards by what is not emulated, or not where there is no such user pool."""
     guarded: list[str] = []
     for path, by_method in app.routes.items():
         for method, entry in sorted(by_method.items()):
@@ -161,20 +209,33 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
     return guarded
 
 
+def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, Any]:
+    declared = authorizer.to_swagger()
+    arns = declared["x-amazon-apigateway-authorizer"]["providerARNs"]
+    return {
+        "header": declared["name"],
+        "pools": [str(arn).rpartition("/")[2] for arn in arns],
+        "scopes": list(authorizer.scopes or ()),
+    }
+
+
 def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
-    user_pools: dict[str, dict[str, str]] = {}
+    user_pools: dict[str, dict[str, Any]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
+        with_cors = [method for method, entry in by_method.items() if entry.cors is not None]
+        if with_cors:
+            methods = ",".join([*with_cors, "OPTIONS"])
+            headers = by_method[with_cors[0]].cors.get_access_control_headers()
+            cors[path] = {"Access-Control-Allow-Methods": methods, **headers}
         for method, entry in by_method.items():
-            if entry.cors is not None:
-                cors[path] = entry.cors.get_access_control_headers()
             if isinstance(entry.authorizer, chalice_api.ChaliceAuthorizer):
                 # Of a blueprint's authorizer only the configuration has the name with its prefix.
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
             if isinstance(entry.authorizer, chalice_api.CognitoUserPoolAuthorizer):
-                user_pools.setdefault(path, {})[method] = entry.authorizer.to_swagger()["name"]
+                user_pools.setdefault(path, {})[method] = _user_pool(entry.authorizer)
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {

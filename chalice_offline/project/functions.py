@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from chalice_offline.invocation import AppManifest
+from chalice_offline.invocation import AppManifest, UserPoolGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,48 @@ class ScheduleTrigger:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeTrigger:
+    """An ``@app.on_s3_event``, ``on_sns_message`` or ``on_cw_event``.
+
+    Attributes:
+        service: ``s3``, ``sns`` or ``events``.
+        source: The bucket; the topic, by name or ARN; or the rule's event pattern as JSON.
+        kinds: Of a bucket, the events that are told, such as ``s3:ObjectCreated:*``.
+        prefix, suffix: Of a bucket, what the keys of told objects begin and end with.
+    """
+
+    function_name: str
+    service: Literal["s3", "sns", "events"]
+    source: str
+    kinds: tuple[str, ...] = ()
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamTrigger:
+    """An ``@app.on_kinesis_record`` or ``on_dynamodb_record``.
+
+    Attributes:
+        service: ``kinesis`` or ``dynamodbstreams``.
+        stream: The stream's name, or the ARN of a table's stream.
+        begins_at_end: Only records that are written from now on are read (``LATEST``).
+    """
+
+    function_name: str
+    service: Literal["kinesis", "dynamodbstreams"]
+    stream: str
+    batch_size: int
+    begins_at_end: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A Chalice app, described without importing it here.
 
     Attributes:
         python: The version that it was imported by.
+        unsupported: Event sources of a kind that is not known here.
         open_routes: Routes that AWS guards by what is not emulated: Cognito and IAM.
     """
 
@@ -57,6 +94,8 @@ class Project:
     functions: Mapping[str, FunctionSpec]
     queues: tuple[QueueTrigger, ...]
     schedules: tuple[ScheduleTrigger, ...]
+    notices: tuple[NoticeTrigger, ...]
+    streams: tuple[StreamTrigger, ...]
     unsupported: tuple[str, ...]
     python: str
     open_routes: tuple[str, ...] = ()
@@ -74,7 +113,13 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
         http_authorizer_headers=http["authorizer_headers"],
-        http_user_pools=http["user_pools"],
+        http_user_pools={
+            path: {
+                method: UserPoolGuard(each["header"], tuple(each["pools"]), tuple(each["scopes"]))
+                for method, each in by_method.items()
+            }
+            for path, by_method in http["user_pools"].items()
+        },
         http_api_keys={path: tuple(methods) for path, methods in http["api_keys"].items()},
     )
     return Project(
@@ -82,6 +127,10 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         functions={spec["name"]: FunctionSpec(**spec) for spec in described["functions"]},
         queues=tuple(QueueTrigger(**trigger) for trigger in described["queues"]),
         schedules=tuple(ScheduleTrigger(**trigger) for trigger in described["schedules"]),
+        notices=tuple(
+            NoticeTrigger(**{**trigger, "kinds": tuple(trigger["kinds"])}) for trigger in described["notices"]
+        ),
+        streams=tuple(StreamTrigger(**trigger) for trigger in described["streams"]),
         unsupported=tuple(described["unsupported"]),
         python=described["python"],
         open_routes=tuple(described["open_routes"]),

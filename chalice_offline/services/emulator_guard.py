@@ -2,8 +2,8 @@
 
 MiniStack asks for no credentials, lets every origin read its answers, and runs code for those who ask. Here
 a request must name loopback as its host, must not come from a browser, and must carry the signature of known
-credentials, which are random and in the state directory. Of an emulated cloud, the deployed APIs are open to
-unsigned requests, as on AWS, but for those of foreign pages.
+credentials, which are random and in the state directory. As on AWS, who signs up or in with Cognito has none
+yet, and the deployed APIs of an emulated cloud are open to unsigned requests, but for those of foreign pages.
 """
 
 import re
@@ -17,6 +17,7 @@ from ministack.core import sigv4
 from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
 
 from chalice_offline.callers import Callers, Headers, is_loopback_host, is_made_by_a_browser
+from chalice_offline.services.unsigned_calls import unsigned_service
 from chalice_offline.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
 
 _API_PREFIX: Final = "/_aws/execute-api/"
@@ -108,11 +109,16 @@ class Guard:
             )
         if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
             return _NO_SUCH_DOOR
+        service = self._unsigned(request)
+        if service is not None:
+            return self._refusal_of_service(service)
         claim = claim_of(request.headers, request.query)
         return claim if isinstance(claim, GuardRefusal) else self.refusal_of_claim(claim)
 
     def refusal_of_signature(self, request: CanonicalRequest) -> GuardRefusal | None:
         """Judge the signature of a complete request."""
+        if self._unsigned(request) is not None:
+            return None
         claim = claim_of(request.headers, request.query)
         if isinstance(claim, GuardRefusal):
             return claim
@@ -129,11 +135,18 @@ class Guard:
         """Judge a caller by what it says about itself, before it is proven."""
         if self._secret_of(claim.access_key_id) is None:
             return _UNKNOWN
-        if self.services is not None and claim.service not in self.services:
-            return GuardRefusal(
-                "AccessDeniedException", f"this emulator serves {_listed(self.services)} only"
-            )
-        return None
+        return self._refusal_of_service(claim.service)
+
+    def _unsigned(self, request: CanonicalRequest) -> str | None:
+        """Return the service of a call that is not signed and need not be, None of any other."""
+        if "authorization" in request.headers or not self.secrets:
+            return None
+        return unsigned_service(request.method, request.raw_path, request.query, request.headers)
+
+    def _refusal_of_service(self, service: str) -> GuardRefusal | None:
+        if self.services is None or service in self.services:
+            return None
+        return GuardRefusal("AccessDeniedException", f"this emulator serves {_listed(self.services)} only")
 
     def _secret_of(self, access_key: str) -> str | None:
         secret = self.secrets.get(access_key)

@@ -51,6 +51,15 @@ class Services:
         self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
         self.emulator_credentials = state.emulator_credentials() if self._ministack else None
 
+    def owner_addresses(self) -> dict[str, str]:
+        """Return what tells the commands that prepare a database who owns it, and who is to be let in."""
+        if self.database_url is None or self.functions_database_url in (None, self.database_url):
+            return {}
+        return {
+            "DATABASE_URL": self.database_url,
+            "FUNCTIONS_DATABASE_URL": str(self.functions_database_url),
+        }
+
     async def start_database(self) -> None:
         if self._postgres is not None:
             await self._postgres.start()

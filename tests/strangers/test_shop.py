@@ -63,9 +63,14 @@ def test_function_without_a_trigger_is_invoked_from_the_command_line(shop: Insta
     assert (priced.returncode, priced.stdout) == (0, '"3"\n')
     failed = command(shop, "invoke", "shop-dev-price", "--event", "-", event='{"name": "cake"}')
     assert (failed.returncode, json.loads(failed.stdout)["errorType"]) == (1, "KeyError")
+
+
+def test_unknown_name_is_answered_by_the_names_that_there_are(shop: Instance) -> None:
     unknown = command(shop, "invoke", "prices")
     assert unknown.returncode == 1
-    assert "Function not found: prices" in unknown.stderr
+    assert unknown.stderr == "error: no function 'prices'; there are: api_handler, price, total\n"
+    unsent = command(shop, "send", "jobs", "{}")
+    assert (unsent.returncode, unsent.stderr) == (1, "error: no queue 'jobs'; there are: none\n")
 
 
 def test_function_invokes_another_by_the_name_that_it_is_deployed_under(shop: Instance) -> None:

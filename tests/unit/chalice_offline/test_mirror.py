@@ -10,11 +10,15 @@ SOURCE: Final = TESTS.parent / "chalice_offline"
 ELSEWHERE: Final[dict[str, str]] = {
     # What only a running instance shows.
     "asking.py": "strangers/test_shop.py",
+    "banner.py": "strangers/test_shop.py",
     "cli.py": "unit/chalice_offline/test_package.py",
     "cloud.py": "deploy/test_localstack.py",
     "declared_resources.py": "strangers/test_reload.py",
+    "feeds.py": "strangers/test_album.py",
     "lifecycle.py": "e2e/test_restart.py",
+    "notice_sources.py": "strangers/test_album.py",
     "options.py": "unit/chalice_offline/test_package.py",
+    "pools.py": "strangers/test_album.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",
     "stack.py": "strangers/test_chat.py",
@@ -31,8 +35,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     # The gateway, asked as its clients ask it.
     "gateway/application.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/callbacks.py": "unit/chalice_offline/gateway/test_management.py",
-    "gateway/chalice_routes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
+    "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/protocol.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",

@@ -89,6 +89,27 @@ def test_function_error_and_timeout_leave_the_whole_batch_and_say_so() -> None:
     assert "no result within 3 s" in log
 
 
+def test_message_is_given_up_with_its_last_try() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
+        for received, identifier in ((1, "a"), (3, "b")):
+            queue.put(identifier)
+            queue.waiting[-1]["Attributes"] = {"ApproximateReceiveCount": str(received)}
+        await until(lambda: functions.finished == 2)
+        await until(lambda: queue.deleted == ["b"])
+
+    log = run(scenario, Raised("ValueError", "bad"), batch_size=1, tries_max=3)
+    assert log.count("batch failed") == 2
+
+
+def test_message_that_is_no_event_is_deleted_and_no_function_asked() -> None:
+    async def scenario(queue: FakeQueue, functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
+        queue.put("a")
+        await until(lambda: queue.deleted == ["a"])
+        assert functions.batches == []
+
+    run(scenario, as_event=lambda _messages, _arn: None)
+
+
 def test_response_that_breaks_the_format_leaves_the_whole_batch() -> None:
     async def scenario(queue: FakeQueue, functions: FakeFunctions, _mapping: EventSourceMapping) -> None:
         queue.put("a", "b")

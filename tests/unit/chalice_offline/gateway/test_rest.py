@@ -10,7 +10,8 @@ import pytest
 from chalice.app import AuthRequest, AuthResponse, AuthRoute
 
 from chalice_offline.gateway import GatewayLimits
-from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from chalice_offline.gateway.settings import PoolKeys
+from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut, UserPoolGuard
 from tests.support.plain_http import NO_TLS
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
@@ -59,20 +60,28 @@ def test_event_is_a_lambda_proxy_event_that_fits_json() -> None:
     assert (event["httpMethod"], event["path"], event["resource"]) == ("POST", "/orders", "/orders")
     assert event["multiValueQueryStringParameters"] == {"a": ["1", "2"]}
     assert event["queryStringParameters"] == {"a": "2"}
-    assert event["headers"]["x-mixed"] == "Yes"
+    assert event["headers"]["X-Mixed"] == "Yes"
     assert (context["stage"], context["path"]) == ("api", "/api/orders")
     assert context["identity"]["sourceIp"] == "127.0.0.1"
-    assert len(context["requestId"]) == 16
+    assert (len(context["requestId"]), len(context["extendedRequestId"])) == (36, 16)
 
 
 @pytest.mark.parametrize(
     ("path", "captured"),
-    [("/api/orders/7", {"order_id": "7"}), ("/api/orders/7/", {"order_id": "7"}), ("/api/orders/all", {})],
+    [("/api/orders/7", {"order_id": "7"}), ("/api/orders/7/", {"order_id": "7"}), ("/api/orders/all", None)],
 )
-def test_path_parameters_are_captured(path: str, captured: dict[str, str]) -> None:
+def test_path_parameters_are_captured(path: str, captured: dict[str, str] | None) -> None:
     functions = FakeFunctions(api_handler=CREATED)
     call("GET", path, functions)
     assert functions.events_of("api_handler")[0]["pathParameters"] == captured
+
+
+def test_answer_carries_both_ids_of_the_request() -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    response = call("GET", "/api/orders", functions)
+    context = functions.events_of("api_handler")[0]["requestContext"]
+    told = (response.headers["x-amzn-RequestId"], response.headers["x-amz-apigw-id"])
+    assert told == (context["requestId"], context["extendedRequestId"])
 
 
 def test_emulator_prefix_is_not_part_of_the_path() -> None:
@@ -195,13 +204,19 @@ def test_preflight_is_answered_from_the_cors_configuration() -> None:
     assert functions.events == []
 
 
+def test_preflight_allows_the_methods_that_the_configuration_names() -> None:
+    cors = {"/orders": {"Access-Control-Allow-Methods": "GET,OPTIONS", "Access-Control-Allow-Origin": "*"}}
+    response = call("OPTIONS", "/api/orders", FakeFunctions(), {**ORDERS, "http_cors": cors})
+    assert response.headers["Access-Control-Allow-Methods"] == "GET,OPTIONS"
+
+
 def test_body_beyond_the_limit_is_413() -> None:
     assert call("POST", "/api/orders", FakeFunctions(), content=b"x" * 1_001).status_code == 413
 
 
 def test_headers_that_are_not_ascii_do_not_break_the_gateway() -> None:
     headers = {b"authorization": b"B\xe4rer"}
-    assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 400
+    assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 403
 
 
 GUARDED = {**ORDERS, "http_authorizers": {"/orders": {"GET": "guard"}}}
@@ -284,7 +299,7 @@ def test_token_in_a_header_of_the_authorizers_choice_is_found_and_an_empty_one_i
     assert len(functions.events_of("guard")) == 1
 
 
-POOLED = {**ORDERS, "http_user_pools": {"/orders": {"GET": "X-Token"}}}
+POOLED = {**ORDERS, "http_user_pools": {"/orders": {"GET": UserPoolGuard("X-Token", ("eu_1",))}}}
 TOKEN = "e30." + base64.urlsafe_b64encode(b'{"sub":"7"}').decode() + ".c2ln"
 
 
@@ -303,6 +318,25 @@ def test_request_without_a_user_pools_token_is_let_in_unknown() -> None:
         call("POST", "/api/orders", functions, POOLED, headers={"X-Token": "x"}, json={}).status_code == 201
     )
     assert not any("authorizer" in each["requestContext"] for each in functions.events_of("api_handler"))
+
+
+def test_route_of_a_user_pool_that_is_there_asks_for_a_token_of_it() -> None:
+    async def find_pool(pool_id: str) -> PoolKeys | None:
+        return {} if pool_id == "eu_1" else None
+
+    def answer(claims: Any) -> tuple[int, Any]:
+        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()
+        headers = {"X-Token": f"e30.{payload}.c2ln"} if claims else {}
+        functions = FakeFunctions(api_handler=CREATED)
+        settings = {"find_pool": find_pool}
+        response = call("GET", "/api/orders", functions, POOLED, settings=settings, headers=headers)
+        return response.status_code, response.json()
+
+    good = {"iss": "https://cognito/eu_1", "token_use": "id", "exp": 32_000_000_000}
+    assert answer(good) == (201, {"id": 1})
+    assert answer({}) == (401, {"message": "Unauthorized"})
+    assert answer({**good, "iss": "https://cognito/eu_2"}) == (401, {"message": "Unauthorized"})
+    assert answer({**good, "exp": 1}) == (401, {"message": "The incoming token has expired"})
 
 
 def test_methods_without_an_authorizer_and_pre_flights_ask_none() -> None:

@@ -5,8 +5,10 @@ import json
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from chalice_offline.gateway.user_pools import claims_in
+from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
 
 
 def a_token(claims: Any) -> str:
@@ -51,3 +53,67 @@ def test_claims_reach_the_app_as_texts(prefix: str) -> None:
 )
 def test_what_is_no_token_has_no_claims(token: str) -> None:
     assert claims_in(token) is None
+
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+NUMBERS = KEY.public_key().public_numbers()
+POOLS = {"eu-west-1_a": {"k": (NUMBERS.n, NUMBERS.e)}}
+ID = {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a", "token_use": "id", "exp": 1_000}
+ACCESS = {**ID, "token_use": "access", "scope": "openid desk/trade"}
+
+
+def encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def issued(claims: Any, *, kid: str = "k", alg: str = "RS256", key: rsa.RSAPrivateKey = KEY) -> str:
+    head = encoded(json.dumps({"alg": alg, "kid": kid}).encode())
+    text = f"{head}.{encoded(json.dumps(claims).encode())}"
+    return f"{text}.{encoded(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def judged(token: str, *scopes: str, now_s: float = 999) -> Fault | None:
+    return fault_of(token, POOLS, scopes=scopes, now_s=now_s)
+
+
+def test_token_that_the_pool_has_issued_lets_in() -> None:
+    assert judged(issued(ID)) is None
+    assert judged(f"Bearer {issued(ID)}") is None
+    assert judged(issued(ACCESS), "desk/trade", "desk/read") is None
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        "a.b.c",
+        issued({**ID, "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_b"}),
+        issued({**ID, "token_use": "access"}),
+        issued(ID, kid="other"),
+        issued(ID, alg="none"),
+        issued(ID, key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        issued(ID)[:-4] + "AAAA",
+        issued(ID).rpartition(".")[0] + ".",
+        issued(ID).partition(".")[0] + "." + encoded(json.dumps({**ID, "exp": 9_999}).encode()) + ".AAAA",
+    ],
+    ids=["none", "words", "pool", "use", "key id", "unsigned", "key", "signature", "cut off", "changed"],
+)
+def test_token_that_it_has_not_issued_does_not(token: str) -> None:
+    assert judged(token) is Fault.NOT_VALID
+
+
+def test_token_past_its_end_says_so() -> None:
+    assert judged(issued(ID), now_s=1_000) is Fault.EXPIRED
+    assert judged(issued({**ID, "exp": "x"})) is Fault.EXPIRED
+
+
+def test_scope_is_asked_of_an_access_token() -> None:
+    assert judged(issued(ACCESS), "desk/operate") is Fault.LACKS_SCOPE
+    assert judged(issued(ID), "desk/trade") is Fault.NOT_VALID
+
+
+def test_pool_that_cannot_sign_is_believed_but_for_the_end() -> None:
+    pools: dict[str, dict[str, tuple[int, int]]] = {"eu-west-1_a": {}}
+    token = issued(ID).rpartition(".")[0] + ".AAAA"
+    assert fault_of(token, pools, scopes=(), now_s=999) is None
+    assert fault_of(token, pools, scopes=(), now_s=1_000) is Fault.EXPIRED

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from chalice_offline.project.functions import Project, QueueTrigger, ScheduleTrigger
+from chalice_offline.invocation import UserPoolGuard
+from chalice_offline.project.functions import (
+    NoticeTrigger,
+    Project,
+    QueueTrigger,
+    ScheduleTrigger,
+    StreamTrigger,
+)
 from chalice_offline.project.inspection import ProjectError, inspect_project
 
 APP = """
@@ -38,8 +45,20 @@ def consumer(event): pass
 @app.schedule(Rate(5, unit=Rate.MINUTES))
 def sweep(event): pass
 
-@app.on_s3_event(bucket="b")
+@app.on_s3_event(bucket="b", prefix="new/")
 def uploaded(event): pass
+
+@app.on_sns_message(topic="news")
+def heard(event): pass
+
+@app.on_cw_event(event_pattern={"source": ["shop"]})
+def noted(event): pass
+
+@app.on_kinesis_record(stream="clicks", batch_size=5)
+def clicked(event): pass
+
+@app.on_dynamodb_record(stream_arn="arn:t", starting_position="TRIM_HORIZON")
+def changed(event): pass
 
 @app.lambda_function()
 def pure(event, context): pass
@@ -68,11 +87,24 @@ def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
         "consume": "app.consumer",
         "sweep": "app.sweep",
         "uploaded": "app.uploaded",
+        "heard": "app.heard",
+        "noted": "app.noted",
+        "clicked": "app.clicked",
+        "changed": "app.changed",
         "pure": "app.pure",
     }
     assert project.queues == (QueueTrigger("consume", "from-config", 7, 2, 3),)
     assert project.schedules == (ScheduleTrigger("sweep", "rate(5 minutes)"),)
-    assert project.unsupported == ("uploaded (S3Event)",)
+    assert project.notices == (
+        NoticeTrigger("uploaded", "s3", "b", ("s3:ObjectCreated:*",), "new/"),
+        NoticeTrigger("heard", "sns", "news"),
+        NoticeTrigger("noted", "events", '{"source": ["shop"]}'),
+    )
+    assert project.streams == (
+        StreamTrigger("clicked", "kinesis", "clicks", 5, begins_at_end=True),
+        StreamTrigger("changed", "dynamodbstreams", "arn:t", 100, begins_at_end=False),
+    )
+    assert project.unsupported == ()
     manifest = project.manifest
     assert manifest.websocket_handlers == {"$connect": "websocket_connect", "$default": "websocket_message"}
     assert manifest.http_function == "api_handler"
@@ -107,7 +139,8 @@ def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
 GUARDED = """
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 app = Chalice(app_name="guarded")
-pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+pool = CognitoUserPoolAuthorizer("pool", header="X-Token", scopes=["a/b"],
+    provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
 
 @app.authorizer()
 def ours(request): pass
@@ -129,5 +162,5 @@ def d(): pass
 def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=GUARDED)
     assert set(project.open_routes) == {"GET /pool (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"}
-    assert project.manifest.http_user_pools == {"/pool": {"GET": "Authorization"}}
+    assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}

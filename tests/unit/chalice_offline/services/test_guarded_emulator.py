@@ -149,6 +149,39 @@ def test_authorization_of_another_kind_is_refused(authorization: str) -> None:
     assert refused_as(QUEUES_ONLY, "/", {**LOCAL, "authorization": authorization}) == "IncompleteSignature"
 
 
+SIGN_IN = {
+    **LOCAL,
+    "content-type": "application/x-amz-json-1.1",
+    "x-amz-target": "AWSCognitoIdentityProviderService.InitiateAuth",
+}
+ALL = Guard({KEY: SECRET})
+
+
+def test_who_signs_in_to_a_user_pool_needs_no_credentials() -> None:
+    assert outcome(ALL, "/", SIGN_IN, b"{}") == (200, b"served", [b"{}"])
+
+
+@pytest.mark.parametrize(
+    ("guard", "path", "changed", "method"),
+    [
+        (QUEUES_ONLY, "/", {}, "POST"),
+        (Guard({}), "/", {}, "POST"),
+        (ALL, "/", {"origin": "http://127.0.0.1:4566"}, "POST"),
+        (ALL, "/", {"host": "evil.example"}, "POST"),
+        (ALL, "/", {"x-amz-target": "AWSCognitoIdentityProviderService.AdminCreateUser"}, "POST"),
+        (ALL, "/", {"content-type": "text/plain"}, "POST"),
+        (ALL, "/bucket/key", {}, "POST"),
+        (ALL, "/?Action=SendMessage", {}, "POST"),
+        (ALL, "/", {}, "PUT"),
+        (ALL, "/", {"authorization": "AWS4-HMAC-SHA256 x"}, "POST"),
+    ],
+)
+def test_nothing_else_of_a_user_pool_is_open(
+    guard: Guard, path: str, changed: dict[str, str], method: str
+) -> None:
+    refused_as(guard, path, {**SIGN_IN, **changed}, b"{}", method=method)
+
+
 def test_changed_body_is_refused() -> None:
     path, headers, _ = signed(body=b"abc")
     assert refused_as(QUEUES_ONLY, path, headers, b"abd") == "SignatureDoesNotMatch"

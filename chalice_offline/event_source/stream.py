@@ -1,0 +1,182 @@
+"""The event source mapping of a stream: hands the records of each shard to a function, in order.
+
+As Lambda does (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html): shards side by side, one
+batch of a shard at a time, and a batch that failed again and again, ever later, before what comes behind it.
+Where it had got to is known until the runtime stops.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final, NamedTuple, Protocol
+
+from chalice_offline.backoff import Doubling
+from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
+from chalice_offline.logs import Log
+from chalice_offline.project.functions import StreamTrigger
+from chalice_offline.supervision import keep_going, spawn
+
+# Lambda looks at each shard once a second.
+POLL_S: Final = 1.0
+# Shards come and go when a stream is divided.
+_SHARDS_AGAIN_S: Final = 10.0
+_RETRY_S: Final = 1.0
+_RETRY_MAX_S: Final = 60.0
+
+
+class Record(NamedTuple):
+    """One record: where it stands in its shard, and what a function gets of it."""
+
+    sequence: str
+    event: dict[str, Any]
+
+
+class StreamReader(Protocol):
+    """What a mapping needs of a stream. All methods block, and raise whatever the service's client does."""
+
+    def shards(self) -> list[str]:
+        """Return the shards that there are."""
+        ...
+
+    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
+        """Return an iterator: behind a record, or at the end or the beginning of what is there now."""
+        ...
+
+    def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
+        """Return the next records, and the iterator behind them; None if the shard has ended."""
+        ...
+
+
+class StreamMapping:
+    """Reads while started; ``look`` notes beforehand where the stream ends now."""
+
+    def __init__(self, trigger: StreamTrigger, reader: StreamReader, functions: Functions, log: Log) -> None:
+        self._trigger = trigger
+        self._reader = reader
+        self._functions = functions
+        self._log = log
+        self._iterators: dict[str, str] = {}
+        self._followers: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._poller: asyncio.Task[None] | None = None
+        self._hint = asyncio.Event()
+        self._is_stopping = False
+        self._is_failing = False
+        self._has_looked = False
+
+    async def look(self) -> None:
+        """Find the shards; of a trigger that begins at their end, that is where they end now."""
+        try:
+            await self._find_shards()
+        except Exception as error:  # noqa: BLE001  # whatever the client raises: it is tried again
+            self._report(error)
+
+    def start(self) -> None:
+        self._poller = keep_going(f"stream-{self._trigger.function_name}", self._follow_all)
+
+    def function_ended(self, function_name: str) -> None:
+        """Note that an invocation has ended, which may have written records."""
+        if function_name != self._trigger.function_name:
+            self._hint.set()
+
+    async def stop(self, *, timeout_s: float) -> None:
+        """Read no more, and let batches in flight finish for so long."""
+        self._is_stopping = True
+        self._hint.set()
+        if self._poller is not None:
+            self._poller.cancel()
+        if self._followers:
+            await asyncio.wait(self._followers.values(), timeout=timeout_s)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _follow_all(self) -> None:
+        while not self._is_stopping:
+            try:
+                await self._find_shards()
+            except Exception as error:  # noqa: BLE001  # as above
+                self._report(error)
+            for shard in self._iterators.keys() - self._followers.keys():
+                self._followers[shard] = spawn("following a shard", self._follow(shard), self._tasks)
+            await asyncio.sleep(POLL_S if self._is_failing else _SHARDS_AGAIN_S)
+
+    async def _find_shards(self) -> None:
+        shards = await asyncio.to_thread(self._reader.shards)
+        for shard in shards:
+            if shard not in self._iterators:
+                # One that came later began with the first record that is not in another.
+                at_end = self._trigger.begins_at_end and not self._has_looked
+                self._iterators[shard] = await asyncio.to_thread(
+                    self._reader.begin, shard, after=None, at_end=at_end
+                )
+        self._has_looked = True
+        self._answers()
+
+    async def _follow(self, shard: str) -> None:
+        iterator: str | None = self._iterators[shard]
+        last: str | None = None
+        backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
+        while iterator is not None and not self._is_stopping:
+            try:
+                records, following = await asyncio.to_thread(
+                    self._reader.read, iterator, self._trigger.batch_size
+                )
+            except Exception as error:  # noqa: BLE001  # as above
+                self._report(error)
+                await asyncio.sleep(backoff.take())
+                iterator = await self._begin_again(shard, last) or iterator
+                continue
+            self._answers()
+            backoff.reset()
+            if records:
+                await self._deliver(records)
+                last = records[-1].sequence
+            else:
+                await self._wait(POLL_S)
+            iterator = following
+
+    async def _begin_again(self, shard: str, last: str | None) -> str | None:
+        """Return an iterator behind what was read, for one that is no longer good; None if there is none."""
+        for after in (last, None) if last is not None else (None,):
+            with suppress(Exception):
+                return await asyncio.to_thread(self._reader.begin, shard, after=after, at_end=after is None)
+        return None
+
+    async def _deliver(self, records: Sequence[Record]) -> None:
+        backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
+        event = {"Records": [record.event for record in records]}
+        while not self._is_stopping:
+            match await self._functions.invoke(self._trigger.function_name, event):
+                case Returned():
+                    return
+                case Raised(error_type, error_message):
+                    problem = f"{error_type}: {error_message}"
+                case TimedOut(after_s):
+                    problem = f"no result within {after_s:g} s"
+            facts = {"function": self._trigger.function_name, "messages": len(records), "reason": problem}
+            self._log.event("warning", "batch failed", **facts)
+            await self._wait(backoff.take(), heeds_hints=False)
+
+    async def _wait(self, most_s: float, *, heeds_hints: bool = True) -> None:
+        """Wait, until the mapping stops at the latest."""
+        if self._is_stopping:
+            return
+        if not heeds_hints:
+            await asyncio.sleep(most_s)
+            return
+        self._hint.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hint.wait(), most_s)
+
+    def _report(self, error: Exception) -> None:
+        if not self._is_failing and not self._is_stopping:
+            self._is_failing = True
+            self._log.event(
+                "warning", "stream does not answer", stream=self._trigger.stream, reason=str(error)
+            )
+
+    def _answers(self) -> None:
+        if self._is_failing:
+            self._is_failing = False
+            self._log.event("info", "stream answers again", stream=self._trigger.stream)

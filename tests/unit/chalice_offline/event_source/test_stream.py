@@ -1,0 +1,163 @@
+"""The mapping of a stream, against a stream in memory."""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from chalice_offline.event_source.stream import Record, StreamMapping
+from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned
+from chalice_offline.logs import Log
+from chalice_offline.project.functions import StreamTrigger
+from tests.fakes.functions import FakeHost
+
+OK = Returned(None)
+
+
+class FakeStream:
+    """Shards are lists of texts; an iterator is ``shard:place``, and good until ``forgets`` is set."""
+
+    def __init__(self, **shards: list[str]) -> None:
+        self.by_shard = shards
+        self.closed: set[str] = set()
+        self.forgets = False
+        self.fails_with: Exception | None = None
+
+    def shards(self) -> list[str]:
+        if self.fails_with is not None:
+            raise self.fails_with
+        return list(self.by_shard)
+
+    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
+        self.forgets = False
+        place = int(after) + 1 if after is not None else len(self.by_shard[shard]) if at_end else 0
+        return f"{shard}:{place}"
+
+    def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
+        if self.forgets:
+            raise LookupError("unknown iterator")
+        shard, _, at = iterator.partition(":")
+        place = int(at)
+        texts = self.by_shard[shard][place : place + count_max]
+        records = [Record(str(place + index), {"text": text}) for index, text in enumerate(texts)]
+        has_ended = shard in self.closed and place + len(texts) == len(self.by_shard[shard])
+        return records, None if has_ended else f"{shard}:{place + len(texts)}"
+
+
+class FakeFunctions(FakeHost):
+    """Answers with the outcomes given, then well; keeps the texts of each batch."""
+
+    def __init__(self, *outcomes: Outcome) -> None:
+        super().__init__()
+        self._outcomes = list(outcomes)
+        self.batches: list[list[str]] = []
+
+    async def invoke(
+        self,
+        function_name: str,
+        event: Mapping[str, Any],
+        *,
+        timeout_s: float | None = None,
+        caller: Caller = ANY_CALLER,
+    ) -> Outcome:
+        assert function_name == "count"
+        assert timeout_s is None
+        assert caller is ANY_CALLER
+        self.batches.append([record["text"] for record in event["Records"]])
+        return self._outcomes.pop(0) if self._outcomes else OK
+
+
+def run(
+    stream: FakeStream,
+    functions: FakeFunctions,
+    scenario: Callable[[StreamMapping], Awaitable[None]],
+    *,
+    batch_size: int = 10,
+    begins_at_end: bool = False,
+) -> str:
+    output = io.StringIO()
+
+    async def main() -> None:
+        log = Log(output)
+        trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, begins_at_end)
+        mapping = StreamMapping(trigger, stream, functions, log)
+        await mapping.look()
+        mapping.start()
+        try:
+            await scenario(mapping)
+        finally:
+            await mapping.stop(timeout_s=1)
+            log.close()
+
+    asyncio.run(main())
+    return output.getvalue()
+
+
+def has(functions: FakeFunctions, *batches: list[str]) -> Callable[[StreamMapping], Awaitable[None]]:
+    """Return a scenario that lasts until these batches have come."""
+
+    async def scenario(mapping: StreamMapping) -> None:
+        while functions.batches != list(batches):
+            mapping.function_ended("another")
+            await asyncio.sleep(0.005)
+
+    return scenario
+
+
+def test_records_come_in_order_in_batches_of_the_size_that_the_code_names() -> None:
+    functions = FakeFunctions()
+    run(FakeStream(a=["1", "2", "3"]), functions, has(functions, ["1", "2"], ["3"]), batch_size=2)
+
+
+def test_batch_that_failed_is_tried_again_before_what_is_behind_it() -> None:
+    functions = FakeFunctions(Raised("ValueError", "not yet"))
+    log = run(FakeStream(a=["1", "2"]), functions, has(functions, ["1"], ["1"], ["2"]), batch_size=1)
+    assert "batch failed" in log
+    assert "ValueError: not yet" in log
+
+
+def test_trigger_that_begins_at_the_end_gets_what_is_written_from_then_on() -> None:
+    stream, functions = FakeStream(a=["old"]), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.by_shard["a"].append("new")
+        await has(functions, ["new"])(mapping)
+
+    run(stream, functions, scenario, begins_at_end=True)
+
+
+def test_iterator_that_is_no_longer_good_is_replaced_behind_the_last_record() -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        await has(functions, ["1"])(mapping)
+        stream.forgets = True
+        stream.by_shard["a"].append("2")
+        await has(functions, ["1"], ["2"])(mapping)
+
+    assert "stream does not answer" in run(stream, functions, scenario)
+
+
+def test_stream_that_is_not_there_yet_is_read_once_it_is() -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+    stream.fails_with = LookupError("no table likes with a stream")
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.fails_with = None
+        await has(functions, ["1"])(mapping)
+
+    log = run(stream, functions, scenario)
+    assert log.count("no table likes with a stream") == 1
+    assert "stream answers again" in log
+
+
+def test_shard_that_has_ended_is_left_alone_and_others_go_on() -> None:
+    stream, functions = FakeStream(a=["1"], b=[]), FakeFunctions()
+    stream.closed.add("a")
+
+    async def scenario(mapping: StreamMapping) -> None:
+        await has(functions, ["1"])(mapping)
+        stream.by_shard["b"].append("2")
+        await has(functions, ["1"], ["2"])(mapping)
+
+    run(stream, functions, scenario)
