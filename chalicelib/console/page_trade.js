@@ -13,12 +13,11 @@ import { EMPTY, has, KINDS, limitLabel, MEANS, orderOf, sentence } from './order
 import { Table } from './page_order.js';
 import { account, ask } from './session.js';
 import { learnTokens, tokens } from './tokens.js';
+import { setUnknown, unknownOf } from './unknown_orders.js';
 import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.js';
 
 const form = signal({ ...EMPTY });
 const depth = signal(null); // { rows, problem }
-// While the outcome of a submit is not known: { order, clientOrderId, from: whose it is, problem }.
-const sending = signal(null);
 const errors = signal([]);
 const isBusy = signal(false);
 
@@ -34,7 +33,7 @@ const SECONDS_MIN = 60;
 
 const set = (changes) => {
   form.value = { ...form.value, ...changes };
-  sending.value = null;
+  setUnknown(account(), null);
   errors.value = [];
 };
 const scaleOf = (symbol) => tokens.value.find((token) => token.symbol === symbol)?.decimals ?? 9;
@@ -193,7 +192,7 @@ const fieldOf = (field) =>
 
 function OrderForm() {
   const { kind } = form.value;
-  const unknown = sending.value?.from === account() ? sending.value : null;
+  const unknown = unknownOf(account());
   const symbols = Object.fromEntries(
     (tokens.value.length ? tokens.value : [{ symbol: 'SOL' }, { symbol: 'USDC' }]).map(({ symbol }) => [
       symbol,
@@ -300,7 +299,8 @@ function OrderForm() {
       ${
         unknown &&
         html`<p role="alert" class="bad">
-          ${unknown.problem} Sending it again is safe: it has the same client order id.
+          ${sentence(unknown.asked)} ${unknown.problem}${' '}
+          Sending it again is safe: it has the same client order id.
         </p>`
       }
       <p class="buttons">
@@ -370,10 +370,10 @@ async function preview() {
     'Send this order?',
     ({ close }) => html`<${Preview} asked=${asked} shown=${shown} close=${close} />`,
   );
-  if (isSure) await submit({ order, clientOrderId: crypto.randomUUID() });
+  if (isSure) await submit({ asked, order, clientOrderId: crypto.randomUUID() });
 }
 
-async function submit({ order, clientOrderId }) {
+async function submit({ asked, order, clientOrderId }) {
   const from = account();
   isBusy.value = true;
   try {
@@ -381,14 +381,14 @@ async function submit({ order, clientOrderId }) {
       method: 'POST',
       body: { ...order, clientOrderId },
     });
-    sending.value = null;
+    setUnknown(from, null);
     say('Accepted', 'good');
     go(`order/${orderId}`);
   } catch (error) {
     if (error.isUnknown || error.status >= 500)
-      sending.value = { order, clientOrderId, from, problem: `${error.message}.` };
+      setUnknown(from, { asked, order, clientOrderId, problem: `${error.message}.` });
     else {
-      sending.value = null;
+      setUnknown(from, null);
       refused(error);
     }
   } finally {

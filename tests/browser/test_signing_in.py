@@ -115,10 +115,13 @@ def test_order_whose_account_left_before_its_answer_is_sent_again_by_no_other(
         page.run("window.answer()")
         page.until("!document.querySelector('form.order button.main').disabled", "the answer")
         assert page.text("form.order button.main") == "Preview"
+        # What another does on the page is not its owner's answer.
+        page.fill("input[name=amount]", "7300")
         page.click("header button", text="Sign out")
         sign_in(page, a_token())
         page.until(LIVE, "live")
         assert page.text("form.order button.main") == "Send again"
+        assert page.text("form.order [role=alert]").startswith("Sell 0.73 SOL for USDC. ")
 
 
 def test_text_that_can_be_no_token_is_told_at_once_and_a_pasted_header_is_understood(
