@@ -107,6 +107,7 @@ def gateway_settings(
         port=options.port,
         websocket_stage=stages.websocket,
         rest_stage=stages.rest,
+        base_path=table.base_path,
         stage_variables=table.stage_variables,
         region=aws["AWS_REGION"],
         account_id=ACCOUNT,
@@ -123,6 +124,7 @@ def gateway_settings(
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
         limits=_limits(options, file),
+        warn=lambda message, facts: log.event("warning", message, **facts),
         # A dozen for each message that a client sends, of which no line is shown unless asked for.
         log=(lambda message, facts: log.event("debug", message, **facts)) if log.is_verbose else discard,
     )

@@ -176,6 +176,7 @@ class Runtime:
             self._project,
             self._options,
             self._stages,
+            base_path=self._file.gateway.base_path,
             pages=self._file.gateway.pages,
             endpoint=self._services.sqs_endpoint,
             credentials=self._state.aws_env_command if is_managed else None,

@@ -125,7 +125,7 @@ class RestApi:
         token = request.header(header)
         if not token:
             return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
-        method_arn = self._api.method_arn(f"{request.method}{event['path']}")
+        method_arn = self._api.method_arn(f"{request.method}{request.path}")
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
         decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
         if isinstance(decision, Refusal):

@@ -95,6 +95,8 @@ class GatewaySettings:
         port: 0 lets the system choose; ``Gateway.port`` tells.
         websocket_stage: First path segment of the WebSocket API and of its management API.
         rest_stage: First path segment of the REST API.
+        base_path: Where else the REST API is, without its stage: as behind a custom domain with this base
+            path, ``/`` for the root. The path that a function sees then has the base path in front.
         stage_variables: Of the REST API's stage; its functions and authorizers see them.
         domain_name: ``requestContext.domainName``. Default: the address the gateway listens on, with its
             port, so that ``http://{domainName}/{stage}`` reaches the management API. AWS has no port here.
@@ -114,12 +116,14 @@ class GatewaySettings:
             ``http://localhost:5173``. A gateway on another address, as on AWS, is open to every page.
         shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.
         log: Called with a constant message and its facts, from the event loop; it must not block.
+        warn: The same, with what a developer should know of though no one asked; once each.
     """
 
     host: str = "127.0.0.1"
     port: int = 3000
     websocket_stage: str = "ws"
     rest_stage: str = "api"
+    base_path: str | None = None
     stage_variables: Mapping[str, str] = field(default_factory=dict)
     api_id: str = "local00000"
     account_id: str = "123456789012"
@@ -139,3 +143,4 @@ class GatewaySettings:
     shutdown_grace_s: float = 10.0
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     log: LogCallback = discard
+    warn: LogCallback = discard

@@ -233,6 +233,8 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
 
 def main() -> None:
     project_dir, stage, answers = sys.argv[1:]
+    # As Chalice's own commands say it, which import the app to deploy it.
+    os.environ.setdefault("AWS_CHALICE_CLI_MODE", "true")
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
     try:
