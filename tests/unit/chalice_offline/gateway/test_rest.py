@@ -49,6 +49,14 @@ def test_response_of_the_app_is_passed_on() -> None:
     assert (response.status_code, response.headers["X-A"], response.json()) == (201, "1", {"id": 1})
 
 
+def test_headers_of_both_kinds_are_merged_as_api_gateway_documents() -> None:
+    answer = {"statusCode": 200, "headers": {"Set-Cookie": "a=1", "X-A": "1"}, "body": ""}
+    answer["multiValueHeaders"] = {"set-cookie": ["b=2", "a=1"], "X-A": ["2"]}
+    response = call("GET", "/api/orders", FakeFunctions(api_handler=Returned(answer)))
+    assert sorted(response.headers.get_list("set-cookie")) == ["a=1", "b=2"]
+    assert sorted(response.headers.get_list("x-a")) == ["1", "2"]
+
+
 def test_event_is_a_lambda_proxy_event_that_fits_json() -> None:
     functions = FakeFunctions(api_handler=CREATED)
     call("POST", "/api/orders?a=1&a=2", functions, content=b'{"x":"\xc3\xbc"}', headers={"X-Mixed": "Yes"})
