@@ -70,6 +70,10 @@ class Request:
         """Return the last value of a header, by its name in lower case."""
         return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
 
+    def headers_by_name(self) -> dict[str, str]:
+        """Return the headers by their names in lower case."""
+        return {name.lower(): value for name, value in self.headers}
+
     @property
     def caller(self) -> Caller:
         """Return whose turn it is when this request's is: its credential's, or its address's without one."""

@@ -47,7 +47,9 @@ class MessageOrder(StrEnum):
 
 
 class CallbackSignatures(StrEnum):
-    """What management requests must carry; AWS verifies, and ``open`` asks for no credentials."""
+    """What management requests, or routes with an IAM authorizer, must carry; AWS verifies, and ``open`` asks
+    for no credentials.
+    """
 
     OPEN = "open"
     SIGNED = "signed"  # any signature for API Gateway
@@ -106,6 +108,7 @@ class GatewaySettings:
         authorizer_identity_sources: ``route.request.header.NAME`` or ``route.request.querystring.NAME``;
             a request that lacks one is refused with 401 before the authorizer runs.
         callback_signatures: Which management requests are refused with 403.
+        iam: What requests to routes with an IAM authorizer must carry.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
         find_pool: The user pools that there are. A route of one that there is not is open to every client.
@@ -134,6 +137,7 @@ class GatewaySettings:
     authorizer_identity_sources: tuple[str, ...] = ()
     message_order: MessageOrder = MessageOrder.CONCURRENT
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
+    iam: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
     api_keys: frozenset[str] = frozenset()
     find_pool: FindPool = no_pool

@@ -202,6 +202,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
     user_pools: dict[str, dict[str, Any]] = {}
+    iam: dict[str, list[str]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
         with_cors = [method for method, entry in by_method.items() if entry.cors is not None]
@@ -215,6 +216,8 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
             if isinstance(entry.authorizer, chalice_api.CognitoUserPoolAuthorizer):
                 user_pools.setdefault(path, {})[method] = _user_pool(entry.authorizer)
+            if isinstance(entry.authorizer, chalice_api.IAMAuthorizer):
+                iam.setdefault(path, []).append(method)
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {
@@ -224,6 +227,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "cors": cors,
         "authorizers": authorizers,
         "user_pools": user_pools,
+        "iam": iam,
         "api_keys": api_keys,
         "authorizer_headers": {
             handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header

@@ -95,6 +95,7 @@ class GatewayTable(Table):
         Annotated[str, AfterValidator(_parsed_by(IdentitySource.parse))], ...
     ] = ()
     callbacks: CallbackSignatures = CallbackSignatures.OPEN
+    iam: CallbackSignatures = CallbackSignatures.OPEN
     message_order: MessageOrder = MessageOrder.CONCURRENT
     route_selection_expression: Annotated[str, AfterValidator(_parsed_by(SelectionExpression.parse))] = (
         SELECTION_EXPRESSION

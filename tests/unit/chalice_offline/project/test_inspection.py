@@ -169,5 +169,6 @@ def d(): pass
 def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=GUARDED)
     assert set(project.open_routes) == {"GET /pool (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"}
+    assert project.manifest.http_iam == {"/iam": ("PUT",)}
     assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}
