@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.feeds import notice_settings
-from chalice_offline.gateway import GatewayLimits, GatewaySettings
+from chalice_offline.gateway import CallbackSignatures, GatewayLimits, GatewaySettings
 from chalice_offline.gateway.settings import FindPool, discard, no_pool
 from chalice_offline.lambda_host.host import HostSettings
 from chalice_offline.logs import Log
@@ -20,7 +20,7 @@ from chalice_offline.services.companions import Companions
 from chalice_offline.state_dir import StateDir
 from chalice_offline.variables import ACCOUNT
 
-_OPEN: Final = "open to all clients here, since its guard is not emulated"
+_OPEN: Final = "open to all clients here; gateway.iam has signatures asked for"
 _OPEN_IF_NO_POOL: Final = "open to all clients unless the emulator has its user pool"
 
 
@@ -107,12 +107,14 @@ def gateway_settings(
         port=options.port,
         websocket_stage=stages.websocket,
         rest_stage=stages.rest,
+        base_path=table.base_path,
         stage_variables=table.stage_variables,
         region=aws["AWS_REGION"],
         account_id=ACCOUNT,
         domain_name=table.domain_name,
         authorizer_identity_sources=table.authorizer_identity_sources,
         callback_signatures=table.callbacks,
+        iam=table.iam,
         credentials={aws["AWS_ACCESS_KEY_ID"]: aws["AWS_SECRET_ACCESS_KEY"]},
         message_order=table.message_order,
         route_selection_expression=table.route_selection_expression,
@@ -123,6 +125,7 @@ def gateway_settings(
         allowed_hosts=table.allowed_hosts,
         allowed_origins=table.allowed_origins,
         limits=_limits(options, file),
+        warn=lambda message, facts: log.event("warning", message, **facts),
         # A dozen for each message that a client sends, of which no line is shown unless asked for.
         log=(lambda message, facts: log.event("debug", message, **facts)) if log.is_verbose else discard,
     )
@@ -188,7 +191,10 @@ def differences(
     for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
     for route in project.open_routes:
-        yield _OPEN_IF_NO_POOL if "UserPool" in route else _OPEN, {"route": route}
+        if "UserPool" in route:
+            yield _OPEN_IF_NO_POOL, {"route": route}
+        elif "IAM" not in route or file.gateway.iam is CallbackSignatures.OPEN:
+            yield _OPEN, {"route": route}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)
         yield "any API key is let in; gateway.api_keys says which", {"routes": routes}

@@ -13,6 +13,7 @@ def banner(
     options: Options,
     stages: ApiStages,
     *,
+    base_path: str | None,
     pages: Mapping[str, str],
     endpoint: str,
     credentials: str | None,
@@ -21,6 +22,7 @@ def banner(
     """Yield the lines.
 
     Args:
+        base_path: Where the REST API is besides its stage.
         pages: Paths of the REST API that are for browsers, by what they are called.
         endpoint: Of SQS, and of all that the managed emulator has.
         credentials: The command that reads the emulator's credentials; None where it is not managed here.
@@ -31,6 +33,8 @@ def banner(
         yield f"wscat -c ws://{address}/{stages.websocket}"
     if project.manifest.http_function:
         yield f"REST http://{address}/{stages.rest}"
+        if base_path is not None:
+            yield f"REST http://{address}{base_path}"
         for name, path in pages.items():
             yield f"{name} http://{address}/{stages.rest}{path}"
     if credentials is not None:

@@ -5,6 +5,7 @@ At an endpoint that is not ours nothing is set up: who owns it may have other pl
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from chalice_offline.event_source.mapping import MappingSettings
 from chalice_offline.event_source.notices import AS_EVENT, TRIES
@@ -16,21 +17,39 @@ from chalice_offline.queues import ensure_queues
 
 
 class Feeds:
-    """The services that tell functions something, of one stage at one endpoint."""
+    """The services that tell functions something, of one stage at one endpoint.
 
-    def __init__(self, sqs: SqsClient, endpoint: str, aws: Mapping[str, str], stage: str, log: Log) -> None:
+    Attributes:
+        is_there: Whether anything is set up, and mappings have something to read.
+    """
+
+    def __init__(
+        self,
+        sqs: SqsClient,
+        endpoint: str,
+        aws: Mapping[str, str],
+        stage: str,
+        log: Log,
+        *,
+        is_there: bool,
+    ) -> None:
+        self.is_there: Final = is_there
         self._sqs = sqs
         self._sources = NoticeSources(endpoint, aws, stage)
         self._stage = stage
         self._log = log
 
-    async def ensure(self, project: Project) -> None:
+    def are_wanted(self, project: Project | None) -> bool:
+        """Return whether the project has functions that the emulator is to tell something."""
+        return self.is_there and project is not None and bool(project.notices or project.streams)
+
+    async def ensure(self, project: Project | None) -> None:
         """Set up what the project has functions for; what cannot be is named in a warning.
 
         Raises:
             SqsError, OSError: The emulator does not take the queues.
         """
-        if not project.notices:
+        if project is None or not self.is_there or not project.notices:
             return
         await ensure_queues(self._sqs, notice_queues(project, self._stage))
         for trigger, reason in await asyncio.to_thread(self._sources.ensure, project):
@@ -42,6 +61,12 @@ class Feeds:
                 source=trigger.source,
                 reason=reason,
             )
+
+    async def forget(self, former: Project, project: Project) -> None:
+        """Let nothing wait any longer for functions that are no more: should they come back, it is late."""
+        names = {queue.name for queue in notice_queues(former, self._stage)} if self.is_there else set()
+        for name in names - {queue.name for queue in notice_queues(project, self._stage)}:
+            await self._sqs.call("DeleteQueue", {"QueueUrl": await self._sqs.queue_url(name)})
 
 
 def notice_settings(

@@ -130,6 +130,7 @@ class AppManifest:
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.
         http_user_pools: REST path, then method, to its Cognito user pool authorizer.
+        http_iam: REST path to its methods that ask for a signature (an IAM authorizer).
         http_api_keys: REST path to its methods that ask for an API key.
         authorizer_function: The REQUEST authorizer of ``$connect``. Chalice cannot declare one, so it comes
             from the runtime's own settings.
@@ -146,6 +147,7 @@ class AppManifest:
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
     http_user_pools: Mapping[str, Mapping[str, UserPoolGuard]] = field(default_factory=dict)
+    http_iam: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     http_api_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     authorizer_function: str | None = None
     deployed_names: Mapping[str, str] = field(default_factory=dict)

@@ -95,12 +95,12 @@ class Runtime:
         self._triggers: Triggers | None = None
         # At another owner's endpoint they may be there already.
         self._resources: DeclaredResources | None = None
-        self._feeds: Feeds | None = None
         self._find_pool: FindPool = no_pool
-        if self._services.emulator_credentials is not None:
-            endpoint = self._services.sqs_endpoint
+        is_managed = self._services.emulator_credentials is not None
+        endpoint = self._services.sqs_endpoint
+        self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log, is_there=is_managed)
+        if is_managed:
             self._find_pool = UserPools(endpoint, self._aws).find
-            self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log)
             self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
@@ -132,7 +132,7 @@ class Runtime:
         self._triggers = Triggers(
             self._host,
             self._new_mapping,
-            is_fed=self._feeds is not None,
+            is_fed=self._feeds.is_there,
             region=self._aws["AWS_REGION"],
             runs_at_start=self._file.schedules.run_at_start,
             timeout_s=STOP_TIMEOUT_S,
@@ -176,6 +176,7 @@ class Runtime:
             self._project,
             self._options,
             self._stages,
+            base_path=self._file.gateway.base_path,
             pages=self._file.gateway.pages,
             endpoint=self._services.sqs_endpoint,
             credentials=self._state.aws_env_command if is_managed else None,
@@ -212,20 +213,17 @@ class Runtime:
 
     async def _ensure_queues(self) -> None:
         await self._queues.ensure()
-        if self._feeds is not None and self._project is not None:
-            await self._feeds.ensure(self._project)
+        await self._feeds.ensure(self._project)
 
     async def _feed(self) -> None:
         """Have the emulator tell functions what they are there for; it starts for them alone, too."""
-        if self._feeds is None or self._project is None:
-            return
-        if self._project.notices or self._project.streams:
+        if self._feeds.are_wanted(self._project):
             await self._services.start_sqs()
             await self._feeds.ensure(self._project)
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        for message, facts in differences(project, self._file, is_fed=self._feeds is not None):
+        for message, facts in differences(project, self._file, is_fed=self._feeds.is_there):
             self._log.event("warning", message, **facts)
         self._project = project
         self._described.set()
@@ -316,6 +314,7 @@ class Runtime:
         assert self._host is not None
         assert self._gateway is not None
         assert self._triggers is not None
+        assert self._project is not None
         self._must_prepare |= is_among(changed, self._file.on_start_again, self._options.app_dir)
         try:
             await self._make_resources()
@@ -333,7 +332,7 @@ class Runtime:
         await self._host.reload(
             project.functions, host_settings(self._options, self._file, project, self._environment)
         )
-        self._project = project
+        former, self._project = self._project, project
         self._gateway.use(self._manifest(project))
         try:
             names = {trigger.queue_name for trigger in project.queues}
@@ -343,6 +342,7 @@ class Runtime:
                 self._must_make_queues = False
             await self._feed()
             await self._triggers.use(project)
+            await self._feeds.forget(former, project)
         except (SqsError, DaemonError, OSError, ValueError) as error:
             self._log.event("error", "queues and schedules are not those of the code", reason=str(error))
         if self._needs_restart():

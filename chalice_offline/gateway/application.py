@@ -43,6 +43,8 @@ class Application:
         self._rest = rest
         self._invocations = invocations
         self._rest_stage = f"/{edge.settings.rest_stage}"
+        base_path = edge.settings.base_path
+        self._base_path = None if base_path is None else base_path.rstrip("/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sent_path = scope["raw_path"]
@@ -64,16 +66,7 @@ class Application:
     async def _respond(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
         path: str = scope["path"]
         if path.startswith(self._callbacks.path):
-            request = PromptRequest(
-                method=scope["method"],
-                target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
-                headers=scope["headers"],
-                named=by_name(scope["headers"]),
-                body=await _body(receive, MESSAGE_BYTES_MAX),
-            )
-            response = self._callbacks.respond(path.removeprefix(self._callbacks.path), request)
-            request_id = (REQUEST_ID, new_uuid())
-            return Response(response.status, response.body, (*response.headers, request_id))
+            return await self._answer_callback(scope, receive, sent_path)
         if path.startswith(INVOKE_PATH) and self._edge.manifest.deployed_names:
             body = await _body(receive, PAYLOAD_BYTES_MAX)
             target = (sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode(
@@ -85,25 +78,48 @@ class Application:
         stranger = self._edge.stranger(scope["headers"])
         if stranger is not None:
             return error(403, "ForbiddenException", f"Forbidden: {stranger}")
-        if path == self._rest_stage or path.startswith(f"{self._rest_stage}/"):
-            return await self._call_rest(scope, receive)
+        return await self._serve(scope, receive)
+
+    async def _answer_callback(self, scope: Scope, receive: Receive, sent_path: bytes) -> Response:
+        request = PromptRequest(
+            method=scope["method"],
+            target=sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b""),
+            headers=scope["headers"],
+            named=by_name(scope["headers"]),
+            body=await _body(receive, MESSAGE_BYTES_MAX),
+        )
+        connection_id = scope["path"].removeprefix(self._callbacks.path)
+        response = self._callbacks.respond(connection_id, request)
+        return Response(response.status, response.body, (*response.headers, (REQUEST_ID, new_uuid())))
+
+    async def _serve(self, scope: Scope, receive: Receive) -> Response:
+        """Answer a request of the REST API, or one that is none of any API's."""
+        path: str = scope["path"]
+        if _is_below(path, self._rest_stage):
+            return await self._call_rest(scope, receive, self._rest_stage)
+        if path in _HEALTH_PATHS:
+            return _HEALTHY
+        if self._base_path is not None and _is_below(path, self._base_path):
+            return await self._call_rest(scope, receive, self._base_path)
         return self._answer_of_no_api(scope["method"], path)
 
     def _answer_of_no_api(self, method: str, path: str) -> Response:
-        if path in _HEALTH_PATHS:
-            return _HEALTHY
         stage, _, route = path[1:].partition("/")
         if stage == self._edge.settings.websocket_stage and CONNECTIONS_PATH in path:
             return no_such_method(method, route)
+        if self._edge.manifest.http_function is not None:
+            hint = "no API at this path: REST is below its stage, and where gateway.base_path says"
+            self._edge.warn(hint, stage=self._rest_stage)
         return _FORBIDDEN
 
-    async def _call_rest(self, scope: Scope, receive: Receive) -> Response:
+    async def _call_rest(self, scope: Scope, receive: Receive, base: str) -> Response:
+        """Answer a request to the REST API, which is at this path: its stage's, or the other one."""
         edge = self._edge
         bytes_max = edge.settings.limits.rest_body_bytes_max
         body = await _body(receive, bytes_max)
         if len(body) > bytes_max:
             return _TOO_LONG
-        target = scope["raw_path"].decode("ascii").removeprefix(self._rest_stage) or "/"
+        target = scope["raw_path"].decode("ascii").removeprefix(base) or "/"
         if scope["query_string"]:
             target += f"?{scope['query_string'].decode('latin-1')}"
         arrival = edge.arrival()
@@ -121,6 +137,8 @@ class Application:
         request = Request(
             method=scope["method"],
             target=target,
+            base_path="" if base == self._rest_stage else base,
+            has_stage=base == self._rest_stage,
             headers=headers,
             body=body,
             source_ip=source_ip,
@@ -132,6 +150,10 @@ class Application:
         response = await self._rest.respond(request)
         ids = ((REQUEST_ID, request.request_id), (_EXTENDED_ID, request.extended_id))
         return response._replace(headers=(*response.headers, *ids))
+
+
+def _is_below(path: str, base: str) -> bool:
+    return path == base or path.startswith(f"{base}/")
 
 
 def _has_left(receive: Receive) -> bool:

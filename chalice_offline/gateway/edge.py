@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol, Self
+from typing import Any, Final, Protocol, Self
 from weakref import WeakValueDictionary
 
 from chalice_offline.callers import Callers, Headers, is_loopback, own_origins
@@ -30,6 +30,9 @@ from chalice_offline.invocation import (
 )
 from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
+
+# What they say is in part what callers chose.
+_WARNINGS_MAX: Final = 20
 
 
 class OpenConnection(Protocol):
@@ -79,6 +82,7 @@ class Edge:
     sessions: dict[str, OpenConnection] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     slots: WeakValueDictionary[str, Slots] = field(default_factory=WeakValueDictionary)
+    _told: set[tuple[str, ...]] = field(init=False, default_factory=set)
     _begun: int = field(init=False, default=0)
     _none_left: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
@@ -109,7 +113,17 @@ class Edge:
 
     def stranger(self, headers: Headers) -> str | None:
         """Return why a request is not one of those that a gateway on loopback is there for, None if it is."""
-        return None if self.callers is None else self.callers.refusal(headers)
+        refusal = None if self.callers is None else self.callers.refusal(headers)
+        if refusal is not None:
+            self.warn("refused; gateway.allowed_origins and allowed_hosts let others in", reason=refusal)
+        return refusal
+
+    def warn(self, message: str, **facts: str) -> None:
+        """Tell the developer something once, and not more than so much of all."""
+        told = (message, *facts.values())
+        if told not in self._told and len(self._told) < _WARNINGS_MAX:
+            self._told.add(told)
+            self.settings.warn(message, facts)
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000

@@ -33,10 +33,7 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
     Args:
         sends_binary: Whether a body in base64 is decoded; else it is sent as the text that it is.
     """
-    multiple = payload.get("multiValueHeaders") or {}
-    single = {name: value for name, value in (payload.get("headers") or {}).items() if name not in multiple}
-    headers = [(str(name), str(value)) for name, value in single.items()]
-    headers += [(str(name), str(value)) for name, values in multiple.items() for value in values]
+    headers = _merged(payload.get("headers") or {}, payload.get("multiValueHeaders") or {})
     if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
         return MALFORMED
     if not any(name.lower() == "content-type" for name, _ in headers):
@@ -48,6 +45,14 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
     except (AttributeError, TypeError, binascii.Error):
         return MALFORMED
     return Response(int(payload["statusCode"]), raw, tuple(headers))
+
+
+def _merged(single: Mapping[str, Any], multiple: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return all headers; one that both have with the same value is there once."""
+    pairs = [(str(name), str(value)) for name, values in multiple.items() for value in values]
+    known = {(name.lower(), value) for name, value in pairs}
+    alone = [(str(name), str(value)) for name, value in single.items()]
+    return [pair for pair in alone if (pair[0].lower(), pair[1]) not in known] + pairs
 
 
 def is_binary(types: str | None, binary_types: Collection[str]) -> bool:

@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 """
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalice_offline.gateway.authorizer import Refusal, weigh
@@ -19,6 +20,8 @@ from chalice_offline.gateway.refusals import (
 from chalice_offline.gateway.resources import Match, Resources
 from chalice_offline.gateway.responses import Response
 from chalice_offline.gateway.rest_events import Request, proxy_event
+from chalice_offline.gateway.settings import CallbackSignatures
+from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified, signer_of
 from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
 from chalice_offline.invocation import UserPoolGuard
 
@@ -55,21 +58,9 @@ class RestApi:
             binary_types=manifest.http_binary_types,
             stage_variables=self._edge.settings.stage_variables,
         )
-        by_method = manifest.http_authorizers.get(match.resource, {})
-        if request.method in by_method:
-            refusal = await self._authorize(request, event, by_method[request.method])
-            if refusal is not None:
-                return refusal
-        pool_guard = manifest.http_user_pools.get(match.resource, {}).get(request.method)
-        if pool_guard is not None:
-            refusal = await self._ask_pool(request, event, pool_guard)
-            if refusal is not None:
-                return refusal
-        if request.method in manifest.http_api_keys.get(match.resource, ()):
-            key = request.header("x-api-key")
-            if not self._takes_key(key):
-                return NO_API_KEY
-            event["requestContext"]["identity"]["apiKey"] = key
+        refusal = await self._guarded(request, event, match) or self._without_key(request, event, match)
+        if refusal is not None:
+            return refusal
         if manifest.http_function is None:
             return MALFORMED
         outcome = await self._edge.invoke(manifest.http_function, event, request.caller)
@@ -78,6 +69,54 @@ class RestApi:
             integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
             sends_binary=is_binary(request.header("accept"), manifest.http_binary_types),
         )
+
+    async def _guarded(self, request: Request, event: dict[str, Any], match: Match) -> Response | None:
+        """Ask the authorizer of a route, of which it has one at most; add what that says of the caller to the
+        event, or return the refusal.
+        """
+        manifest = self._edge.manifest
+        authorizer = manifest.http_authorizers.get(match.resource, {}).get(request.method)
+        if authorizer is not None:
+            return await self._authorize(request, event, authorizer)
+        if request.method in manifest.http_iam.get(match.resource, ()):
+            return self._ask_for_signature(request, event)
+        pool_guard = manifest.http_user_pools.get(match.resource, {}).get(request.method)
+        return None if pool_guard is None else await self._ask_pool(request, event, pool_guard)
+
+    def _without_key(self, request: Request, event: dict[str, Any], match: Match) -> Response | None:
+        """Refuse a request to a route that asks for an API key, if it has none that is known."""
+        if request.method not in self._edge.manifest.http_api_keys.get(match.resource, ()):
+            return None
+        key = request.header("x-api-key")
+        if not self._takes_key(key):
+            return NO_API_KEY
+        event["requestContext"]["identity"]["apiKey"] = key
+        return None
+
+    def _ask_for_signature(self, request: Request, event: dict[str, Any]) -> Response | None:
+        """Add who signed a request to the event, or return the refusal."""
+        settings = self._edge.settings
+        headers = request.headers_by_name()
+        match settings.iam:
+            case CallbackSignatures.OPEN:
+                return None
+            case CallbackSignatures.SIGNED:
+                refusal = refuse_unsigned(headers)
+            case CallbackSignatures.VERIFIED:
+                base = f"/{self._api.stage}" if request.has_stage else request.base_path
+                signed = SignedRequest(request.method, base + request.target, headers, request.body)
+                refusal = refuse_unverified(
+                    signed,
+                    secrets=settings.credentials,
+                    region=settings.region,
+                    now=datetime.fromtimestamp(request.now_ms / 1000, UTC),
+                )
+        if refusal is None:
+            key = signer_of(headers)
+            said = {"accessKey": key, "accountId": settings.account_id, "caller": key, "user": key}
+            owner = f"arn:aws:iam::{settings.account_id}:root"
+            event["requestContext"]["identity"] |= {**said, "userArn": owner}
+        return refusal
 
     async def _ask_pool(
         self, request: Request, event: dict[str, Any], guard: UserPoolGuard
@@ -125,7 +164,7 @@ class RestApi:
         token = request.header(header)
         if not token:
             return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
-        method_arn = self._api.method_arn(f"{request.method}{event['path']}")
+        method_arn = self._api.method_arn(f"{request.method}{request.path}")
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
         decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
         if isinstance(decision, Refusal):

@@ -41,11 +41,13 @@ class Request:
     """An HTTP request to the REST API.
 
     Attributes:
-        target: Path and query as sent, without the stage.
+        target: Path and query as sent, without the stage or the base path.
         headers: Those that the gateway adds among them. Names are in the client's own case, and may repeat.
         request_id: A UUID.
         extended_id: The other id that a REST request has, as those of the other APIs.
         still_waits: Whether the client is still there.
+        base_path: That of the custom domain which the request came by, empty for the root and without one.
+        has_stage: Whether it came without one, hence with the stage in its path.
     """
 
     method: str
@@ -57,6 +59,8 @@ class Request:
     extended_id: str
     now_ms: int
     still_waits: Callable[[], bool] = lambda: True
+    base_path: str = ""
+    has_stage: bool = True
 
     @property
     def path(self) -> str:
@@ -65,6 +69,10 @@ class Request:
     def header(self, name: str) -> str | None:
         """Return the last value of a header, by its name in lower case."""
         return next((value for key, value in reversed(self.headers) if key.lower() == name), None)
+
+    def headers_by_name(self) -> dict[str, str]:
+        """Return the headers by their names in lower case."""
+        return {name.lower(): value for name, value in self.headers}
 
     @property
     def caller(self) -> Caller:
@@ -89,7 +97,7 @@ def proxy_event(
     asked = grouped(parse_qsl(query, keep_blank_values=True))
     return {
         "resource": match.resource,
-        "path": request.path,
+        "path": request.base_path + request.path,
         "httpMethod": request.method,
         "headers": dict(headers),
         "multiValueHeaders": grouped(headers),
@@ -109,7 +117,7 @@ def _context(api: ApiIdentity, request: Request, resource: str) -> Event:
         "httpMethod": request.method,
         "extendedRequestId": request.extended_id,
         "requestTime": request_time(request.now_ms),
-        "path": f"/{api.stage}{request.path}",
+        "path": f"/{api.stage}{request.path}" if request.has_stage else request.base_path + request.path,
         "accountId": api.account_id,
         "protocol": "HTTP/1.1",
         "stage": api.stage,

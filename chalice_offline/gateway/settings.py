@@ -47,7 +47,9 @@ class MessageOrder(StrEnum):
 
 
 class CallbackSignatures(StrEnum):
-    """What management requests must carry; AWS verifies, and ``open`` asks for no credentials."""
+    """What management requests, or routes with an IAM authorizer, must carry; AWS verifies, and ``open`` asks
+    for no credentials.
+    """
 
     OPEN = "open"
     SIGNED = "signed"  # any signature for API Gateway
@@ -95,6 +97,8 @@ class GatewaySettings:
         port: 0 lets the system choose; ``Gateway.port`` tells.
         websocket_stage: First path segment of the WebSocket API and of its management API.
         rest_stage: First path segment of the REST API.
+        base_path: Where else the REST API is, without its stage: as behind a custom domain with this base
+            path, ``/`` for the root. The path that a function sees then has the base path in front.
         stage_variables: Of the REST API's stage; its functions and authorizers see them.
         domain_name: ``requestContext.domainName``. Default: the address the gateway listens on, with its
             port, so that ``http://{domainName}/{stage}`` reaches the management API. AWS has no port here.
@@ -104,6 +108,7 @@ class GatewaySettings:
         authorizer_identity_sources: ``route.request.header.NAME`` or ``route.request.querystring.NAME``;
             a request that lacks one is refused with 401 before the authorizer runs.
         callback_signatures: Which management requests are refused with 403.
+        iam: What requests to routes with an IAM authorizer must carry.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
         find_pool: The user pools that there are. A route of one that there is not is open to every client.
@@ -114,12 +119,14 @@ class GatewaySettings:
             ``http://localhost:5173``. A gateway on another address, as on AWS, is open to every page.
         shutdown_grace_s: How long ``Gateway.stop`` waits for clients and ``$disconnect`` handlers.
         log: Called with a constant message and its facts, from the event loop; it must not block.
+        warn: The same, with what a developer should know of though no one asked; once each.
     """
 
     host: str = "127.0.0.1"
     port: int = 3000
     websocket_stage: str = "ws"
     rest_stage: str = "api"
+    base_path: str | None = None
     stage_variables: Mapping[str, str] = field(default_factory=dict)
     api_id: str = "local00000"
     account_id: str = "123456789012"
@@ -130,6 +137,7 @@ class GatewaySettings:
     authorizer_identity_sources: tuple[str, ...] = ()
     message_order: MessageOrder = MessageOrder.CONCURRENT
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
+    iam: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
     api_keys: frozenset[str] = frozenset()
     find_pool: FindPool = no_pool
@@ -139,3 +147,4 @@ class GatewaySettings:
     shutdown_grace_s: float = 10.0
     limits: GatewayLimits = field(default_factory=GatewayLimits)
     log: LogCallback = discard
+    warn: LogCallback = discard

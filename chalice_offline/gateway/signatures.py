@@ -1,4 +1,5 @@
-"""AWS signatures of management requests: is there one, and is it right?
+"""AWS signatures of management requests, and of those to routes with an IAM authorizer: is there one, and is
+it right?
 
 Names and texts of the refusals are API Gateway's; those for a missing or wrong signature, a wrong
 key and an old signature are in https://repost.aws/knowledge-center/api-gateway-iam-sigv4-mismatch
@@ -67,6 +68,12 @@ def refuse_unsigned(headers: Mapping[str, str]) -> Response | None:
     authorization = headers.get("authorization", "")
     is_signed = authorization.startswith(_ALGORITHM) and f"/{_SERVICE}/" in authorization
     return None if is_signed else UNSIGNED
+
+
+def signer_of(headers: Mapping[str, str]) -> str | None:
+    """Return the access key id that a request says it is signed with, None if it says none."""
+    claim = _claim(headers.get("authorization", ""))
+    return None if claim is None else claim.access_key
 
 
 def refuse_unverified(

@@ -223,6 +223,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
     cors: dict[str, dict[str, str]] = {}
     authorizers: dict[str, dict[str, str]] = {}
     user_pools: dict[str, dict[str, Any]] = {}
+    iam: dict[str, list[str]] = {}
     api_keys: dict[str, list[str]] = {}
     for path, by_method in app.routes.items():
         with_cors = [method for method, entry in by_method.items() if entry.cors is not None]
@@ -236,6 +237,8 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
                 authorizers.setdefault(path, {})[method] = entry.authorizer.config.name
             if isinstance(entry.authorizer, chalice_api.CognitoUserPoolAuthorizer):
                 user_pools.setdefault(path, {})[method] = _user_pool(entry.authorizer)
+            if isinstance(entry.authorizer, chalice_api.IAMAuthorizer):
+                iam.setdefault(path, []).append(method)
             if entry.api_key_required:
                 api_keys.setdefault(path, []).append(method)
     return {
@@ -245,6 +248,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "cors": cors,
         "authorizers": authorizers,
         "user_pools": user_pools,
+        "iam": iam,
         "api_keys": api_keys,
         "authorizer_headers": {
             handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header
@@ -256,6 +260,8 @@ def main() -> None:
     project_dir, stage, answers = sys.argv[1:]
     # What is imported here stays as long as the process.
     gc.disable()
+    # As Chalice's own commands say it, which import the app to deploy it.
+    os.environ.setdefault("AWS_CHALICE_CLI_MODE", "true")
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
     try:

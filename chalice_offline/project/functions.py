@@ -120,6 +120,7 @@ def parse_project(described: Mapping[str, Any]) -> Project:
             }
             for path, by_method in http["user_pools"].items()
         },
+        http_iam={path: tuple(methods) for path, methods in http["iam"].items()},
         http_api_keys={path: tuple(methods) for path, methods in http["api_keys"].items()},
     )
     return Project(

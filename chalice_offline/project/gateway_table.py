@@ -86,6 +86,7 @@ class GatewayTable(Table):
 
     websocket_stage: _Stage | None = None
     rest_stage: _Stage | None = None
+    base_path: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~/-]*$")] | None = None
     stage_variables: dict[str, str] = Field(default_factory=dict)
     domain_name: Annotated[str, Field(min_length=1)] | None = None
     authorizer: str | None = None
@@ -94,6 +95,7 @@ class GatewayTable(Table):
         Annotated[str, AfterValidator(_parsed_by(IdentitySource.parse))], ...
     ] = ()
     callbacks: CallbackSignatures = CallbackSignatures.OPEN
+    iam: CallbackSignatures = CallbackSignatures.OPEN
     message_order: MessageOrder = MessageOrder.CONCURRENT
     route_selection_expression: Annotated[str, AfterValidator(_parsed_by(SelectionExpression.parse))] = (
         SELECTION_EXPRESSION

@@ -17,6 +17,12 @@ from ministack.core import sigv4
 from ministack.core.iam_evaluator import ResolvedCredential, resolve_credential
 
 from chalice_offline.callers import Callers, Headers, is_loopback_host, is_made_by_a_browser
+from chalice_offline.services.s3_signatures import (
+    has_version_2,
+    is_form,
+    is_form_good,
+    is_version_2_good,
+)
 from chalice_offline.services.unsigned_calls import unsigned_service
 from chalice_offline.variables import EMULATOR_SERVICES_VARIABLE, OPEN_APIS_VARIABLE
 
@@ -51,6 +57,10 @@ _NO_SUCH_DOOR: Final = GuardRefusal("AccessDeniedException", "the emulator does 
 _UNSIGNED: Final = GuardRefusal(
     "MissingAuthenticationToken",
     "the emulator takes signed requests only; its credentials are in aws.env of the state directory",
+)
+_BAD_SIGNATURE: Final = GuardRefusal(
+    "SignatureDoesNotMatch",
+    "the URL or form is not signed with this emulator's credentials, or its time is over",
 )
 _UNKNOWN: Final = GuardRefusal(
     "UnrecognizedClientException",
@@ -109,7 +119,7 @@ class Guard:
             )
         if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
             return _NO_SUCH_DOOR
-        service = self._unsigned(request)
+        service = self._unsigned(request) or _otherwise_signed(request)
         if service is not None:
             return self._refusal_of_service(service)
         claim = claim_of(request.headers, request.query)
@@ -119,6 +129,12 @@ class Guard:
         """Judge the signature of a complete request."""
         if self._unsigned(request) is not None:
             return None
+        method, path, query, headers, body = request
+        if has_version_2(query, headers):
+            is_good = is_version_2_good(method, path, query, headers, self.secrets)
+            return None if is_good else _BAD_SIGNATURE
+        if is_form(method, path, query, headers):
+            return None if is_form_good(headers, body, self.secrets) else _BAD_SIGNATURE
         claim = claim_of(request.headers, request.query)
         if isinstance(claim, GuardRefusal):
             return claim
@@ -154,6 +170,12 @@ class Guard:
             found = resolve_credential(access_key)
             return found.secret_access_key or None if isinstance(found, ResolvedCredential) else None
         return secret
+
+
+def _otherwise_signed(request: CanonicalRequest) -> str | None:
+    """Return the service of a request that is signed in a way which that service alone takes."""
+    method, path, query, headers, _ = request
+    return "s3" if has_version_2(query, headers) or is_form(method, path, query, headers) else None
 
 
 def claim_of(

@@ -8,7 +8,7 @@ from chalice_offline.logs import Log
 from chalice_offline.options import Options
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.ministack import Ministack
-from chalice_offline.services.ports import free_port
+from chalice_offline.services.ports import LOOPBACK, free_port
 from chalice_offline.services.postgres import Postgres
 from chalice_offline.state_dir import StateDir
 
@@ -39,7 +39,8 @@ class Services:
         if wants_database and options.database_url is None:
             self._postgres = Postgres(state, free_port(), self.register, log, functions_login=functions_login)
         self._ministack: Ministack | None = None
-        if options.aws_endpoint_url is None:
+        foreign = _foreign(options.aws_endpoint_url, state)
+        if foreign is None:
             self._ministack = _emulator(state, self.register, log, on_sqs_restarted, aws_services)
         self.database_url = self._postgres.url if self._postgres else options.database_url
         # A server that is not ours lets in only logins that its owner has named.
@@ -48,7 +49,7 @@ class Services:
             if self._postgres
             else options.functions_database_url or options.database_url
         )
-        self.sqs_endpoint = options.aws_endpoint_url or (self._ministack.endpoint if self._ministack else "")
+        self.sqs_endpoint = foreign or (self._ministack.endpoint if self._ministack else "")
         self.emulator_credentials = state.emulator_credentials() if self._ministack else None
 
     def owner_addresses(self) -> dict[str, str]:
@@ -76,6 +77,12 @@ class Services:
         """Stop both; MiniStack writes its queues to disk, PostgreSQL its checkpoint."""
         running = [service for service in (self._postgres, self._ministack) if service is not None]
         await asyncio.gather(*(service.stop(is_hurried=is_hurried) for service in running))
+
+
+def _foreign(endpoint: str | None, state: StateDir) -> str | None:
+    """Return an endpoint unless it is our own emulator's, as a shell names it that has read ``aws.env``."""
+    port = state.kept_port(_PORT)
+    return None if port and endpoint and endpoint.rstrip("/") == f"http://{LOOPBACK}:{port}" else endpoint
 
 
 def _emulator(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chalice_offline.aws_client import local_client
 from tests.support.instance import REPOSITORY, Instance
 
 FUNCTIONS = """
@@ -250,3 +251,31 @@ def test_stop_says_what_it_waits_for_and_a_second_signal_ends_it(project: Path, 
             instance.line('waiting for functions that run; Ctrl-C ends them functions=["stuck"]')
             assert instance.stop(signal.SIGINT) == 0
             asked.wait(30)
+
+
+HEARS = """
+@app.on_sns_message(topic="grows-news")
+def hear(event):
+    print("heard", event.message)
+"""
+
+
+def test_what_a_topic_said_while_no_function_heard_it_is_not_told_later(
+    project: Path, tmp_path: Path
+) -> None:
+    with Instance(project, tmp_path / "state") as instance:
+        aws = instance.status()["aws"]
+        sns = local_client("sns", instance.status()["sqs_endpoint"], aws)
+
+        def publish(text: str) -> None:
+            sns.publish(TopicArn=sns.create_topic(Name="grows-news")["TopicArn"], Message=text)
+
+        edit(instance, project, FUNCTIONS + HEARS)
+        publish("first")
+        instance.line("heard first")
+        edit(instance, project, FUNCTIONS)
+        publish("second")
+        edit(instance, project, FUNCTIONS + HEARS)
+        publish("third")
+        instance.line("heard third")
+        assert not any("heard second" in line or "WARN" in line for line in instance.lines)

@@ -102,9 +102,12 @@ def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(tmp_path: Path) -> None:
-    addresses = []
+    addresses: list[str] = []
     for number in range(2):
-        with Instance(SHOP, tmp_path / "state", "--no-reload", "--verbose") as instance:
+        # The second is started by a shell that has read the first one's ``aws.env``.
+        shell = {"AWS_ENDPOINT_URL": addresses[0].removeprefix("AWS ")} if addresses else {}
+        options = ("--no-reload", "--verbose")
+        with Instance(SHOP, tmp_path / "state", *options, environment=shell) as instance:
             addresses.append(instance.line("AWS http://127.0.0.1:").partition("  ")[0])
             assert addresses[-1] == f"AWS {instance.status()['sqs_endpoint']}"
             if number == 0:

@@ -50,6 +50,14 @@ def test_response_of_the_app_is_passed_on() -> None:
     assert (response.status_code, response.headers["X-A"], response.json()) == (201, "1", {"id": 1})
 
 
+def test_headers_of_both_kinds_are_merged_as_api_gateway_documents() -> None:
+    answer = {"statusCode": 200, "headers": {"Set-Cookie": "a=1", "X-A": "1"}, "body": ""}
+    answer["multiValueHeaders"] = {"set-cookie": ["b=2", "a=1"], "X-A": ["2"]}
+    response = call("GET", "/api/orders", FakeFunctions(api_handler=Returned(answer)))
+    assert sorted(response.headers.get_list("set-cookie")) == ["a=1", "b=2"]
+    assert sorted(response.headers.get_list("x-a")) == ["1", "2"]
+
+
 def test_event_is_a_lambda_proxy_event_that_fits_json() -> None:
     functions = FakeFunctions(api_handler=CREATED)
     call("POST", "/api/orders?a=1&a=2", functions, content=b'{"x":"\xc3\xbc"}', headers={"X-Mixed": "Yes"})
@@ -363,3 +371,30 @@ def test_answers_of_chalices_authorizers_are_understood(routes: list[Any], statu
     assert (
         call("GET", "/api/orders", functions, GUARDED, headers={"Authorization": "x"}).status_code == status
     )
+
+
+@pytest.mark.parametrize(
+    ("base_path", "path", "seen"),
+    [
+        ("/", "/orders/7?a=1", "/orders/7"),
+        ("/v1", "/v1/orders/7", "/v1/orders/7"),
+        ("/v1/", "/v1/orders/7", "/v1/orders/7"),
+    ],
+)
+def test_api_is_at_its_base_path_as_behind_a_custom_domain(base_path: str, path: str, seen: str) -> None:
+    functions = FakeFunctions(api_handler=CREATED)
+    assert call("GET", path, functions, settings={"base_path": base_path}).status_code == 201
+    assert call("GET", "/api/orders/7", functions, settings={"base_path": base_path}).status_code == 201
+    by_domain, by_stage = functions.events_of("api_handler")
+    assert (by_domain["resource"], by_domain["pathParameters"]) == ("/orders/{order_id}", {"order_id": "7"})
+    assert (by_domain["path"], by_domain["requestContext"]["path"]) == (seen, seen)
+    assert (by_stage["path"], by_stage["requestContext"]["path"]) == ("/orders/7", "/api/orders/7")
+
+
+def test_path_of_no_api_is_403_and_a_hint_is_given_once() -> None:
+    told: list[str] = []
+    settings = {"warn": lambda message, facts: told.append(f"{message} {facts}")}
+    response = call("GET", "/orders", FakeFunctions(), settings=settings)
+    assert (response.status_code, response.json()) == (403, {"message": "Forbidden"})
+    assert ["gateway.base_path" in line and "/api" in line for line in told] == [True]
+    assert call("GET", "/ping", FakeFunctions(), settings={"base_path": "/"}).text == "healthy"

@@ -119,3 +119,21 @@ def test_what_the_project_allows_is_served() -> None:
 def test_gateway_that_listens_beyond_loopback_is_open_to_pages_as_on_aws() -> None:
     headers = ["Host: example.test", "Origin: https://example.test"]
     assert answer(GET, *headers, host="0.0.0.0")[::2] == (200, ["rest"])  # noqa: S104  # as above
+
+
+def test_developer_is_told_of_a_page_that_was_refused_once_and_of_so_many_at_most() -> None:
+    told: list[str] = []
+
+    def warn(message: str, facts: Any) -> None:
+        told.append(f"{message}: {facts['reason']}")
+
+    async def scenario() -> None:
+        async with a_gateway(FakeFunctions(), manifest=REST, warn=warn) as gateway:
+            for port in [5173, 5173, *range(100)]:
+                own = ("Host: 127.0.0.1:PORT", f"Origin: http://localhost:{port}")
+                await status_and_head(gateway, GET, *own)
+
+    asyncio.run(scenario())
+    assert "allowed_origins" in told[0]
+    assert "http://localhost:5173" in told[0]
+    assert len(told) == len(set(told)) == 20

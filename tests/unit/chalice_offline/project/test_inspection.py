@@ -126,6 +126,13 @@ def test_shell_wins_over_config_while_the_app_is_imported(tmp_path: Path) -> Non
     assert inspect(tmp_path, QUEUE="from-shell").queues[0].queue_name == "from-shell"
 
 
+def test_app_is_told_that_it_is_imported_by_a_command(tmp_path: Path) -> None:
+    app = (
+        "import os\nfrom chalice import Chalice\napp = Chalice(app_name=os.environ['AWS_CHALICE_CLI_MODE'])\n"
+    )
+    assert inspect(tmp_path, app=app).functions == {}
+
+
 def test_app_that_does_not_import_is_an_error_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="SyntaxError"):
         inspect(tmp_path, app="def broken(:\n")
@@ -162,5 +169,6 @@ def d(): pass
 def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=GUARDED)
     assert set(project.open_routes) == {"GET /pool (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"}
+    assert project.manifest.http_iam == {"/iam": ("PUT",)}
     assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}

@@ -182,6 +182,20 @@ def test_nothing_else_of_a_user_pool_is_open(
     refused_as(guard, path, {**SIGN_IN, **changed}, b"{}", method=method)
 
 
+UNSIGNED_FORM = {**LOCAL, "content-type": "multipart/form-data; boundary=x"}
+IN_URL = f"/bucket/key?AWSAccessKeyId={KEY}&Signature=x&Expires=9999999999"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/bucket", UNSIGNED_FORM), (IN_URL, LOCAL), (IN_URL.replace(KEY, "guessed"), LOCAL)],
+)
+def test_form_and_url_of_s3s_own_kinds_must_be_signed(path: str, headers: dict[str, str]) -> None:
+    assert refused_as(ALL, path, headers, b"--x--") == "SignatureDoesNotMatch"
+    assert refused_as(QUEUES_ONLY, path, headers, b"--x--") == "AccessDeniedException"
+    assert refused_as(ALL, path, {**headers, "origin": "null"}, b"--x--") == "AccessDeniedException"
+
+
 def test_changed_body_is_refused() -> None:
     path, headers, _ = signed(body=b"abc")
     assert refused_as(QUEUES_ONLY, path, headers, b"abd") == "SignatureDoesNotMatch"
