@@ -124,7 +124,7 @@ class StreamMapping:
                 )
             except Exception as error:  # noqa: BLE001  # as above
                 self._report(error)
-                await asyncio.sleep(backoff.take())
+                await self._wait(backoff.take(), heeds_hints=False)
                 iterator = await self._begin_again(shard, last) or iterator
                 continue
             self._answers()
@@ -160,14 +160,13 @@ class StreamMapping:
 
     async def _wait(self, most_s: float, *, heeds_hints: bool = True) -> None:
         """Wait, until the mapping stops at the latest."""
-        if self._is_stopping:
-            return
-        if not heeds_hints:
-            await asyncio.sleep(most_s)
-            return
-        self._hint.clear()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._hint.wait(), most_s)
+            async with asyncio.timeout(most_s):
+                while not self._is_stopping:
+                    self._hint.clear()
+                    await self._hint.wait()
+                    if heeds_hints:
+                        return
 
     def _report(self, error: Exception) -> None:
         if not self._is_failing and not self._is_stopping:

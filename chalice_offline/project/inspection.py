@@ -38,6 +38,12 @@ async def inspect_project(
     """
     if not (app_dir / "app.py").is_file():
         raise ProjectError(f"{app_dir} has no app.py: give the directory of a Chalice project with --app")
+    if not (app_dir / ".chalice" / "config.json").is_file():
+        # Chalice's own .gitignore leaves out parts of that folder, other people's all of it.
+        least = json.dumps({"version": "2.0", "app_name": app_dir.name})
+        raise ProjectError(
+            f"{app_dir} has no .chalice/config.json, as a clone may lack it; to begin with: {least}"
+        )
     process = await asyncio.create_subprocess_exec(
         python,
         "-P",

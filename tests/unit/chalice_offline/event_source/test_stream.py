@@ -5,6 +5,9 @@ import io
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
+
+from chalice_offline.event_source import stream as stream_module
 from chalice_offline.event_source.stream import Record, StreamMapping
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned
 from chalice_offline.logs import Log
@@ -161,3 +164,15 @@ def test_shard_that_has_ended_is_left_alone_and_others_go_on() -> None:
         await has(functions, ["1"], ["2"])(mapping)
 
     run(stream, functions, scenario)
+
+
+def test_stop_does_not_wait_for_the_next_try_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
+    monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+    functions = FakeFunctions(Raised("ValueError", "bad"))
+
+    async def scenario(mapping: StreamMapping) -> None:
+        await has(functions, ["1"])(mapping)
+        await mapping.stop(timeout_s=3_600)
+
+    run(FakeStream(a=["1"]), functions, scenario)

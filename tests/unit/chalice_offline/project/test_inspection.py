@@ -143,6 +143,12 @@ def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
         asyncio.run(inspect_project(tmp_path, "dev", {}))
 
 
+def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path: Path) -> None:
+    (tmp_path / "app.py").touch()
+    with pytest.raises(ProjectError, match=r'no \.chalice/config\.json.*"app_name"'):
+        asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
 GUARDED = """
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 app = Chalice(app_name="guarded")
