@@ -111,7 +111,7 @@ def get_order(order_id: str) -> Response:
     return rest.order(request(), order_id)
 
 
-@app.route("/orders/{order_id}", methods=["DELETE"])
+@app.route("/orders/{order_id}", methods=["DELETE"], content_types=JSON)
 def delete_order(order_id: str) -> Response:
     return rest.cancel(request(), order_id)
 

@@ -177,7 +177,10 @@ def _paths() -> dict[str, Any]:
             "delete": _named(
                 "cancelOrder",
                 _operation(
-                    "Cancel an order that was not sent yet", rest_answers.OrderBody, "200", "400 404 409 503"
+                    "Cancel an order that was not sent yet",
+                    rest_answers.OrderBody,
+                    "200",
+                    "400 404 409 413 503",
                 ),
             ),
         },
@@ -192,12 +195,12 @@ def _paths() -> dict[str, Any]:
         },
         "/venues": {
             "get": _named(
-                "listVenues", _operation("List venues and tokens", rest_answers.Venues, "200", "503")
+                "listVenues", _operation("List venues and tokens", rest_answers.Venues, "200", "400 503")
             )
         },
         "/markets": {
             "get": _named(
-                "listMarkets", _operation("List pairs and prices", rest_answers.Markets, "200", "503")
+                "listMarkets", _operation("List pairs and prices", rest_answers.Markets, "200", "400 503")
             )
         },
         "/console": {"get": _named("console", _console_page())},

@@ -36,10 +36,10 @@ def operator_paths() -> dict[str, Any]:
     )
     letters["parameters"] = [_query("limit", limit), _query("cursor", cursor)]
     health = _operation(
-        "operatorHealth", "How orders fare now, and what waits", operator_answers.OperatorHealth, ""
+        "operatorHealth", "How orders fare now, and what waits", operator_answers.OperatorHealth, "400"
     )
     rules = _operation(
-        "auditRules", "The audit's rules, and when each last held", operator_answers.AuditRules, "503"
+        "auditRules", "The audit's rules, and when each last held", operator_answers.AuditRules, "400 503"
     )
     run = _operation("runAuditRule", "Check one rule now", operator_answers.AuditRule, "404 409 503")
     redrive = _operation(
