@@ -11,12 +11,12 @@ from chalicelib.adapters.postgres.error_translation import READ_ONLY, translated
 from chalicelib.domain.errors import RetryableError
 
 # So many rows do not fit into the memory that they are given, so the server puts them on its disk and takes
-# them away again: a file of 300 KB, in 3 ms, and no word in the log that a replica or a crash would repeat.
+# them away again: a file of 150 KB, in 2 ms, and no word in the log that a replica or a crash would repeat.
 # What a table or a log has left in pages of its own would let smaller writes pass on a disk that is full.
 _CHECK: Final = text("""
 SELECT current_setting('transaction_read_only') = 'on',
-       (SELECT for_transaction('work_mem', '64kB')),
-       (SELECT count(*) FROM generate_series(1, 10000))
+       (SELECT public.for_transaction('work_mem', '64kB')),
+       (SELECT count(*) FROM generate_series(1, 8000))
 """)
 
 
