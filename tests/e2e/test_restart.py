@@ -15,7 +15,7 @@ from chalice_offline.services.privileges import become_nobody, runs_as_root
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import FINAL, Frame, Trader, assert_whole, is_final
 from tests.support.cluster import give_cluster
-from tests.support.instance import REPOSITORY, Instance, free_port, is_running
+from tests.support.instance import REPOSITORY, Instance, free_port, is_running, processes_of
 
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "700"}
 ORDERS = 15
@@ -50,19 +50,6 @@ def assert_each_ended_once(instance: Instance, order_ids: list[str]) -> None:
     listed = httpx.get(f"{instance.rest_url}/orders", params={"limit": 100}, timeout=20).json()["orders"]
     assert {order["orderId"] for order in listed} >= set(order_ids)
     assert {order["status"] for order in listed} <= FINAL
-
-
-def processes_of(state_dir: Path) -> list[int]:
-    """Every process that names the state directory: in its arguments or its environment."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            named = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-        except OSError:
-            continue
-        if os.fsencode(state_dir) in named and is_running(int(folder.name)):
-            found.append(int(folder.name))
-    return found
 
 
 def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
@@ -136,42 +123,6 @@ def test_server_that_pg_ctl_started_on_the_data_is_ended_and_leaves_nothing_behi
 
 def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:
     assert reset(tmp_path / "never").returncode == 0
-
-
-def test_taken_port_is_said_in_one_line_and_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
-    second = an_instance(tmp_path / "state", port=instance.port)
-    assert second.process.wait(timeout=20) == 1
-    second.stop()
-    (line,) = second.lines
-    assert line.startswith("error:")
-    assert str(instance.port) in line
-    assert "ORDERFLOW_PORT" in line
-    assert processes_of(tmp_path / "state") == []
-
-
-def test_state_in_use_is_refused(instance: Instance) -> None:
-    second = an_instance(instance.state_dir)
-    assert second.process.wait(timeout=20) == 1
-    second.stop()
-    assert second.lines[0].startswith("error:")
-    assert str(instance.state_dir) in second.lines[0]
-
-
-def test_ready_instance_prints_where_to_connect(instance: Instance) -> None:
-    ready = next(number for number, line in enumerate(instance.lines) if line.startswith("ready"))
-    assert instance.lines[ready + 1] == f"wscat -c ws://127.0.0.1:{instance.port}/ws"
-    assert instance.lines[ready + 2] == f"REST http://127.0.0.1:{instance.port}/api"
-
-
-def test_every_order_event_is_a_line_that_reads_like_a_sentence(instance: Instance) -> None:
-    with Trader(instance.websocket_url) as trader:
-        order_id = trader.submit(side="sell", amount="0.01")
-        events = trader.finished(order_id)
-    shown = f" {order_id[:8]}…{order_id[-4:]}"
-    for event in events:
-        line = instance.line(f"{shown} {event['status']}")
-        assert "{" not in line
-    assert instance.line(f"{shown} confirmed  0.01 SOL → ").endswith(" USDC")
 
 
 @pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])

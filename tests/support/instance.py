@@ -36,6 +36,19 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def processes_of(state_dir: Path) -> list[int]:
+    """Every process that names the state directory: in its arguments or its environment."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            named = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if os.fsencode(state_dir) in named and is_running(int(folder.name)):
+            found.append(int(folder.name))
+    return found
+
+
 def queues_with(path: Path, *, visibility_s: int) -> Path:
     """Write the deployment's queues, but with the messages of a killed consumer back sooner."""
     template = json.loads((REPOSITORY / "infra/deploy/queues.json").read_text())
