@@ -15,6 +15,7 @@ import httpx
 from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
+from tests.support.plain_http import NO_TLS
 
 REPOSITORY = Path(__file__).parents[2]
 TIME_LIMIT_S = 120
@@ -65,7 +66,7 @@ def until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + TIME_LIMIT_S
     while server.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(url).is_success:
+            if httpx.get(url, verify=NO_TLS).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.05)

@@ -16,6 +16,7 @@ import httpx
 
 from tests.e2e.conftest import an_instance
 from tests.support.instance import REPOSITORY, Instance, is_running
+from tests.support.plain_http import NO_TLS
 
 SOLANA = {"CHAIN": "solana", "SOLANA_RPC_URLS": "", "SOLANA_POOLS_FILE": "", "SOLANA_LOCAL_BLOCK_MS": "100"}
 ENDED = {"confirmed", "failed", "canceled", "expired"}
@@ -23,14 +24,16 @@ ENDED = {"confirmed", "failed", "canceled", "expired"}
 
 def submitted(instance: Instance, given: str, got: str, amount: str) -> str:
     body = {"inputToken": given, "outputToken": got, "amount": amount}
-    answer = httpx.post(f"{instance.rest_url}/orders", json=body, timeout=20)
+    answer = httpx.post(f"{instance.rest_url}/orders", json=body, timeout=20, verify=NO_TLS)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["orderId"])
 
 
 def ended(instance: Instance, order_id: str) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
-        order: dict[str, Any] = httpx.get(f"{instance.rest_url}/orders/{order_id}", timeout=20).json()
+        order: dict[str, Any] = httpx.get(
+            f"{instance.rest_url}/orders/{order_id}", timeout=20, verify=NO_TLS
+        ).json()
         return order if order.get("status") in ENDED else None
 
     return instance.wait(found, f"end of {order_id}")

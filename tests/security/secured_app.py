@@ -16,6 +16,7 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations.roles import PRIVILEGES
 from tests.security.tokens import token
 from tests.support.instance import Instance
+from tests.support.plain_http import NO_TLS
 
 TIME_LIMIT_S: Final = 120.0
 Frame = dict[str, Any]
@@ -59,7 +60,8 @@ class SecuredApp:
 
     def rest(self, account: str, method: str, path: str, **how: Any) -> httpx.Response:
         url = f"{self.instance.rest_url}{path}"
-        return httpx.request(method, url, headers=self.bearer(account), timeout=TIME_LIMIT_S, **how)
+        headers = self.bearer(account)
+        return httpx.request(method, url, headers=headers, timeout=TIME_LIMIT_S, verify=NO_TLS, **how)
 
     def traces(self) -> Iterator[str]:
         """Yield all that the application has left behind: its log, its files,

@@ -11,6 +11,7 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from tests.security.secured_app import TIME_LIMIT_S, Frame, SecuredApp, an_account, ask, receive, trade
+from tests.support.plain_http import NO_TLS
 
 
 def test_order_is_traded_by_a_database_login_that_owns_nothing(secured_app: SecuredApp) -> None:
@@ -78,7 +79,7 @@ def test_route_without_a_token_is_401_before_anything_else_is_looked_at(
     secured_app: SecuredApp, method: str, path: str
 ) -> None:
     answer = httpx.request(
-        method, f"{secured_app.instance.rest_url}{path}", content=b"{", timeout=TIME_LIMIT_S
+        method, f"{secured_app.instance.rest_url}{path}", content=b"{", timeout=TIME_LIMIT_S, verify=NO_TLS
     )
     assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHORIZED")
 

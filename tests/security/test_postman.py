@@ -16,6 +16,7 @@ from websockets.sync.client import connect
 
 from tests.security.secured_app import TIME_LIMIT_S, ask
 from tests.support.instance import REPOSITORY, Instance
+from tests.support.plain_http import NO_TLS
 
 COLLECTION = json.loads((REPOSITORY / "docs" / "api" / "postman.json").read_text())
 FOLDERS = {folder["name"].split(" (")[0]: folder["item"] for folder in COLLECTION["item"]}
@@ -96,6 +97,7 @@ def send(item: Mapping[str, Any], variables: Variables) -> httpx.Response:
         headers=headers,
         content=None if body is None else filled(body, variables),
         timeout=TIME_LIMIT_S,
+        verify=NO_TLS,
     )
 
 

@@ -6,6 +6,7 @@ import httpx
 from websockets.asyncio.client import ClientConnection
 
 from chalice_offline.gateway import Gateway
+from tests.support.plain_http import NO_TLS
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions
 
 
@@ -14,7 +15,7 @@ def websocket_url(gateway: Gateway) -> str:
 
 
 def http_client(gateway: Gateway) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", trust_env=False)
+    return httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", trust_env=False, verify=NO_TLS)
 
 
 def connection_id(functions: FakeFunctions) -> str:

@@ -12,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from tests.support.plain_http import NO_TLS
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
 NAMES = {"shop-dev-price": "price", "price": "price"}
@@ -123,7 +124,7 @@ def test_who_does_not_sign_and_web_pages_are_refused(headers: dict[str, str]) ->
         manifest = {"deployed_names": NAMES}
         async with (
             a_gateway(functions, manifest=manifest, credentials=CREDENTIALS) as gateway,
-            httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}") as http,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{gateway.port}", verify=NO_TLS) as http,
         ):
             answer = await http.post("/2015-03-31/functions/price/invocations", headers=headers)
             assert functions.events == []

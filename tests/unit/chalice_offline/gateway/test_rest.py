@@ -11,6 +11,7 @@ from chalice.app import AuthRequest, AuthResponse, AuthRoute
 
 from chalice_offline.gateway import GatewayLimits
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from tests.support.plain_http import NO_TLS
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 
 ORDERS: dict[str, Any] = {
@@ -37,7 +38,7 @@ def call(
             functions, manifest=manifest or ORDERS, limits=limits, **(settings or {})
         ) as gateway:
             url = f"http://127.0.0.1:{gateway.port}{path}"
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, verify=NO_TLS) as http:
                 return await http.request(method, url, **request)
 
     return asyncio.run(scenario())
