@@ -21,7 +21,8 @@ from tests.simulation.world import World
 SWEEP_S: Final = 60.0
 REST_S: Final = 240.0
 """Calm for so long before a run may end: a visibility time-out, a lease and two sweeps fit in."""
-TIME_LIMIT_S: Final = 3_600.0
+TIME_LIMIT_S: Final = 1_200.0
+"""Calm beyond which a run does not come to rest: of 1660 seeds, none took more than 640 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from tests.simulation import resting_sabotage as sabotage
 from tests.simulation.run import Outcome, run
 from tests.simulation.simulator import Sabotage
 
-SEEDS = 150
+SEEDS = 100
+"""All planted defects but one, which is looked for elsewhere, show by the fourteenth."""
 PER_TEST = 50
 
 
@@ -64,9 +65,9 @@ def test_defect_of_waiting_is_found_within_the_seeds_of_the_suite(
     defect: Sabotage, consequence: str, shown_by: int
 ) -> None:
     # A new mint's decimals matter in one run of sixty, and in none of the first ones.
-    first = SEEDS if defect is sabotage.decimals_forgotten else 0
+    searched = range(SEEDS, 3 * SEEDS) if defect is sabotage.decimals_forgotten else range(SEEDS)
     # The seed that showed it last comes first: with another simulation, it may be another of them.
-    seeds = (shown_by, *range(first, first + SEEDS))
+    seeds = (shown_by, *searched)
     problems = (problem for seed in seeds for problem in run(seed, defect, is_moving=True).violations)
 
     assert any(consequence in problem for problem in problems)
