@@ -102,7 +102,11 @@ class ChaliceStage:
         return str(found)
 
     def _copy_app(self, config: Mapping[str, Any]) -> None:
-        shutil.copytree(APP_DIR, self.app_dir, ignore=shutil.ignore_patterns("__pycache__", "deployed"))
+        # With what Chalice bundled for the package: it does so once for the same code, and pip needs as long
+        # for that as the deployment.
+        left_out = shutil.ignore_patterns("__pycache__", "chalicelib", "deployed")
+        shutil.copytree(APP_DIR, self.app_dir, ignore=left_out)
+        (self.app_dir / "chalicelib").symlink_to((APP_DIR / "chalicelib").resolve())
         path = self.app_dir / ".chalice" / "config.json"
         own = json.loads(path.read_text())
         for name, value in config["stages"]["dev"].items():
