@@ -4,7 +4,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from tests.unit.infra.chain.running import Running, running, two_free_ports
+from tests.support.ports import free_port
+from tests.unit.infra.chain.running import Running, running
 
 NODES: Final = 3
 """One of them may lie at any time, so what becomes of an order takes two."""
@@ -19,7 +20,7 @@ class OwnChain:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.pools_file = folder / "pools.toml"
-        self._port = two_free_ports()
+        self._port = free_port(2)
         self._open = ExitStack()
         self._running: Running | None = None
 

@@ -2,7 +2,6 @@
 
 import io
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import boto3
 
 from tests.conformance.in_process import PROBE_APP
+from tests.support.ports import free_port
 
 READY_TIME_LIMIT_S = 60.0
 STAGE = "ws"
@@ -56,7 +56,7 @@ def probe_in_ministack(directory: Path) -> Iterator[str]:
     records, scratch = directory / "records", directory / "scratch"
     records.mkdir()
     scratch.mkdir()
-    endpoint = f"http://127.0.0.1:{(port := _free_port())}"
+    endpoint = f"http://127.0.0.1:{(port := free_port())}"
     environment = {**os.environ, "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "TMPDIR": str(scratch)}
     # Its MQTT listener would take port 8883 of every address.
     environment |= {
@@ -116,11 +116,6 @@ def _package() -> bytes:
     with zipfile.ZipFile(packed, "w") as package:
         package.write(PROBE_APP / "app.py", "app.py")
     return packed.getvalue()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], endpoint: str) -> None:

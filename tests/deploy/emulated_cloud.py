@@ -12,10 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.cloud import Cloud, Target
 from tests.support.plain_http import NO_TLS
+from tests.support.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 TIME_LIMIT_S = 120

@@ -22,7 +22,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from chalice_offline.services.ports import free_port
 from chalice_offline.services.privileges import die_with_parent
 from infra.deploy.__main__ import main
 from infra.deploy.cloud import Cloud, Target
@@ -34,6 +33,7 @@ from tests.deploy.emulated_cloud import EmulatedCloud, emulated_cloud, until_it_
 from tests.deploy.image import unpack_image
 from tests.deploy.refusing_proxy import refusing
 from tests.deploy.stage import APP_DIR
+from tests.support.ports import free_port
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
 TIME_LIMIT_S = 120

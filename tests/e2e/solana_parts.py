@@ -9,7 +9,8 @@ from typing import Any
 from tests.e2e.conftest import APP, tracebacks
 from tests.support.instance import Instance, queues_with
 from tests.support.local_chain import write_pool_file
-from tests.unit.infra.chain.running import Running, running, two_free_ports
+from tests.support.ports import free_port
+from tests.unit.infra.chain.running import Running, running
 
 SEED = "the seed of the tests' wallets"
 VISIBILITY_S = 12
@@ -23,7 +24,7 @@ class LocalChain:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self.port = two_free_ports()
+        self.port = free_port(2)
         self._open = ExitStack()
         self.process = self._start()
 

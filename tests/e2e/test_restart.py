@@ -15,7 +15,8 @@ from chalice_offline.services.privileges import become_nobody, runs_as_root
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import FINAL, Frame, Trader, assert_whole, is_final
 from tests.support.cluster import give_cluster
-from tests.support.instance import REPOSITORY, Instance, free_port, is_running, processes_of
+from tests.support.instance import REPOSITORY, Instance, is_running, processes_of
+from tests.support.ports import free_port
 
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "700"}
 ORDERS = 15

@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.error_translation import sqlstate, translated_
 from chalicelib.adapters.postgres.rows import text_array
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
-from tests.support.instance import free_port
+from tests.support.ports import free_port
 
 DRIVERS = ("postgresql", "postgresql+psycopg")
 

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from infra.cli.__main__ import orderflow
-from tests.support.instance import REPOSITORY, free_port
+from tests.support.instance import REPOSITORY
+from tests.support.ports import free_port
 
 Advisories = dict[str, Any]
 

@@ -16,13 +16,13 @@ from chalice_offline.options import Options
 from chalice_offline.project.local_toml import read_local_toml
 from chalice_offline.runtime import Runtime
 from chalice_offline.schedules import runner
-from chalice_offline.services.ports import free_port
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import Failures
 from tests.soak.clock import Clock, LeapingLoop
 from tests.soak.health import Health, growth, look
 from tests.soak.plan import Done, Plan
 from tests.soak.traffic import idle_client
+from tests.support.ports import free_port
 
 # Growth counts from here on: what is cached on first use is in use by then.
 _SETTLED: Final = 0.15

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.instance import REPOSITORY, free_port
+from tests.support.instance import REPOSITORY
+from tests.support.ports import free_port
 
 APP = """
 import pdb

@@ -15,12 +15,12 @@ from typing import Final
 
 from chalice_offline.logs import Log
 from chalice_offline.services.children import ChildRegister
-from chalice_offline.services.ports import free_port
 from chalice_offline.services.postgres import Postgres
 from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.state_dir import StateDir
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
+from tests.support.ports import free_port
 
 _PASSWORD: Final = "POSTGRES_PASSWORD"
 _folder: Path | None = None
@@ -56,7 +56,7 @@ def _made(folder: Path, *, is_migrated: bool) -> Path:
             state = StateDir(draft)
             log = Log(sys.stderr)
             register = ChildRegister(state.folder("logs") / "children.json")
-            postgres = Postgres(state, free_port("127.0.0.1"), register, log)
+            postgres = Postgres(state, free_port(), register, log)
             if is_migrated:
                 # A test that starts an instance may run in a loop of its own.
                 with ThreadPoolExecutor(1) as executor:

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,19 +12,13 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from tests.support.cluster import give_cluster
+from tests.support.ports import free_port
 
 REPOSITORY: Final = Path(__file__).parents[2]
 TIME_LIMIT_S: Final = 120.0
 """Ends a run that hangs. It says nothing of how fast anything has to be: a busy machine takes a minute."""
 
 Found = TypeVar("Found")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def is_running(pid: int) -> bool:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
+from tests.support.ports import free_port
 
 TEMPLATE = "migrated"
 GIVEN = "TEST_DATABASE_URL"
@@ -84,7 +84,7 @@ def sibling(url: str, database: str) -> str:
 
 @contextmanager
 def _running(folder: Path) -> Iterator[str]:
-    binaries, data, port = postgres_binaries(), folder / "data", _free_port()
+    binaries, data, port = postgres_binaries(), folder / "data", free_port()
     data.mkdir(mode=0o700)
     if runs_as_root():
         folder.chmod(0o755)
@@ -138,10 +138,3 @@ def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:
             engine.dispose()
             return
     raise RuntimeError("the test server of PostgreSQL ended while it started")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

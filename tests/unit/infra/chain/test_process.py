@@ -19,8 +19,9 @@ from websockets.sync.client import connect
 
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from infra.chain.seed import wallet
+from tests.support.ports import free_port
 from tests.unit.infra.chain.builders import key_of
-from tests.unit.infra.chain.running import ROOT, Running, running, two_free_ports
+from tests.unit.infra.chain.running import ROOT, Running, running
 
 CONFIRMED = {"commitment": "confirmed"}
 
@@ -189,7 +190,7 @@ def test_the_state_of_a_running_chain_is_not_opened_twice(tmp_path: Path) -> Non
             "-m",
             "infra.chain",
             "--port",
-            str(two_free_ports()),
+            str(free_port(2)),
             "--state",
             str(tmp_path),
         ]
