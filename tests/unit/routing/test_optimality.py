@@ -5,9 +5,7 @@ from itertools import product
 from math import sqrt
 from random import Random
 
-import numpy as np
 import pytest
-from scipy.optimize import minimize
 
 from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmPool
@@ -146,6 +144,9 @@ def _generic_solver(
     amount: int,
 ) -> float:
     """Maximise by SLSQP over every pool's input, in units of 10^12."""
+    # Half a second of processor time, in each process that collects the tests.
+    from scipy.optimize import minimize
+
     pools = [_reserves(pool) for pool in (*direct, *firsts, *seconds)]
     scaled = [(x * UNIT, y * UNIT, kept) for x, y, kept in pools]
     entering, leaving = slice(0, 4), slice(4, 6)
@@ -155,7 +156,7 @@ def _generic_solver(
 
     result = minimize(
         lambda parts: -got(parts, (0, 1, 4, 5)),
-        np.full(6, amount * UNIT / 4.0),
+        [amount * UNIT / 4.0] * 6,
         bounds=[(0, None)] * 6,
         constraints=[
             {"type": "eq", "fun": lambda parts: sum(parts[entering]) - amount * UNIT},
