@@ -50,7 +50,7 @@ _PROMPT_CALLS: Final = frozenset(
         "ChangeMessageVisibility",
         "ChangeMessageVisibilityBatch",
         # With what a start asks of its queues: MiniStack's own way to answer imports botocore's client first,
-        # 0.15 s of processor time and 11 MB for the content type that all of SQS's answers have.
+        # 0.15 s of processor time and 10 MB for the content type that all of SQS's answers have.
         "CreateQueue",
         "GetQueueAttributes",
         "GetQueueUrl",
