@@ -1,10 +1,11 @@
 """Make the virtual environment and install pinned sets into it: ``python3 -m infra.environment FILE``.
 
-uv installs in seconds what takes pip a minute. Where it cannot (a registry that only pip is configured for),
-pip installs the same pinned and hashed set. What else is in the environment stays there.
+uv installs in seconds what takes pip a minute or more. Where it cannot (a registry that only pip is
+configured for), pip installs the same pinned and hashed set. What else is in the environment stays there.
 
 It runs on the interpreter that the environment is made with, of whatever installer it has: a new environment
-without one of its own takes a moment, one with ``ensurepip`` several seconds.
+without one of its own takes a moment. ``ensurepip`` takes several seconds, and is asked where no interpreter
+has pip: Debian and Ubuntu have it in a package of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -65,18 +67,25 @@ def _uv(python: str, folder: Path, said: IO[str]) -> str | None:
         "--target",
         str(target),
     )
-    for each in (python, sys.executable):
+    for each in with_pip(python, sys.executable, said):
         if _runs((each, "-m", "pip", "install", *options, "-r", str(pins)), said):
             return str(target / "bin" / "uv")
     return None
 
 
 def _by_pip(python: str, file: str, said: IO[str]) -> bool:
-    pip = (python, "-m", "pip")
-    if not _runs((*pip, "--version"), said) and not _runs((python, "-m", "ensurepip", "--default-pip"), said):
-        return False
     options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "-r", file)
-    return _runs((*pip, "install", *options), said)
+    return any(_runs((each, "-m", "pip", "install", *options), said) for each in with_pip(python, None, said))
+
+
+def with_pip(python: str, other: str | None, said: IO[str]) -> Sequence[str]:
+    """Return those of an environment's interpreter and another one that have pip; if none does, the first is
+    given one. None at all if that fails.
+    """
+    found = [each for each in (python, other) if each and _runs((each, "-m", "pip", "--version"), said)]
+    if not found and _runs((python, "-m", "ensurepip", "--default-pip"), said):
+        return (python,)
+    return found
 
 
 def pin_of(name: str, pins: str) -> str:

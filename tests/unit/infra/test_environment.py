@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import UV_PIN, pin_of
+from infra.environment import UV_PIN, pin_of, with_pip
 
 ROOT = Path(__file__).parents[3]
 SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt", "requirements-traces.txt")
@@ -58,6 +58,28 @@ def test_pin_is_taken_with_its_hashes_and_not_those_of_the_next() -> None:
     assert pin_of("uv", text) == "uv==2 \\\n    --hash=b \\\n    --hash=c\n"
     with pytest.raises(ValueError, match="v is not pinned"):
         pin_of("v", text)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [
+        (":", ":", ["own", "other"]),
+        ("false", ":", ["other"]),
+        # ``ensurepip`` is all that an interpreter without pip can run here.
+        ("test $2 = ensurepip", "false", ["own"]),
+        ("false", "false", []),
+    ],
+)
+def test_environment_is_given_pip_where_no_interpreter_has_it(
+    tmp_path: Path, own: str, other: str, expected: list[str]
+) -> None:
+    for name, answer in (("own", own), ("other", other)):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n{answer}\n")
+        program.chmod(0o755)
+    with (tmp_path / "log").open("w") as said:
+        found = with_pip(str(tmp_path / "own"), str(tmp_path / "other"), said)
+    assert [Path(each).name for each in found] == expected
 
 
 def test_what_runs_imports_nothing_that_only_tests_have() -> None:
