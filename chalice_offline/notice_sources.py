@@ -15,16 +15,26 @@ from chalice_offline.variables import ACCOUNT
 
 # Queues and settings that begin so are the runtime's own.
 _OURS: Final = "chalice-offline-"
-_NAME_CHARS_MAX: Final = 80
+_QUEUE_CHARS_MAX: Final = 80
+_RULE_CHARS_MAX: Final = 64
 
 
 def notice_queue(function_name: str, app_name: str, stage: str) -> str:
     """Return the name of the queue in which a function's notices wait."""
-    name = f"{_OURS}{app_name}-{stage}-{function_name}"
-    if len(name) <= _NAME_CHARS_MAX:
+    return _within(_QUEUE_CHARS_MAX, f"{_OURS}{app_name}-{stage}-{function_name}")
+
+
+def rule_name(queue: str) -> str:
+    """Return the name of the rule that tells a queue: another for each."""
+    return _within(_RULE_CHARS_MAX, queue)
+
+
+def _within(chars_max: int, name: str) -> str:
+    if len(name) <= chars_max:
         return name
+    # The end of a name says which function it is.
     digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-    return f"{name[: _NAME_CHARS_MAX - 13]}-{digest}"
+    return f"{name[: chars_max - 13]}-{digest}"
 
 
 def notice_queues(project: Project, stage: str) -> list[QueueSpec]:
@@ -93,7 +103,7 @@ class NoticeSources:
 
     def _rule(self, trigger: NoticeTrigger, queue_arn: str, name: str) -> None:
         events = self._client("events")
-        rule = name[:64]
+        rule = rule_name(name)
         events.put_rule(Name=rule, EventPattern=trigger.source, State="ENABLED")
         events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": queue_arn}])
 

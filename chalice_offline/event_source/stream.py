@@ -31,8 +31,14 @@ class Record(NamedTuple):
     event: dict[str, Any]
 
 
+class PositionGoneError(Exception):
+    """The service no longer knows an iterator, which is good for minutes, or the record it is behind."""
+
+
 class StreamReader(Protocol):
-    """What a mapping needs of a stream. All methods block, and raise whatever the service's client does."""
+    """What a mapping needs of a stream. All methods block, and raise whatever the service's client does but
+    for ``PositionGoneError``.
+    """
 
     def shards(self) -> list[str]:
         """Return the shards that there are."""
@@ -119,13 +125,10 @@ class StreamMapping:
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
         while iterator is not None and not self._is_stopping:
             try:
-                records, following = await asyncio.to_thread(
-                    self._reader.read, iterator, self._trigger.batch_size
-                )
+                records, following = await self._read(shard, iterator, last)
             except Exception as error:  # noqa: BLE001  # as above
                 self._report(error)
                 await self._wait(backoff.take(), heeds_hints=False)
-                iterator = await self._begin_again(shard, last) or iterator
                 continue
             self._answers()
             backoff.reset()
@@ -136,12 +139,22 @@ class StreamMapping:
                 await self._wait(POLL_S)
             iterator = following
 
-    async def _begin_again(self, shard: str, last: str | None) -> str | None:
-        """Return an iterator behind what was read, for one that is no longer good; None if there is none."""
-        for after in (last, None) if last is not None else (None,):
-            with suppress(Exception):
-                return await asyncio.to_thread(self._reader.begin, shard, after=after, at_end=after is None)
-        return None
+    async def _read(self, shard: str, iterator: str, last: str | None) -> tuple[list[Record], str | None]:
+        """Return what the reader does; an iterator that is gone is replaced by one behind what was read."""
+        count_max = self._trigger.batch_size
+        try:
+            return await asyncio.to_thread(self._reader.read, iterator, count_max)
+        except PositionGoneError:
+            again = await self._begin_again(shard, last)
+        return await asyncio.to_thread(self._reader.read, again, count_max)
+
+    async def _begin_again(self, shard: str, last: str | None) -> str:
+        at_end = last is None and self._trigger.begins_at_end
+        try:
+            return await asyncio.to_thread(self._reader.begin, shard, after=last, at_end=at_end)
+        except PositionGoneError:
+            # Too old, or the stream was made anew: all that is left is behind it.
+            return await asyncio.to_thread(self._reader.begin, shard, after=None, at_end=False)
 
     async def _deliver(self, records: Sequence[Record]) -> None:
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)

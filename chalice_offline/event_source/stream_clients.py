@@ -1,13 +1,18 @@
 """Streams of Kinesis and of DynamoDB's tables, read with AWS's own client, and what functions get of them."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
 
 from chalice_offline.aws_client import local_client
-from chalice_offline.event_source.stream import Record, StreamReader
+from chalice_offline.event_source.stream import PositionGoneError, Record, StreamReader
 from chalice_offline.project.functions import StreamTrigger
+
+_POSITION_GONE: Final = frozenset({"ExpiredIteratorException", "TrimmedDataAccessException"})
 
 
 def stream_reader(trigger: StreamTrigger, endpoint: str, aws: Mapping[str, str]) -> StreamReader:
@@ -44,13 +49,15 @@ class _KinesisStream:
 
     def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
         where = _where(after, at_end=at_end, sequence="StartingSequenceNumber")
-        asked = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard, **where)
+        with _positions():
+            asked = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard, **where)
         # The service's iterators say their shard to the service alone.
         return f"{shard} {asked['ShardIterator']}"
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
         shard, _, position = iterator.partition(" ")
-        answer = self._client.get_records(ShardIterator=position, Limit=count_max)
+        with _positions():
+            answer = self._client.get_records(ShardIterator=position, Limit=count_max)
         records = [
             Record(each["SequenceNumber"], kinesis_event(each, shard, self._arn))
             for each in answer["Records"]
@@ -83,16 +90,33 @@ class _TableStream:
 
     def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
         where = _where(after, at_end=at_end, sequence="SequenceNumber")
-        asked = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **where)
+        with _positions():
+            asked = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **where)
         return str(asked["ShardIterator"])
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
-        answer = self._client.get_records(ShardIterator=iterator, Limit=count_max)
+        with _positions():
+            answer = self._client.get_records(ShardIterator=iterator, Limit=count_max)
         records = [
             Record(each["dynamodb"]["SequenceNumber"], table_event(each, self._arn))
             for each in answer["Records"]
         ]
         return records, answer.get("NextShardIterator")
+
+
+@contextmanager
+def _positions() -> Iterator[None]:
+    """Tell a position that the service no longer knows from all else that a call fails for.
+
+    Raises:
+        PositionGoneError: It does not.
+    """
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _POSITION_GONE:
+            raise PositionGoneError(str(error)) from error
+        raise
 
 
 def _where(after: str | None, *, at_end: bool, sequence: str) -> dict[str, str]:

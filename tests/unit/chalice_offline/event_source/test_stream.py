@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chalice_offline.event_source import stream as stream_module
-from chalice_offline.event_source.stream import Record, StreamMapping
+from chalice_offline.event_source.stream import PositionGoneError, Record, StreamMapping
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -18,13 +18,21 @@ OK = Returned(None)
 
 
 class FakeStream:
-    """Shards are lists of texts; an iterator is ``shard:place``, and good until ``forgets`` is set."""
+    """Shards are lists of texts; an iterator is ``shard:place``, and good until ``forgets`` is set.
+
+    Attributes:
+        fails_with: What it answers instead of its shards.
+        hangs_up: How many reads have no answer.
+        trimmed: How many records of each shard can be asked for no longer.
+    """
 
     def __init__(self, **shards: list[str]) -> None:
         self.by_shard = shards
         self.closed: set[str] = set()
         self.forgets = False
         self.fails_with: Exception | None = None
+        self.hangs_up = 0
+        self.trimmed = 0
 
     def shards(self) -> list[str]:
         if self.fails_with is not None:
@@ -33,12 +41,17 @@ class FakeStream:
 
     def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
         self.forgets = False
-        place = int(after) + 1 if after is not None else len(self.by_shard[shard]) if at_end else 0
+        if after is not None and int(after) < self.trimmed:
+            raise PositionGoneError(after)
+        place = int(after) + 1 if after is not None else len(self.by_shard[shard]) if at_end else self.trimmed
         return f"{shard}:{place}"
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
         if self.forgets:
-            raise LookupError("unknown iterator")
+            raise PositionGoneError("unknown iterator")
+        if self.hangs_up:
+            self.hangs_up -= 1
+            raise ConnectionResetError("no answer")
         shard, _, at = iterator.partition(":")
         place = int(at)
         texts = self.by_shard[shard][place : place + count_max]
@@ -138,7 +151,35 @@ def test_iterator_that_is_no_longer_good_is_replaced_behind_the_last_record() ->
         stream.by_shard["a"].append("2")
         await has(functions, ["1"], ["2"])(mapping)
 
-    assert "stream does not answer" in run(stream, functions, scenario)
+    run(stream, functions, scenario)
+
+
+def test_records_behind_one_that_was_read_and_is_trimmed_are_read_from_the_first_that_is_left() -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        await has(functions, ["1"])(mapping)
+        stream.trimmed, stream.forgets = 2, True
+        stream.by_shard["a"] += ["2", "3"]
+        await has(functions, ["1"], ["3"])(mapping)
+
+    run(stream, functions, scenario)
+
+
+@pytest.mark.parametrize("begins_at_end", [False, True])
+def test_read_without_an_answer_loses_no_record(monkeypatch: pytest.MonkeyPatch, begins_at_end: bool) -> None:
+    monkeypatch.setattr(stream_module, "_RETRY_S", 0.01)
+    stream, functions = FakeStream(a=[] if begins_at_end else ["1"]), FakeFunctions()
+    stream.hangs_up = 2
+
+    async def scenario(mapping: StreamMapping) -> None:
+        if begins_at_end:
+            stream.by_shard["a"].append("1")
+        await has(functions, ["1"])(mapping)
+
+    log = run(stream, functions, scenario, begins_at_end=begins_at_end)
+    assert "stream does not answer" in log
+    assert "stream answers again" in log
 
 
 def test_stream_that_is_not_there_yet_is_read_once_it_is() -> None:
