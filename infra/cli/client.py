@@ -24,6 +24,26 @@ def as_a_client(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return lambda command: url(_TOKEN(command))
 
 
+def by_the_library(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that speaks through the client library its options: two addresses and a token."""
+    url = click.option(
+        "--url",
+        type=EngineUrl(),
+        envvar="ORDERFLOW_URL",
+        show_envvar=True,
+        help="Default: the runtime that is running.",
+    )
+    rest_url = click.option(
+        "--rest-url",
+        type=EngineUrl(),
+        envvar="ORDERFLOW_REST_URL",
+        show_envvar=True,
+        help="If not beside --url.",
+    )
+    token = click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
+    return url(rest_url(token(command)))
+
+
 def address(session: CliSession, url: str | None, name: str) -> str:
     """Return the URL that was given, else the running runtime's.
 

@@ -10,10 +10,9 @@ from uuid import uuid4
 
 import click
 
-from infra.cli.client import address
+from infra.cli.client import address, by_the_library
 from infra.cli.event_lines import event_line
 from infra.cli.order_ids import both_ends
-from infra.cli.parameters import EngineUrl
 from infra.cli.session import CliSession
 
 if TYPE_CHECKING:
@@ -46,17 +45,7 @@ Ctrl-C stops following (130); the order goes on.
 @click.option("--key", "client_order_id", help="Idempotency key.  [default: a new one]")
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would happen; submit nothing.")
 @click.option("--detach", "is_detached", is_flag=True, help="Do not follow the order.")
-@click.option(
-    "--url",
-    type=EngineUrl(),
-    envvar="ORDERFLOW_URL",
-    show_envvar=True,
-    help="Default: the runtime that is running.",
-)
-@click.option(
-    "--rest-url", type=EngineUrl(), envvar="ORDERFLOW_REST_URL", show_envvar=True, help="If not beside --url."
-)
-@click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
+@by_the_library
 @click.pass_obj
 def trade(
     session: CliSession,

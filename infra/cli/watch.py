@@ -9,8 +9,7 @@ from uuid import UUID
 import click
 from rich.console import Console
 
-from infra.cli.client import address
-from infra.cli.parameters import EngineUrl
+from infra.cli.client import address, by_the_library
 from infra.cli.session import CliSession
 from infra.cli.trade import PACKAGE
 
@@ -26,17 +25,7 @@ _SHOWN: Final = (
 
 @click.command()
 @click.argument("order_id", type=click.UUID, required=False)
-@click.option(
-    "--url",
-    type=EngineUrl(),
-    envvar="ORDERFLOW_URL",
-    show_envvar=True,
-    help="Default: the runtime that is running.",
-)
-@click.option(
-    "--rest-url", type=EngineUrl(), envvar="ORDERFLOW_REST_URL", show_envvar=True, help="If not beside --url."
-)
-@click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
+@by_the_library
 @click.pass_obj
 def watch(
     session: CliSession, order_id: UUID | None, *, url: str | None, rest_url: str | None, token: str | None
