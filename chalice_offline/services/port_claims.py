@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_FOLDER: Final = f"chalice-offline-{os.getuid()}-ports"
+_RUNTIMES: Final = "chalice-offline"
 
 
 class PortClaims:
@@ -22,9 +22,13 @@ class PortClaims:
     It is between the runtimes of one user: another user's are asked only whether they listen already.
     """
 
-    def __init__(self, parent: Path | None = None) -> None:
-        """``parent`` is the folder for temporary files unless one is given."""
-        self._folder = (parent or Path(tempfile.gettempdir())) / _FOLDER
+    def __init__(self, parent: Path | None = None, *, kind: str = _RUNTIMES) -> None:
+        """Claim among those of a kind alone.
+
+        Args:
+            parent: The folder for temporary files unless one is given.
+        """
+        self._folder = (parent or Path(tempfile.gettempdir())) / f"{kind}-{os.getuid()}-ports"
         self._held: dict[Path, int] = {}
 
     def claim(self, first: int, count: int) -> bool:

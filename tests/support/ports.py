@@ -1,8 +1,6 @@
 """Ports for programs that a test starts, and that listen a second or more after it has chosen one."""
 
 import atexit
-import tempfile
-from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
@@ -13,7 +11,8 @@ from chalice_offline.services.ports import LOOPBACK, is_taken
 # earliest. A port of those that is free now may be another program's by the time it is wanted.
 _FIRST: Final = 20_000
 _BEYOND: Final = 32_768
-_claims: Final = PortClaims(Path(tempfile.gettempdir()) / "orderflow-tests")
+# Runtimes that are started with such a port claim it as theirs.
+_claims: Final = PortClaims(kind="orderflow-tests")
 atexit.register(_claims.release)
 
 

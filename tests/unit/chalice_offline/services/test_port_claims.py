@@ -68,3 +68,12 @@ def test_folder_that_is_not_ours_to_use_is_left_alone_and_nothing_is_claimed(
         folder.write_text("a file")
     assert PortClaims(tmp_path / "there").claim(8_899, 1)
     assert not (tmp_path / "elsewhere").exists() or list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_claims_of_another_kind_are_not_in_the_way_and_leave_nothing_behind(tmp_path: Path) -> None:
+    ours, others = PortClaims(tmp_path), PortClaims(tmp_path, kind="tests")
+    assert ours.claim(8_899, 1)
+    assert others.claim(8_899, 1)
+    ours.release()
+    others.release()
+    assert not list(tmp_path.iterdir())
