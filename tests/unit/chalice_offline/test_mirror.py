@@ -16,7 +16,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "declared_resources.py": "strangers/test_reload.py",
     "feeds.py": "strangers/test_album.py",
     "lifecycle.py": "e2e/test_restart.py",
-    "notice_sources.py": "strangers/test_album.py",
     "options.py": "unit/chalice_offline/test_package.py",
     "pools.py": "strangers/test_album.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
