@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
@@ -150,6 +151,44 @@ def test_batched_events_leave_when_they_are_waited_for() -> None:
     stage.announcer.wait()
     (text,) = stage.connections.frames["c="]
     assert [frame["seq"] for frame in json.loads(text)["frames"]] == [1, 2, 1, 2]
+
+
+def test_subscribers_whose_batches_were_not_taken_are_told_of_by_the_wait() -> None:
+    stage = Stage()
+    stage.store.connected("c=", True)
+    stage.connections.slow.add("c=")
+    stage.queue.is_down = True
+    stage.announce()
+    with pytest.raises(RetryableError):
+        stage.announcer.wait()
+
+
+def test_defect_over_batches_leaves_all_orders_unpublished(monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage()
+    stage.store.connected("c=", True)
+
+    def mark_behind(_: object) -> None:
+        raise KeyError("planted")
+
+    monkeypatch.setattr(stage.subscriptions, "mark_behind", mark_behind)
+    stage.connections.slow.add("c=")
+    stage.announce()
+    stage.announcer.wait()
+    assert stage.batch.unpublished == {each.order_id for each in stage.orders}
+
+
+def test_acknowledgements_of_two_commits_that_leave_together_each_go_ahead_of_their_orders_events() -> None:
+    stage = Stage()
+    stage.store.connected("c=", True)
+    first, second = ((each, stage.events(each)) for each in stage.orders)
+    for name, committed in (("r1", first), ("r2", second)):
+        owed = {committed[0].order_id: Acknowledgement("c=", name)}
+        stage.announcer.announce(stage.batch, [committed], owed, hold_s=60)
+    stage.announcer.wait()
+    (text,) = stage.connections.frames["c="]
+    frames = [(frame["type"], frame["orderId"]) for frame in json.loads(text)["frames"]]
+    kinds = ("accepted", "order", "order")
+    assert frames == [(kind, str(order.order_id)) for order in stage.orders for kind in kinds]
 
 
 def test_new_order_has_nothing_to_publish_again_and_a_reclaimed_one_has() -> None:

@@ -1,11 +1,13 @@
 """The queue's messages: each has done its work or comes back, whatever the one beside it does."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
@@ -105,6 +107,39 @@ def test_second_submission_of_an_order_sees_all_of_it_and_executes_nothing(
     assert consumed(consumer, submitted(again, "d=")) == [True]
     assert [frame["seq"] for frame in consumer.frames(order, "d=")] == [1, 2, 3, 4, 5, 6]
     assert len(consumer.chain.sent) == 1
+
+
+@pytest.mark.parametrize("are_together", [True, False], ids=["in one batch", "while it is under way"])
+def test_second_submission_of_an_unfinished_order_sees_all_of_it(
+    consumer: ConsumerOnFakes, *, are_together: bool
+) -> None:
+    order = replace(an_order(client_order_id="own"), submission_id=uuid4())
+    first, second = submitted(order), submitted(replace(order, submission_id=uuid4()), "d=")
+    if are_together:
+        assert consumed(consumer, first, second) == [True, True]
+    else:
+        consumer.chain.status = SignatureStatus.UNKNOWN
+        consumed(consumer, first)
+        consumer.chain.status = SignatureStatus.LANDED
+        assert consumed(consumer, second) == [True]
+    assert [frame["seq"] for frame in consumer.frames(order, "d=")] == [1, 2, 3, 4, 5, 6]
+    assert len(consumer.chain.signed) == 1
+
+
+@pytest.mark.parametrize("is_signed_ahead", [True, False])
+def test_deferred_acknowledgement_goes_ahead_of_its_orders_first_events(
+    consumer: ConsumerOnFakes, *, is_signed_ahead: bool
+) -> None:
+    order, other = an_order(), an_order()
+    message = replace(submitted(order), deferred_acknowledgement=Acknowledgement("c=", "r1"))
+    # A message that was delivered before has its order claimed first.
+    batch = [Received(message, "0", 1), Received(submitted(other), "1", 1 if is_signed_ahead else 2)]
+    assert consumer.consume_messages.consume(batch) == [True, True]
+    told = [json.loads(text) for text in consumer.connections.frames["c="]]
+    frames = [frame for each in told for frame in each.get("frames", [each])]
+    kinds = [frame["type"] for frame in frames if frame["orderId"] == str(order.order_id)]
+    assert kinds == ["accepted", *["order"] * 6]
+    assert [frame["type"] for frame in frames if frame["orderId"] == str(other.order_id)] == ["order"] * 6
 
 
 def test_submission_of_other_terms_under_a_taken_id_is_refused_and_sees_nothing(
