@@ -6,10 +6,10 @@ import pytest
 from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import Holdings, funded
-from chalicelib.adapters.solana.instructions import Instruction
+from chalicelib.adapters.solana.instructions import Instruction, memo
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
-from chalicelib.adapters.solana.messages import fits
+from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX, fits
 from chalicelib.adapters.solana.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -26,7 +26,9 @@ from chalicelib.adapters.solana.swap_message import (
     SwapContents,
     compiled,
     contents,
+    has_room,
     mark_of,
+    priority_fee,
     units_after,
 )
 from chalicelib.adapters.solana.tokens import Mint
@@ -114,6 +116,9 @@ def test_priority_fee_never_exceeds_its_cap() -> None:
     budget = Budget(price=10**9, fee_lamports_max=5_000)
     assert budget.price_for(200_000) * 200_000 <= 5_000 * 10**6
     assert Budget(price=7).price_for(200_000) == 7
+    for units in (3, 7, UNITS_MAX):
+        assert priority_fee(units, budget.price_for(units)) <= 5_000
+    assert priority_fee(1, 1) == 1
     assert units_after(100_001) == 115_002
     assert units_after(10**9) == UNITS_MAX
 
@@ -190,6 +195,8 @@ def test_delegate_takes_from_the_owner_and_pays_to_the_owner() -> None:
     keys = [account.key for account in made.instructions[-2].accounts]
     assert keys[2:4] == [DELEGATED.account(A.key, TOKEN), DELEGATED.account(B.key, TOKEN)]
     assert compiled(DELEGATED, made, BLOCKHASH, Budget()).signers == (DELEGATED.authority,)
+    sold = a_plan(a_book_pool(SwapProgram.CPMM, "two", ("A", "SOL"), (A, SOL)))
+    assert (TOKEN, b"\x09") not in shown(built(sold, DELEGATED, held).instructions)
 
 
 @pytest.mark.parametrize(
@@ -244,6 +251,29 @@ def test_more_legs_than_a_message_carries_are_refused() -> None:
     many = made._replace(instructions=made.instructions * 20)
     with pytest.raises(RefusedError, match="too many legs"):
         compiled(WALLET, many, BLOCKHASH, Budget())
+
+
+def test_message_with_more_bytes_than_a_transaction_has_is_refused() -> None:
+    pool = a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B))
+    made = built(a_plan(pool), WALLET, holdings(WALLET, (A, AMOUNT)))
+    long = made._replace(instructions=(*made.instructions, memo("x" * V1_WIRE_BYTES_MAX, WALLET.authority)))
+    with pytest.raises(RefusedError, match="too many legs"):
+        compiled(WALLET, long, BLOCKHASH, Budget())
+
+
+@pytest.mark.parametrize(("legs", "fits_in"), [(1, True), (5, True), (50, False)])
+def test_plan_has_room_where_its_message_can_be_compiled(legs: int, fits_in: bool) -> None:
+    plan = a_plan(*(a_book_pool(SwapProgram.CPMM, f"pool {i}", ("A", "B"), (A, B)) for i in range(legs)))
+    assert has_room(plan, WALLET, ("A", "B")) == fits_in
+
+
+def test_compute_units_grow_with_the_swaps_up_to_what_the_chain_allows() -> None:
+    units = []
+    for program, legs in ((SwapProgram.CPMM, 1), (SwapProgram.CPMM, 2), (SwapProgram.DLMM, 3)):
+        plan = a_plan(*(a_book_pool(program, f"pool {i}", ("A", "B"), (A, B)) for i in range(legs)))
+        units.append(built(plan, WALLET, holdings(WALLET, (A, 10 * AMOUNT))).units)
+    # Beside a swap there is an account to open, and the memo.
+    assert units == [60_000 + 2 * 25_000 + 10_000, 2 * 60_000 + 2 * 25_000 + 10_000, UNITS_MAX]
 
 
 def test_orders_with_the_same_terms_and_block_hash_are_different_transactions() -> None:
