@@ -5,7 +5,7 @@ import pytest
 
 from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
-from chalicelib.adapters.solana.holdings import Holdings, funded
+from chalicelib.adapters.solana.holdings import Holdings, SolIn, funded, spent
 from chalicelib.adapters.solana.instructions import Instruction, memo
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
@@ -228,6 +228,39 @@ def test_delegate_without_leave_is_refused_before_anything_is_signed(
     held = holdings(DELEGATED, (A, AMOUNT), delegate=delegate)  # type: ignore[arg-type]
     with pytest.raises(RefusedError, match=problem):
         funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
+
+
+def test_order_counts_on_what_the_one_before_it_leaves() -> None:
+    held = holdings(WALLET, (A, 100), lamports=10**9)
+    left = spent(WALLET, A, 60, held, None, fee_lamports=5_000)
+    assert left.lamports == 10**9 - 5_000
+    assert funded(WALLET, A, "A", 40, left, fee_lamports=5_000) is None
+    with pytest.raises(RefusedError, match="does not hold enough A"):
+        funded(WALLET, A, "A", 41, left, fee_lamports=5_000)
+
+
+def test_sol_that_an_order_wraps_is_gone_for_the_next_one_and_so_is_what_was_wrapped_before() -> None:
+    held = holdings(WALLET, (SOL, 30), lamports=10**9)
+    left = spent(WALLET, SOL, 100, held, SolIn(80), fee_lamports=5_000)
+    assert left.lamports == 10**9 - 80 - 5_000
+    account = left.accounts[WALLET.account(WRAPPED_SOL, TOKEN)]
+    assert account is not None
+    assert account.amount == 10
+
+
+def test_approval_is_used_up_by_what_orders_take() -> None:
+    held = holdings(DELEGATED, (A, 100), delegate=(DELEGATED.authority, 70))
+    left = spent(DELEGATED, A, 60, held, None, fee_lamports=5_000)
+    assert funded(DELEGATED, A, "A", 10, left, fee_lamports=5_000) is None
+    with pytest.raises(RefusedError, match="approved less A"):
+        funded(DELEGATED, A, "A", 11, left, fee_lamports=5_000)
+
+
+def test_frozen_account_gives_nothing() -> None:
+    held = holdings(WALLET, (A, AMOUNT))
+    frozen = {key: account._replace(is_frozen=True) for key, account in held.accounts.items() if account}
+    with pytest.raises(RefusedError, match="frozen"):
+        funded(WALLET, A, "A", AMOUNT, Holdings(held.lamports, frozen), fee_lamports=5_000)
 
 
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:
