@@ -125,7 +125,8 @@ def test_message_beyond_a_limit_is_refused_with_the_limits_code(message: str, co
 
 def test_message_at_every_limit_is_read() -> None:
     message = {"a": {"b": {"c": "x" * 20}}, "x" * 20: 1}
-    assert parse_object(json.dumps(message), LIMITS) == message
+    text = json.dumps(message).ljust(LIMITS.bytes_max)
+    assert parse_object(text, LIMITS) == parse_object(text.encode(), LIMITS) == message
 
 
 def test_nesting_that_would_exhaust_the_parser_is_refused() -> None:

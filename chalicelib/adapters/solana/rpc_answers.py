@@ -19,6 +19,8 @@ from chalicelib.adapters.solana.rpc_errors import (
 
 _OK, RATE_LIMITED = 200, 429
 _RETRY_AFTER_MAX_S: Final = 3600.0
+_U64_DIGITS: Final = 20
+"""Python refuses to parse some thousand, with an error that is no ``NodeError``."""
 FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
 """Since Alpenglow both are irreversible."""
 
@@ -284,9 +286,9 @@ def _status(value: Any) -> RpcSignatureStatus:
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
     balances: dict[Pubkey, TokenBalance] = {}
-    for one in meta.get(name) or []:
+    for one in _list_or_none(meta, name):
         amount = _member(_member(one, "uiTokenAmount", dict), "amount", str)
-        if not (amount.isascii() and amount.isdigit()):
+        if not (amount.isascii() and amount.isdigit() and len(amount) <= _U64_DIGITS):
             raise MalformedResultError(f"a token amount is {amount[:40]!r}")
         balances[_at(keys, _int(one, "accountIndex"))] = TokenBalance(_key(one, "mint"), int(amount))
     return balances
@@ -294,7 +296,7 @@ def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey
 
 def _inner(meta: Any, keys: Sequence[Pubkey]) -> dict[int, tuple[InnerInstruction, ...]]:
     found: dict[int, tuple[InnerInstruction, ...]] = {}
-    for group in meta.get("innerInstructions") or []:
+    for group in _list_or_none(meta, "innerInstructions"):
         found[_int(group, "index")] = tuple(
             _instruction(one, keys) for one in _member(group, "instructions", list)
         )
@@ -319,6 +321,12 @@ def _member(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
         wanted = kind if isinstance(kind, type) else kind[0]
         raise MalformedResultError(f"{name} is no {wanted.__name__}")
     return value
+
+
+def _list_or_none(record: Mapping[str, Any], name: str) -> list[Any]:
+    """Return a list that nodes leave out, or say ``null`` for, if they did not record it."""
+    listed: list[Any] = [] if record.get(name) is None else _member(record, name, list)
+    return listed
 
 
 def _exactly(values: list[Any], count: int) -> list[Any]:

@@ -14,6 +14,7 @@ from chalicelib.services.consumer.presence import TellPresence
 from chalicelib.services.intake.cancel import CancelOrders
 from chalicelib.services.intake.known_connections import KnownConnections
 from chalicelib.services.intake.limits import ConnectionLimits
+from chalicelib.services.intake.rates import RequestKind, RequestRate, RequestRates
 from chalicelib.services.planning.quotes import QuoteSwaps
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.queries.orders import ReadOrders
@@ -37,6 +38,7 @@ ENVIRONMENT = {
     "ORDERS_BURST_MAX": "5",
     "PINGS_PER_SECOND_MAX": "1",
     "READS_PER_SECOND_MAX": "5",
+    "ORDER_LOOKUP_WAIT_MS": "0",
 }
 
 
@@ -116,6 +118,10 @@ class Wired:
     def set(self, **environment: str) -> None:
         """Change settings, by the names of their variables."""
         self.services.settings = Settings.from_env(ENVIRONMENT | environment)
+
+    def allow_one_request_of_each_kind(self) -> None:
+        rates = {kind: RequestRate(per_second=1, burst=1) for kind in RequestKind}
+        vars(self.services.access).update(requests=RequestRates(rates, self.parts.clock))
 
     @property
     def execute_orders(self) -> ExecuteOrders:

@@ -67,6 +67,7 @@ def test_rest_request_without_a_bearer_token_is_nobodys(headers: dict[str, str])
         handshake({"Authorization": f"Bearer {GOOD}"}),
         handshake({"Sec-WebSocket-Protocol": f"bearer, {GOOD}"}),
         handshake({"Sec-WebSocket-Protocol": "bearer", "sec-websocket-protocol": GOOD}),
+        handshake({"Sec-WebSocket-Protocol": f"bearer, , {GOOD},"}),
         handshake(query={"token": GOOD}),
     ],
 )
@@ -78,6 +79,8 @@ def test_handshake_may_show_its_token_in_any_of_three_places(event: dict[str, An
     "event",
     [
         handshake(),
+        handshake({"X-Authorization": f"Bearer {GOOD}"}),
+        handshake({"X-Protocol": f"bearer, {GOOD}"}),
         handshake({"Sec-WebSocket-Protocol": GOOD}),
         handshake({"Sec-WebSocket-Protocol": "bearer"}),
         handshake({"Sec-WebSocket-Protocol": f"bearer, {GOOD}, {GOOD}"}),

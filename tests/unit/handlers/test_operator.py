@@ -1,5 +1,6 @@
 """The operator's routes: for whom they are, and what they say when a part cannot be had."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -66,6 +67,10 @@ def request(scope: str | None = OPERATOR_SCOPE, account: str = "alice", **query:
     return Request(event, None)
 
 
+def cursor_of(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 def body(response: Response) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(response.body)
     return found
@@ -121,6 +126,7 @@ def test_dead_letters_are_paged_newest_first_and_say_why_not_to_redrive(operatio
     last = body(operator.dead_letters(request(limit="2", cursor=first["nextCursor"])))
     assert [each["messageId"] for each in last["deadLetters"]] == ["m0"]
     assert last["nextCursor"] is None
+    assert body(operator.dead_letters(request(limit="3")))["nextCursor"] is None
     operations.letters = [a_letter(status=OrderStatus.CONFIRMED)]
     (letter,) = body(operator.dead_letters(request()))["deadLetters"]
     assert "final" in letter["whyNoRedrive"]
@@ -142,14 +148,24 @@ def test_message_whose_order_is_not_on_record_may_be_sent_again(
     assert (refused.status_code, body(refused)["code"]) == (409, "REDRIVE_REFUSED")
     assert "final" in body(refused)["message"]
     assert operator.redrive(request(), "m3").status_code == 404
-    wrong = operator.redrive(request(), "\0")
-    assert (wrong.status_code, body(wrong)["details"][0]["field"]) == (400, "messageId")
+    for no_id in ("\0", "", "m" * 129):
+        wrong = operator.redrive(request(), no_id)
+        assert (wrong.status_code, body(wrong)["details"][0]["field"]) == (400, "messageId")
     assert len(wired.parts.queue.sent) == 1
 
 
 @pytest.mark.usefixtures("operations")
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"cursor": "!"}, {"cursor": "eA"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"limit": "x"},
+        {"cursor": "!"},
+        {"cursor": "eA"},
+        {"cursor": cursor_of("2026-01-01T12:00:00|m1")},  # whose noon that is, it does not say
+        {"cursor": cursor_of("2026-01-01T12:00:00+00:00|m\0")},  # which no text in Postgres can hold
+    ],
 )
 def test_page_that_cannot_be_is_refused_by_name(query: dict[str, str]) -> None:
     refused = operator.dead_letters(request(**query))
@@ -169,3 +185,10 @@ def test_rules_are_listed_with_when_they_held_and_run_one_by_one() -> None:
         {"subject": "o1", "problem": "is broken"}
     ]
     assert operator.run_rule(request(), "no-rule").status_code == 404
+
+
+@pytest.mark.usefixtures("operations")
+@pytest.mark.parametrize("name", ["health", "dead letters", "audit"])
+def test_filter_that_a_route_does_not_have_is_refused_by_name(name: str) -> None:
+    refused = ROUTES[name](request(account_id="bob"))
+    assert (refused.status_code, body(refused)["details"][0]["field"]) == (400, "account_id")

@@ -1,6 +1,7 @@
 """The REST routes: what of a request counts, and what is answered."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -20,6 +21,8 @@ from tests.deploy.events import ORDER, rest_event
 from tests.fakes.orders import advanced, an_order
 from tests.security.tokens import token
 from tests.unit.handlers.conftest import Wired
+
+UNKNOWN = str(uuid4())
 
 
 def request(
@@ -123,6 +126,28 @@ def test_order_beyond_the_accounts_rate_is_refused() -> None:
     answers = [rest.submit(request(ORDER)).status_code for _ in range(6)]
     assert answers == [202] * 5 + [429]
     assert rest.submit(request(ORDER, account_id="bob")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda who: rest.order(request(account_id=who), UNKNOWN),
+        lambda who: rest.orders(request(account_id=who)),
+        lambda who: rest.events(request(account_id=who), UNKNOWN),
+        lambda who: rest.cancel(request(account_id=who), UNKNOWN),
+        lambda who: rest.amend(request({"amount": "2"}, account_id=who), UNKNOWN),
+        lambda who: several_orders.cancel_all(request(account_id=who)),
+        lambda who: rest.quote(request(ORDER, account_id=who)),
+        lambda who: rest.venues(request(account_id=who)),
+        lambda who: rest.markets(request(account_id=who)),
+    ],
+    ids=["order", "orders", "events", "cancel", "amend", "cancel all", "quote", "venues", "markets"],
+)
+def test_each_kind_of_request_is_bounded(wired: Wired, ask: Callable[[str], Response]) -> None:
+    wired.allow_one_request_of_each_kind()
+    statuses = [ask(who).status_code for who in ("alice", "alice", "bob")]
+    assert statuses == [statuses[0], 429, statuses[0]]
+    assert statuses[0] != 429
 
 
 @pytest.mark.usefixtures("wired")

@@ -18,6 +18,8 @@ from tests.fakes.orders import NOON, advanced, an_order
 from tests.security.tokens import token
 from tests.unit.handlers.conftest import Wired
 
+UNKNOWN = str(uuid4())
+
 
 def event(
     kind: str, *, account_id: str | None = "alice", expires_at: int | None = None, **more: Any
@@ -313,9 +315,24 @@ def test_order_of_a_batched_connection_is_answered_by_nothing_but_its_events_ove
     assert said(wired, {"action": "submit", **ORDER}, batched=True) == []
 
 
-def test_each_kind_of_request_is_bounded(wired: Wired) -> None:
-    answers = [said(wired, {"action": "ping"})[0].get("code") for _ in range(3)]
-    assert answers == [None, None, "RATE_LIMITED"]
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"action": "quote", **ORDER},
+        {"action": "subscribe", "orderId": UNKNOWN},
+        {"action": "unsubscribe", "orderId": UNKNOWN},
+        {"action": "cancel", "orderId": UNKNOWN},
+        {"action": "amend", "orderId": UNKNOWN, "amount": "2"},
+        {"action": "cancelAll"},
+        {"action": "ping"},
+    ],
+    ids=lambda frame: str(frame["action"]),
+)
+def test_each_kind_of_request_is_bounded(wired: Wired, frame: dict[str, Any]) -> None:
+    wired.allow_one_request_of_each_kind()
+    codes = [said(wired, frame)[-1].get("code") for _ in range(2)]
+    assert [code == "RATE_LIMITED" for code in codes] == [False, True]
+    assert said(wired, frame, account_id="bob")[-1].get("code") == codes[0]
 
 
 def test_connection_that_leaves_is_forgotten_with_its_subscriptions(wired: Wired) -> None:

@@ -112,3 +112,23 @@ def test_nothing_is_signed_by_the_word_of_fewer_nodes_than_have_to_agree(is_ahea
     silent.without = set()
     use.now_s += FRESH_S
     assert use.hashes.recent().last_valid_height == silent.height + 150
+
+
+@pytest.mark.parametrize("is_ahead", [False, True])
+@pytest.mark.parametrize(("told", "believed"), [(100, 150), (149, 150), (151, 151), (182, 182)])
+def test_last_valid_height_is_no_lower_than_the_nodes_own_block_makes_it(
+    told: int, believed: int, *, is_ahead: bool
+) -> None:
+    node = FakeNode()
+    node.last_valid_height = node.height + told
+    use = Hashes(node)
+    if is_ahead:
+        use.read_ahead()
+    assert use.hashes.recent().last_valid_height == node.height + believed
+
+
+def test_each_witness_of_an_end_is_another_node() -> None:
+    nodes = [FakeNode(name) for name in ("first", "second", "third")]
+    nodes[2].height += 5
+    assert Hashes(*nodes, witnesses=3).hashes.recent().last_valid_height == nodes[2].height + 150
+    assert [node.count("getLatestBlockhash") for node in nodes] == [1, 1, 1]

@@ -1,5 +1,6 @@
 """Signing and sending, on nodes that hold the accounts of pools and wallets."""
 
+import base64
 from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -18,7 +19,8 @@ from chalicelib.adapters.solana.message_guard import GuardedSigner, SigningRules
 from chalicelib.adapters.solana.message_reader import read_transaction
 from chalicelib.adapters.solana.priority_fees import PriorityFees, PriorityPolicy, price_at
 from chalicelib.adapters.solana.programs import COMPUTE_BUDGET, MEMO, PROGRAM_IDS, TOKEN, Cluster, SwapProgram
-from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_calls import RpcCall
+from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.adapters.solana.signer import DelegateSigner, SeedSigner, Signer, desk_key_of
 from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.spending import Spend, Spending
@@ -206,6 +208,34 @@ def test_same_bytes_go_to_every_node_and_one_that_takes_them_is_enough() -> None
         chain.send(signed)
 
 
+def test_transaction_that_no_node_takes_keeps_no_other_from_being_sent() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    (signed,) = chain.sign([an_order()])
+    other = replace(signed, payload=b"other")
+
+    def refuse(call: RpcCall) -> None:
+        if call.method == "sendTransaction" and base64.b64decode(call.params[0]) == other.payload:
+            raise RpcError(-32005, "Node is behind", None)
+
+    node.on_call = refuse
+    chain.send([signed, other])
+    assert node.sent == [signed.payload]
+    with pytest.raises(RetryableError, match="no node took"):
+        chain.send([other])
+
+
+def test_transaction_that_is_in_a_block_already_was_taken() -> None:
+    node = a_node()
+    chain = a_chain(node)
+    signed = chain.sign([an_order()])
+    node.failing = RpcError(-32002, "simulation failed", {"err": "AlreadyProcessed"})
+    chain.send(signed)
+    node.failing = RpcError(-32002, "simulation failed", {"err": "BlockhashNotFound"})
+    with pytest.raises(RetryableError, match="no node took"):
+        chain.send(signed)
+
+
 def test_node_that_shows_an_empty_wallet_refuses_no_order_where_two_have_to_agree() -> None:
     first, second = a_node("first", held=5), a_node("second")
     assert len(a_chain(first, second, witnesses=2).sign([an_order()])) == 1
@@ -279,6 +309,8 @@ def test_simulation_sets_the_limit_and_refuses_what_would_fail_before_it_is_sign
 def test_priority_is_a_percentile_within_the_cap() -> None:
     policy = PriorityPolicy(percentile=75, price_max=50)
     assert [price_at(fees, policy) for fees in ([], [7], [0, 0, 0, 40], [0, 9, 99, 999])] == [0, 7, 40, 50]
+    assert price_at([3, 1, 2], replace(policy, percentile=100)) == 3
+    assert price_at([1, 2, 3], replace(policy, percentile=50)) == 2
     node = a_node()
     node.fees = [10, 20, 30, 40]
     (signed,) = a_chain(node, policy=policy).sign([an_order()])

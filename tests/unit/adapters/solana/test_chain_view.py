@@ -10,7 +10,7 @@ from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
 from chalicelib.adapters.solana.rpc_calls import RpcCall
-from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.domain.errors import Code
 from chalicelib.domain.transactions import SignatureStatus, SignedTransaction
 from tests.unit.adapters.solana.books import a_key
@@ -133,6 +133,14 @@ def test_transaction_on_its_way_into_a_block_is_not_declared_dead() -> None:
     assert not is_dead(reader(node))
 
 
+def test_transaction_that_is_shown_before_it_can_no_longer_vanish_is_not_believed() -> None:
+    node = a_refused_node("node", "one", shows=("one",))
+    node.statuses["one"]["confirmationStatus"] = "processed"
+    view = reader(node).view(["one"])
+    assert view.statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    assert view.doubted == {"one"}
+
+
 def test_landed_transaction_that_the_node_does_not_show_yet_is_asked_for_again_and_not_dead() -> None:
     node = a_node()
     node.has_status("one")
@@ -148,6 +156,38 @@ def test_node_that_has_forgotten_that_long_ago_proves_nothing() -> None:
     assert is_dead(reader(node))
     node.first_block = node.slot - 154
     assert not is_dead(reader(node))
+
+
+def test_node_remembers_from_the_first_block_that_it_has_after_the_one_that_it_names() -> None:
+    node, gone = a_node(height=945), RpcError(-32009, "Slot was skipped, or missing", None)
+    node.first_block = node.slot - 200
+
+    def remembered_from(blocks_gone: int) -> int:
+        def lose(call: RpcCall) -> None:
+            if call.method == "getBlock" and 0 <= call.params[0] - node.first_block < blocks_gone:
+                raise gone
+
+        node.on_call = lose
+        return reader(node).view(["one"]).history_from
+
+    assert [remembered_from(blocks) for blocks in (0, 1, 3)] == [745, 746, 748]
+    # None of the four slots after it: one that is old enough will do.
+    assert remembered_from(4) == 945 - 170
+
+
+def test_node_that_shows_no_old_block_says_nothing() -> None:
+    node = a_node(height=5_000)
+    node.first_block = node.slot - 3_000
+    for code in (-32009, -32005):
+        error = RpcError(code, "no block", None)
+
+        def lose(call: RpcCall, error: RpcError = error) -> None:
+            if call.method == "getBlock":
+                raise error
+
+        node.on_call = lose
+        with pytest.raises(NodeError):
+            reader(node).view(["one"])
 
 
 def test_node_that_does_not_say_what_it_remembers_is_trusted_with_minutes_only() -> None:
@@ -171,43 +211,6 @@ def test_what_a_node_remembers_is_not_asked_for_with_every_look() -> None:
     assert node.count("getFirstAvailableBlock") == 2
 
 
-def surely_dead(chain: ChainReader) -> bool:
-    return SENT.signature in chain.surely_dead([SENT], margin_blocks=2)
-
-
-def test_transaction_that_nobody_shows_is_dead_and_each_address_has_been_asked_three_times() -> None:
-    first, second = a_node("first"), a_node("second")
-    assert surely_dead(reader(first, second))
-    assert [node.count("getSignatureStatuses") for node in (first, second)] == [3, 3]
-    assert [node.count("getTransaction") for node in (first, second)] == [3, 3]
-
-
-def test_other_node_that_shows_a_transaction_saves_it_and_is_asked_first_from_then_on() -> None:
-    first, second = a_node("first"), a_refused_node("second", "one", shows=("one",))
-    chain = reader(first, second)
-    assert is_dead(chain)
-    assert not surely_dead(chain)
-    assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.REFUSED
-
-
-def test_status_that_a_fleet_shows_at_the_last_search_alone_saves_the_transaction() -> None:
-    node = a_node()
-
-    def show(call: RpcCall) -> None:
-        if call.method == "getSignatureStatuses" and node.count("getSignatureStatuses") == 3:
-            node.has_status("one")
-
-    node.on_call = show
-    assert not surely_dead(reader(node))
-
-
-def test_transaction_that_is_shown_without_its_status_is_not_dead() -> None:
-    node = a_node()
-    node.transactions["one"] = a_failed_transaction(address_of(IDS.cpmm), None, [])
-    assert not is_dead(reader(node))
-    assert not surely_dead(reader(node))
-
-
 def test_what_a_node_has_forgotten_is_not_asked_while_all_can_still_land() -> None:
     node = a_node()
     reader(node).view(["one"], last_valid={"one": 1_000})
@@ -216,22 +219,6 @@ def test_what_a_node_has_forgotten_is_not_asked_while_all_can_still_land() -> No
         node = a_node()
         assert reader(node).view(["one"], last_valid=last_valid).history_from == 0
         assert node.count("getFirstAvailableBlock") == 1
-
-
-@pytest.mark.parametrize("height", [942, 0])
-def test_second_witness_that_is_behind_or_silent_leaves_the_matter_open(height: int) -> None:
-    first, second = a_node("first"), a_node("second", height=height)
-    if not height:
-        second.failing = NodeError("gone")
-    assert surely_dead(reader(first, second))
-    assert not surely_dead(reader(first, second, witnesses=2))
-
-
-def test_nodes_none_of_which_answers_say_nothing_of_death() -> None:
-    first, second = a_node("first"), a_node("second")
-    first.failing = second.failing = NodeError("gone")
-    with pytest.raises(NodeError, match="gone"):
-        surely_dead(reader(first, second))
 
 
 def test_landing_that_one_node_alone_shows_is_believed_only_where_one_witness_is_enough() -> None:
@@ -342,3 +329,26 @@ def test_status_and_transaction_that_contradict_each_other_are_not_believed() ->
     node.has_status("one")
     node.transactions["one"] = a_failed_transaction(address_of(IDS.cpmm), "AccountInUse", [])
     assert reader(node).view(["one"]).statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    shows_it = a_node("second")
+    shows_it.transactions["one"] = node.transactions["one"]
+    # Where one is enough, another node's word has to go with the status too.
+    assert reader(node, shows_it).view(["one"]).statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    # Of two, each node's word has to go with its own.
+    alike = a_refused_node("second", "one", shows=())
+    alike.transactions["one"] = node.transactions["one"]
+    chain = reader(node, alike, witnesses=2)
+    assert chain.view(["one"]).statuses["one"].signature_status is SignatureStatus.UNKNOWN
+
+
+def test_error_in_place_of_a_transaction_leaves_its_order_open_and_no_other() -> None:
+    node = a_refused_node("node", "one", "two", shows=("one", "two"))
+
+    def fail(call: RpcCall) -> None:
+        if call.method == "getTransaction" and call.params[0] == "one":
+            raise RpcError(-32005, "Node is behind", None)
+
+    node.on_call = fail
+    view = reader(node).view(["one", "two"])
+    assert view.statuses["one"].signature_status is SignatureStatus.UNKNOWN
+    assert view.statuses["two"].signature_status is SignatureStatus.REFUSED
+    assert view.doubted == {"one"}

@@ -1,6 +1,7 @@
 """Against every swap of our form that the real programs executed: balances, events and amounts."""
 
 import base64
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -84,7 +85,8 @@ def test_fill_of_every_executed_swap_is_what_its_accounts_say(program: SwapProgr
         (leg,) = fill.legs
         assert (leg.input_units, leg.output_units, leg.pool_id) == (*fill[:2], "the pool")
         assert (leg.token_in, leg.token_out) == (("A", "B") if case.request.token_in == 0 else ("B", "A"))
-        assert leg.fee_token in "AB"
+        if program in {SwapProgram.CPMM, SwapProgram.CLMM}:
+            assert leg.fee_token == leg.token_in
     assert len(cases(program)) > 20
 
 
@@ -170,3 +172,108 @@ def test_account_opened_and_closed_in_the_transaction_counts_by_the_transfers_in
     with_fee = (moved[0], transfer(TOKEN_2022, a_key(9), got, case.amounts[1]))
     with pytest.raises(MalformedResultError, match="no balance tells"):
         fill_of(replace(closed, inner={1: (*record.inner[1], *with_fee)}), names(case))
+
+
+def joined(*swaps: tuple[Case, Pubkey, Pubkey]) -> TransactionRecord:
+    """One transaction of several cases' swaps, each with the accounts that it is to take from and pay to."""
+    outer, inner, logs = [BUDGET], {}, [*a_record(swaps[0][0]).logs[:2]]
+    change: Counter[Pubkey] = Counter()
+    for index, (case, given, got) in enumerate(swaps, 1):
+        record, instead = a_record(case), dict(zip(user_accounts(case), (given, got), strict=True))
+        swap = record.outer[1]
+        outer.append(swap._replace(accounts=tuple(instead.get(key, key) for key in swap.accounts)))
+        inner[index] = record.inner[1]
+        logs += [*record.logs[2:], f"Program {address_of(case.program_id)} success"]
+        assert case.amounts is not None
+        change[given] -= case.amounts[0]
+        change[got] += case.amounts[1]
+    before = {key: TokenBalance(a_key(7), 2**60) for key in change}
+    after = {key: TokenBalance(a_key(7), 2**60 + change[key]) for key in change}
+    return TransactionRecord(7, None, 5_000, (), (), before, after, tuple(logs), inner, tuple(outer))
+
+
+FROM, BETWEEN, TO = a_key(21), a_key(22), a_key(23)
+
+
+@pytest.mark.parametrize("program", list(SwapProgram))
+def test_fill_of_several_swaps_is_what_went_in_at_one_end_and_came_out_at_the_other(
+    program: SwapProgram,
+) -> None:
+    one, other = cases(program)[:2]
+    assert one.amounts is not None
+    assert other.amounts is not None
+    hops = fill_of(joined((one, FROM, BETWEEN), (other, BETWEEN, TO)), names(one))
+    assert hops[:2] == (one.amounts[0], other.amounts[1])
+    assert [(leg.input_units, leg.output_units) for leg in hops.legs] == [one.amounts, other.amounts]
+    shares = fill_of(joined((one, FROM, TO), (other, FROM, TO)), names(one))
+    assert shares[:2] == tuple(map(sum, zip(one.amounts, other.amounts, strict=True)))
+    assert shares.legs == hops.legs
+
+
+def test_swaps_that_do_not_lead_from_one_account_to_one_other_are_no_swap_of_ours() -> None:
+    one, other = cases(SwapProgram.CPMM)[:2]
+    for second in ((FROM, a_key(24)), (a_key(24), TO), (TO, FROM)):
+        with pytest.raises(MalformedResultError, match="from one account to one other"):
+            fill_of(joined((one, FROM, TO), (other, *second)), names(one))
+
+
+def test_event_of_another_pool_or_a_call_that_we_never_make_is_not_believed() -> None:
+    one, other = cases(SwapProgram.CPMM)[:2]
+    record, odd = a_record(one), a_record(other)
+    with pytest.raises(MalformedResultError, match="told of 1 swaps of its pool"):
+        fill_of(replace(record, logs=odd.logs, inner=odd.inner), names(one))
+    swap = record.outer[1]
+    with pytest.raises(MalformedResultError, match="something else than a swap"):
+        fill_of(replace(record, outer=(BUDGET, swap._replace(data=swap.data + b"\x00"))), names(one))
+
+
+def test_fee_that_a_mint_takes_of_what_two_dlmm_pools_send_is_shared_out_to_the_unit() -> None:
+    one, other, *_ = (case for case in cases(SwapProgram.DLMM) if case.kind == "normal")
+    assert one.amounts is not None
+    assert other.amounts is not None
+    record = joined((one, FROM, TO), (other, FROM, TO))
+    sent = one.amounts[1] + other.amounts[1]
+    fee = sent // 3
+    after = dict(record.tokens_after)
+    after[TO] = after[TO]._replace(amount=after[TO].amount - fee)
+    fill = fill_of(replace(record, tokens_after=after), names(one))
+    first, second = (leg.output_units for leg in fill.legs)
+    assert fill.output_units == first + second == sent - fee
+    assert first == one.amounts[1] - fee * one.amounts[1] // sent
+
+
+def test_account_that_the_transaction_opened_or_closed_counts_from_nothing_or_to_it() -> None:
+    case = cases(SwapProgram.CPMM)[0]
+    assert case.amounts is not None
+    record, (given, got) = a_record(case), user_accounts(case)
+    before = {given: TokenBalance(a_key(7), case.amounts[0])}
+    after = {got: TokenBalance(a_key(7), case.amounts[1])}
+    assert fill_of(replace(record, tokens_before=before, tokens_after=after), names(case))[:2] == case.amounts
+
+
+def test_account_between_two_hops_that_is_gone_afterwards_counts_by_the_transfers_alone() -> None:
+    one, other = cases(SwapProgram.CPMM)[:2]
+    assert one.amounts is not None
+    assert other.amounts is not None
+    record = joined((one, FROM, BETWEEN), (other, BETWEEN, TO))
+    plain = b"\x03" + one.amounts[1].to_bytes(8, "little")
+    into = InnerInstruction(TOKEN, (a_key(9), BETWEEN, a_key(6)), plain)
+    beside = (
+        InnerInstruction(SYSTEM, (BETWEEN, TO), plain),
+        InnerInstruction(TOKEN, (BETWEEN,), b"\x11"),
+    )
+    out_of = transfer(TOKEN_2022, BETWEEN, a_key(8), other.amounts[0])
+
+    def shown(arriving: InnerInstruction) -> TransactionRecord:
+        inner = {1: (*beside, *record.inner[1], arriving), 2: (*record.inner[2], out_of)}
+        kept = (
+            {key: held[key] for key in (FROM, TO)} for held in (record.tokens_before, record.tokens_after)
+        )
+        before, after = kept
+        return replace(record, tokens_before=before, tokens_after=after, inner=inner)
+
+    assert fill_of(shown(into), names(one))[:2] == (one.amounts[0], other.amounts[1])
+    with pytest.raises(MalformedResultError, match="no balance tells"):
+        fill_of(shown(into._replace(program=TOKEN_2022)), names(one))
+    with pytest.raises(MalformedResultError, match="by its swaps' events"):
+        fill_of(shown(into._replace(program=SYSTEM)), names(one))

@@ -70,6 +70,17 @@ def test_what_lies_between_two_hops_is_given_on_to_the_unit() -> None:
     assert plan.left_between == frozenset()
 
 
+def test_what_lies_between_is_shared_to_the_unit_among_the_pools_that_go_on_with_it() -> None:
+    more = a_book_pool(SwapProgram.CPMM, "more", ("B", "C"), (B, C))
+    book = a_book(ONE, OTHER, NEXT, more)
+    legs = [[("one", AMOUNT), ("other", AMOUNT)], [("next", 2), ("more", 5)]]
+    plan = AmountFixer(book).fix(an_instruction((("A", "B", "C"), legs), threshold=1))
+    between = sum(swap.amount for swap in plan.swaps if swap.tokens[1] == "B")
+    assert [swap.amount for swap in plan.swaps if swap.tokens[0] == "B"] == [
+        between * 2 // 7, between - between * 2 // 7
+    ]  # fmt: skip
+
+
 def test_reserve_between_two_hops_gives_way_to_a_tight_threshold() -> None:
     between = quoted(BOOK, "one", Exact.IN, AMOUNT)[1]
     best = quoted(BOOK, "next", Exact.IN, between)[1]
@@ -94,6 +105,36 @@ def test_order_is_fixed_on_what_the_one_before_it_in_the_batch_leaves() -> None:
     asked = an_instruction((("A", "B"), [[("one", 10**9)]]), threshold=1)
     first, second = fixer.fix(asked), fixer.fix(asked)
     assert second.swaps[0].quoted.amount_out < first.swaps[0].quoted.amount_out
+
+
+def test_order_that_is_refused_or_thinned_takes_nothing_from_the_next_one_of_its_batch() -> None:
+    path = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT // 10)]])
+    asked = an_instruction(path, threshold=1)
+    alone = AmountFixer(BOOK).fix(asked)
+    fixer = AmountFixer(BOOK)
+    with pytest.raises(RefusedError, match="too many legs"):
+        fixer.fitting(asked, lambda _: False)
+    best = sum(swap.quoted.amount_out for swap in alone.swaps)
+    with pytest.raises(RefusedError, match="threshold"):
+        fixer.fitting(an_instruction(path, threshold=2 * best), lambda plan: len(plan.swaps) < 2)
+    assert fixer.fitting(asked, lambda _: True) == alone
+    thinned, whole = AmountFixer(BOOK), AmountFixer(BOOK)
+    (swap,) = thinned.fitting(asked, lambda plan: len(plan.swaps) < 2).swaps
+    whole.fix(an_instruction((("A", "B"), [[("one", swap.amount)]]), threshold=1))
+    assert thinned.fix(asked) == whole.fix(asked)
+
+
+@pytest.mark.parametrize("amount", [2**64, 2**70])
+def test_leg_beyond_what_a_program_can_be_asked_for_is_refused(amount: int) -> None:
+    asked = an_instruction((("A", "B"), [[("one", amount)]]), threshold=1)
+    with pytest.raises(RefusedError, match="cannot be built"):
+        AmountFixer(BOOK).fix(asked)
+
+
+def test_input_too_small_to_be_shared_among_all_legs_is_a_reason_to_plan_again() -> None:
+    asked = an_instruction((("A", "B"), [[("one", AMOUNT), ("other", 10)]]), mode=Exact.OUT, threshold=3)
+    with pytest.raises(RetryableError, match="leaves nothing for a leg"):
+        AmountFixer(BOOK).fix(asked)
 
 
 @pytest.mark.parametrize("error", [RetryableError])

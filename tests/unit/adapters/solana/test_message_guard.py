@@ -22,7 +22,7 @@ from chalicelib.adapters.solana.instructions import (
     writable,
 )
 from chalicelib.adapters.solana.keys import Pubkey
-from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE, assert_time_at_most
+from chalicelib.adapters.solana.lighthouse import assert_time_at_most
 from chalicelib.adapters.solana.message_guard import (
     GuardedSigner,
     SigningRules,
@@ -38,6 +38,7 @@ from chalicelib.adapters.solana.messages import (
 )
 from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.programs import (
+    COMPUTE_BUDGET,
     PROGRAM_IDS,
     SYSTEM,
     TOKEN,
@@ -130,6 +131,15 @@ OWN_A = WALLET.account(A.key, TOKEN)
 APPROVE = Instruction(TOKEN, (writable(OWN_A), readonly(STRANGER), signer(WALLET.owner)), b"\x04" + bytes(8))
 SET_OWNER = Instruction(TOKEN, (writable(OWN_A), signer(WALLET.owner)), b"\x06\x02\x01" + STRANGER)
 ASSIGN = Instruction(SYSTEM, (signer(WALLET.owner, is_writable=True),), (1).to_bytes(4, "little") + STRANGER)
+CREATE = create_token_account(WALLET.owner, WALLET.owner, A.key, TOKEN)
+WRAP = transfer_lamports(WALLET.owner, WALLET.account(WRAPPED_SOL, TOKEN), 1)
+CLOSE = close_token_account(WALLET.account(WRAPPED_SOL, TOKEN), WALLET.owner, WALLET.owner)
+DEADLINE = assert_time_at_most(5)
+
+
+def with_account(one: Instruction, place: int, key: Pubkey) -> Instruction:
+    """The instruction with another account at one place, which neither signs nor is written to."""
+    return one._replace(accounts=(*one.accounts[:place], readonly(key), *one.accounts[place + 1 :]))
 
 
 @pytest.mark.parametrize(
@@ -148,8 +158,21 @@ ASSIGN = Instruction(SYSTEM, (signer(WALLET.owner, is_writable=True),), (1).to_b
         (sync_native(OWN_A), "synchronized"),
         (create_token_account(WALLET.owner, STRANGER, A.key, TOKEN), "another wallet"),
         (create_token_account(WALLET.owner, WALLET.owner, A.key, SYSTEM), "unknown program"),
+        (with_account(CREATE, 0, STRANGER), "another wallet"),
+        (with_account(CREATE, 1, a_key(4)), "not the owner's"),
+        (with_account(CREATE, 4, STRANGER), "unknown program"),
+        (CREATE._replace(data=b"\x02"), "unknown call"),  # RecoverNested
+        (with_account(CREATE, 6, STRANGER), "unknown call"),
+        (WRAP._replace(data=b"\x08" + WRAP.data[1:]), "more than wrapping"),  # Allocate
+        (WRAP._replace(data=WRAP.data + b"\x00"), "more than wrapping"),
+        (with_account(WRAP, 2, STRANGER), "more than wrapping"),
+        (CLOSE._replace(data=APPROVE.data), "moved or given away"),
+        (with_account(CLOSE, 3, STRANGER), "moved or given away"),
+        (Instruction(COMPUTE_BUDGET, (), b"\x01" + bytes(4)), "unknown budget"),
+        (Instruction(COMPUTE_BUDGET, (readonly(OWN_A),), b"\x02" + bytes(4)), "unknown budget"),
         (Instruction(a_key(50), (), b""), "no part in a swap"),
-        (Instruction(LIGHTHOUSE, (signer(WALLET.owner, is_writable=True),), b"\x00"), "only assert"),
+        (DEADLINE._replace(data=b"\x00" + DEADLINE.data[1:]), "only assert"),
+        (with_account(DEADLINE, 0, WALLET.owner), "only assert"),
         (memo("x" * 129, WALLET.owner), "memo"),
         (memo("x", STRANGER), "signs, and pays"),
     ],
@@ -187,6 +210,9 @@ def test_swap_without_a_bound_or_of_another_pool_is_refused() -> None:
     whole = made(WALLET, A, B)
     swap = next(one for one in whole.instructions if one.program == RULES.ids.cpmm)
     refused(WALLET, swap._replace(data=swap.data[:16] + bytes(8)), problem="threshold")
+    refused(WALLET, swap._replace(data=swap.data[:8] + bytes(8) + swap.data[16:]), problem="an amount")
+    refused(WALLET, swap._replace(data=swap.data + b"\x00"), problem="something else than a swap")
+    refused(WALLET, with_account(swap, 0, STRANGER), problem="another wallet pays for")
     known = replace(RULES, pools={swap.accounts[3].key})
     check(compiled(WALLET, whole, BLOCKHASH, BUDGET).raw, WALLET, known)
     refused(WALLET, swap, problem="not one that we trade with", rules=replace(RULES, pools={STRANGER}))
@@ -202,6 +228,8 @@ def test_desk_keeps_nothing_of_what_it_takes_for_an_owner() -> None:
     second = next(one for one in two.instructions if one.program == RULES.ids.damm_v2)
     refused(DELEGATED, second, problem="gives more than it got")
     refused(DELEGATED, second, first, problem="gives more than it got")
+    exact_out = second._replace(data=second.data[:-1] + b"\x02")
+    refused(DELEGATED, first, exact_out, problem="gives an open amount")
     refused(DELEGATED, first, second, first, problem="would stay with the desk")
 
 
@@ -240,7 +268,7 @@ def test_fee_beyond_the_cap_is_refused_in_both_formats() -> None:
 
 def test_assertion_of_a_deadline_is_signed() -> None:
     whole = made(WALLET, A, B).instructions
-    check(v0_message(WALLET.authority, [assert_time_at_most(5), *whole], BLOCKHASH).raw, WALLET, RULES)
+    check(v0_message(WALLET.authority, [DEADLINE, *whole], BLOCKHASH).raw, WALLET, RULES)
 
 
 def test_guard_stands_before_the_key() -> None:

@@ -76,6 +76,7 @@ def test_order_that_the_chain_carried_out_as_told_is_in_order() -> None:
     assert found(order(replace(FIRST, outcome="refused"), SECOND), REFUSED, LANDED) == []
     failed = order(replace(FIRST, outcome="refused"), status=OrderStatus.FAILED)
     assert found(failed, REFUSED) == []
+    assert found(order(FIRST), LANDED, history_from=TIP) == []
 
 
 @pytest.mark.parametrize("status", [LANDED, REFUSED, UNKNOWN])
@@ -107,6 +108,11 @@ def test_what_the_node_cannot_tell_is_unknown_and_neither_clean_nor_broken(
     ]
     dead = order(replace(FIRST, outcome="dead"), status=OrderStatus.FAILED)
     assert found(dead, UNKNOWN, height=height, history_from=history_from) == [(Rule.OUTCOME, True)]
+
+
+def test_confirmed_order_of_which_another_transaction_landed_is_broken() -> None:
+    other = order(FIRST, replace(SECOND, outcome="dead"))
+    assert found(other, LANDED, UNKNOWN) == [(Rule.ONE_LANDED, False)]
 
 
 def test_order_that_ended_without_a_fill_and_landed_is_broken() -> None:
@@ -147,12 +153,50 @@ def test_amounts_that_differ_and_amounts_beyond_the_orders_bounds_are_found(
 
 
 @pytest.mark.parametrize(
+    ("moved", "count"),
+    [
+        ({}, 0),
+        ({"output_units": 147_999_999}, 2),
+        ({"output_units": 148_000_001}, 1),
+        ({"input_units": 990_000_001}, 1),
+        ({"input_units": 1_000_000_001}, 2),
+    ],
+)
+def test_order_of_an_exact_output_gets_it_for_what_its_transaction_allows(
+    moved: dict[str, Any], count: int
+) -> None:
+    bounded = replace(FIRST, threshold_units=1_000_000_000)
+    published = {name: value for name, value in PUBLISHED.items() if name != "unspentInputAmount"}
+    asked = order(bounded, published=published)
+    wanted = replace(asked, swap_mode=SwapMode.EXACT_OUT, amount_units=148_000_000)
+    assert found(wanted, replace(LANDED, **moved)) == [(Rule.AMOUNTS, False)] * count
+
+
+def test_fee_of_nothing_and_one_in_a_token_that_is_not_known_any_more_are_not_compared() -> None:
+    for fee in ({"fee_token": "USDC", "fee_units": 0}, {"fee_token": "gone"}):
+        assert found(order(FIRST), replace(LANDED, legs=(LEG, replace(LEG, **fee)))) == []
+
+
+@pytest.mark.parametrize(
     "payload",
     [b"nonsense", attempt(1, order_id=UUID(int=8)).payload, FIRST.payload[:40] + b"\0" + FIRST.payload[41:]],
     ids=["no transaction", "another order's", "another signature"],
 )
 def test_bytes_that_are_not_this_attempts_are_found(payload: bytes) -> None:
     assert found(order(replace(FIRST, payload=payload)), LANDED) == [(Rule.BYTES, False)]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        attempt(1, order_id=UUID(int=8)),
+        replace(FIRST, attempt=2),
+        replace(FIRST, payload=FIRST.payload.replace(bytes(32), b"\x01" * 32)),
+    ],
+    ids=["another order's", "another attempt's", "changed after it was signed"],
+)
+def test_bytes_under_their_own_signature_that_are_not_this_attempts_are_found(odd: Attempt) -> None:
+    assert found(order(odd), LANDED) == [(Rule.BYTES, False)]
 
 
 def test_wallet_of_an_attempt_is_the_one_that_pays() -> None:

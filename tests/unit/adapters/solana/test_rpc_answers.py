@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from chalicelib.adapters.solana import rpc_answers as answers
+from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.rpc_errors import (
     MalformedResultError,
     NodeError,
@@ -13,6 +14,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     UnreadableAnswerError,
     instruction_fault,
 )
+from tests.unit.adapters.solana.books import a_key
 
 KEY = "So11111111111111111111111111111111111111112"
 
@@ -165,10 +167,47 @@ def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None
         },
         {"logMessages": [1]},
         {"fee": None},
+        {"postTokenBalances": [{**token, "accountIndex": 0, "uiTokenAmount": {"amount": "٥"}}]},
+        {"postTokenBalances": [{**token, "accountIndex": 0, "uiTokenAmount": {"amount": "9" * 5_000}}]},
+        {"preTokenBalances": 5},
+        {"innerInstructions": 5},
+        {"loadedAddresses": 5},
     ]
     for spoiled in spoils:
         with pytest.raises(MalformedResultError):
             answers.transaction({**record, "meta": {**meta, **spoiled}})
+
+
+def test_accounts_that_a_table_brought_come_after_the_messages_own() -> None:
+    writable, readonly = address_of(a_key(2)), address_of(a_key(3))
+    meta = {
+        "fee": 5000, "err": None, "preBalances": [1, 2, 3], "postBalances": [2, 3, 4],
+        "loadedAddresses": {"writable": [writable], "readonly": [readonly]},
+    }  # fmt: skip
+    call = {"programIdIndex": 2, "accounts": [0, 1], "data": ""}
+    message = {"accountKeys": [KEY], "instructions": [call]}
+    record = answers.transaction({"slot": 1, "meta": meta, "transaction": {"message": message}})
+    assert record is not None
+    assert [address_of(key) for key in record.keys] == [KEY, writable, readonly]
+    assert record.outer[0].program == a_key(3)
+    odd = {"message": {**message, "instructions": [{**call, "data": "0"}]}}
+    with pytest.raises(MalformedResultError):
+        answers.transaction({"slot": 1, "meta": meta, "transaction": odd})
+
+
+@pytest.mark.parametrize("result", [None, 5, "x", {}, [5], [{}]])
+def test_list_of_another_shape_is_refused(result: Any) -> None:
+    for read in (answers.signatures_of, answers.prioritization_fees, answers.program_accounts):
+        with pytest.raises(MalformedResultError):
+            read(result)
+
+
+@pytest.mark.parametrize(
+    "result", [{}, {"transaction": {"signatures": []}}, {"transaction": {"signatures": [5]}}]
+)
+def test_transaction_without_a_signature_is_refused(result: Any) -> None:
+    with pytest.raises(MalformedResultError):
+        answers.first_signature(result)
 
 
 @pytest.mark.parametrize(

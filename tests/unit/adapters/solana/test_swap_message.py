@@ -5,11 +5,11 @@ import pytest
 
 from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
-from chalicelib.adapters.solana.holdings import Holdings, funded
-from chalicelib.adapters.solana.instructions import Instruction
+from chalicelib.adapters.solana.holdings import Holdings, SolIn, funded, spent
+from chalicelib.adapters.solana.instructions import Instruction, memo
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
-from chalicelib.adapters.solana.messages import fits
+from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX, fits
 from chalicelib.adapters.solana.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
@@ -26,7 +26,9 @@ from chalicelib.adapters.solana.swap_message import (
     SwapContents,
     compiled,
     contents,
+    has_room,
     mark_of,
+    priority_fee,
     units_after,
 )
 from chalicelib.adapters.solana.tokens import Mint
@@ -114,6 +116,9 @@ def test_priority_fee_never_exceeds_its_cap() -> None:
     budget = Budget(price=10**9, fee_lamports_max=5_000)
     assert budget.price_for(200_000) * 200_000 <= 5_000 * 10**6
     assert Budget(price=7).price_for(200_000) == 7
+    for units in (3, 7, UNITS_MAX):
+        assert priority_fee(units, budget.price_for(units)) <= 5_000
+    assert priority_fee(1, 1) == 1
     assert units_after(100_001) == 115_002
     assert units_after(10**9) == UNITS_MAX
 
@@ -190,6 +195,8 @@ def test_delegate_takes_from_the_owner_and_pays_to_the_owner() -> None:
     keys = [account.key for account in made.instructions[-2].accounts]
     assert keys[2:4] == [DELEGATED.account(A.key, TOKEN), DELEGATED.account(B.key, TOKEN)]
     assert compiled(DELEGATED, made, BLOCKHASH, Budget()).signers == (DELEGATED.authority,)
+    sold = a_plan(a_book_pool(SwapProgram.CPMM, "two", ("A", "SOL"), (A, SOL)))
+    assert (TOKEN, b"\x09") not in shown(built(sold, DELEGATED, held).instructions)
 
 
 @pytest.mark.parametrize(
@@ -223,6 +230,39 @@ def test_delegate_without_leave_is_refused_before_anything_is_signed(
         funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
 
 
+def test_order_counts_on_what_the_one_before_it_leaves() -> None:
+    held = holdings(WALLET, (A, 100), lamports=10**9)
+    left = spent(WALLET, A, 60, held, None, fee_lamports=5_000)
+    assert left.lamports == 10**9 - 5_000
+    assert funded(WALLET, A, "A", 40, left, fee_lamports=5_000) is None
+    with pytest.raises(RefusedError, match="does not hold enough A"):
+        funded(WALLET, A, "A", 41, left, fee_lamports=5_000)
+
+
+def test_sol_that_an_order_wraps_is_gone_for_the_next_one_and_so_is_what_was_wrapped_before() -> None:
+    held = holdings(WALLET, (SOL, 30), lamports=10**9)
+    left = spent(WALLET, SOL, 100, held, SolIn(80), fee_lamports=5_000)
+    assert left.lamports == 10**9 - 80 - 5_000
+    account = left.accounts[WALLET.account(WRAPPED_SOL, TOKEN)]
+    assert account is not None
+    assert account.amount == 10
+
+
+def test_approval_is_used_up_by_what_orders_take() -> None:
+    held = holdings(DELEGATED, (A, 100), delegate=(DELEGATED.authority, 70))
+    left = spent(DELEGATED, A, 60, held, None, fee_lamports=5_000)
+    assert funded(DELEGATED, A, "A", 10, left, fee_lamports=5_000) is None
+    with pytest.raises(RefusedError, match="approved less A"):
+        funded(DELEGATED, A, "A", 11, left, fee_lamports=5_000)
+
+
+def test_frozen_account_gives_nothing() -> None:
+    held = holdings(WALLET, (A, AMOUNT))
+    frozen = {key: account._replace(is_frozen=True) for key, account in held.accounts.items() if account}
+    with pytest.raises(RefusedError, match="frozen"):
+        funded(WALLET, A, "A", AMOUNT, Holdings(held.lamports, frozen), fee_lamports=5_000)
+
+
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:
     plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
     made = contents(
@@ -244,6 +284,29 @@ def test_more_legs_than_a_message_carries_are_refused() -> None:
     many = made._replace(instructions=made.instructions * 20)
     with pytest.raises(RefusedError, match="too many legs"):
         compiled(WALLET, many, BLOCKHASH, Budget())
+
+
+def test_message_with_more_bytes_than_a_transaction_has_is_refused() -> None:
+    pool = a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B))
+    made = built(a_plan(pool), WALLET, holdings(WALLET, (A, AMOUNT)))
+    long = made._replace(instructions=(*made.instructions, memo("x" * V1_WIRE_BYTES_MAX, WALLET.authority)))
+    with pytest.raises(RefusedError, match="too many legs"):
+        compiled(WALLET, long, BLOCKHASH, Budget())
+
+
+@pytest.mark.parametrize(("legs", "fits_in"), [(1, True), (5, True), (50, False)])
+def test_plan_has_room_where_its_message_can_be_compiled(legs: int, fits_in: bool) -> None:
+    plan = a_plan(*(a_book_pool(SwapProgram.CPMM, f"pool {i}", ("A", "B"), (A, B)) for i in range(legs)))
+    assert has_room(plan, WALLET, ("A", "B")) == fits_in
+
+
+def test_compute_units_grow_with_the_swaps_up_to_what_the_chain_allows() -> None:
+    units = []
+    for program, legs in ((SwapProgram.CPMM, 1), (SwapProgram.CPMM, 2), (SwapProgram.DLMM, 3)):
+        plan = a_plan(*(a_book_pool(program, f"pool {i}", ("A", "B"), (A, B)) for i in range(legs)))
+        units.append(built(plan, WALLET, holdings(WALLET, (A, 10 * AMOUNT))).units)
+    # Beside a swap there is an account to open, and the memo.
+    assert units == [60_000 + 2 * 25_000 + 10_000, 2 * 60_000 + 2 * 25_000 + 10_000, UNITS_MAX]
 
 
 def test_orders_with_the_same_terms_and_block_hash_are_different_transactions() -> None:

@@ -89,7 +89,16 @@ def test_signature_for_something_else_says_what_is_wrong(scope: dict[str, str], 
     assert refusal(a_request(**scope)) == ("InvalidSignatureException", text)
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer x"])
+def test_signature_that_is_scoped_to_another_day_than_it_was_made_on_says_so() -> None:
+    request = a_request()
+    day = request.headers["x-amz-date"][:8]
+    moved = {"authorization": request.headers["authorization"].replace(f"/{day}/", "/20200101/")}
+    name, text = refusal(replace(request, headers={**request.headers, **moved})) or ("", "")
+    assert name == "InvalidSignatureException"
+    assert text.startswith("Date in Credential scope does not match")
+
+
+@pytest.mark.parametrize("authorization", ["", "Bearer x", "Bearer x/execute-api/x"])
 def test_request_without_a_signature_lacks_its_token(authorization: str) -> None:
     request = replace(a_request(), headers={"authorization": authorization})
     expected = ("MissingAuthenticationTokenException", "Missing Authentication Token")
@@ -99,7 +108,12 @@ def test_request_without_a_signature_lacks_its_token(authorization: str) -> None
 
 @pytest.mark.parametrize(
     "authorization",
-    ["AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/execute-api/aws4_request"],
+    [
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 Credential=AKID/20260101/us-east-1/execute-api/aws4_request",
+        "AWS4-HMAC-SHA256 Credential=AKID/20260101/execute-api, SignedHeaders=host, Signature=00",
+        "AWS4-HMAC-SHA256 Credential=AKID/20260101/r/s/aws4_request, SignedHeaders=host, Signature=é",
+    ],
 )
 def test_half_a_signature_is_incomplete(authorization: str) -> None:
     request = a_request()
