@@ -1,7 +1,7 @@
 // Keeps the book true: what the account's stream tells, and after a gap what it did not.
 import { Book } from './book.js';
 import { Doubling } from './doubling.js';
-import { ask } from './session.js';
+import { ask, signedOut, token } from './session.js';
 import { linkState, Stream } from './stream.js';
 import { signal } from '@preact/signals';
 import { FINAL } from './words.js';
@@ -186,12 +186,14 @@ const pause = (ms) =>
 
 // A long list is read as fast as the server lets an account read.
 async function patiently(read) {
+  const asking = token.value;
   for (;;) {
     try {
       return await read();
     } catch (error) {
       if (error.status !== 429) throw error;
       await pause(AGAIN_AFTER_MS);
+      if (token.value !== asking) throw signedOut();
     }
   }
 }

@@ -44,6 +44,8 @@ export class ApiError extends Error {
   }
 }
 
+export const signedOut = () => new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
+
 // What a token is made of: anything else the browser would take for no WebSocket subprotocol.
 const TOKEN = /^[\w.-]+$/;
 
@@ -94,6 +96,7 @@ export const account = () => accountOf(token.value);
 export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   const headers = {};
   const mine = token.value;
+  if (!isSignedIn()) throw signedOut();
   if (mine !== null) headers.Authorization = `Bearer ${mine}`;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
@@ -114,7 +117,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
     throw new ApiError(0, { message: 'the server did not answer' });
   }
   // An answer that comes after its account has left is shown to no other, nor does its 401 sign another out.
-  if (token.value !== mine) throw new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
+  if (token.value !== mine) throw signedOut();
   let answer = {};
   try {
     answer = text ? JSON.parse(text) : {};

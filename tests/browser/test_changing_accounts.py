@@ -18,6 +18,10 @@ window.asked = [];
 window.fetch = async (url, options = {}, ...more) => {
     const said = `${options.method ?? 'GET'} ${url}`;
     if (window.answers401) return new Response('{}', { status: 401 });
+    if (window.answers429 && said.includes('/orders?')) {
+        window.refused = (window.refused ?? 0) + 1;
+        return new Response('{}', { status: 429 });
+    }
     window.asked.push([said, options.headers?.Authorization]);
     if (window.holds && said.startsWith(window.holds)) await new Promise((pass) => window.held.push(pass));
     return real(url, options, ...more);
@@ -32,6 +36,7 @@ def change(page: Page, account: str, scope: str | None = None) -> None:
     page.until(LIVE, "live")
 
 
+# All with ``is_refused``: the browser lists a socket that is given up before it is there.
 def test_what_one_account_typed_and_was_told_is_gone_when_another_signs_in(
     chromium: Chromium, secured: Instance
 ) -> None:
@@ -57,7 +62,7 @@ def test_what_one_account_typed_and_was_told_is_gone_when_another_signs_in(
 def test_filters_and_order_in_the_address_go_with_their_account(
     chromium: Chromium, secured: Instance
 ) -> None:
-    with opened(chromium, secured, "#/orders?status=open&q=mine") as page:
+    with opened(chromium, secured, "#/orders?status=open&q=mine", is_refused=True) as page:
         sign_in(page, a_token())
         page.until(LIVE, "live")
         assert page.run("document.querySelector('input[name=q]').value") == "mine"
@@ -67,7 +72,7 @@ def test_filters_and_order_in_the_address_go_with_their_account(
     headers = {"Authorization": f"Bearer {a_token()}"}
     with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
         order_id = submit(rest)
-    with opened(chromium, secured, f"#/order/{order_id}") as page:
+    with opened(chromium, secured, f"#/order/{order_id}", is_refused=True) as page:
         sign_in(page, a_token())
         page.until("document.querySelector('.lanes') !== null", "the order")
         change(page, "bob")
@@ -109,7 +114,7 @@ def test_orders_that_one_account_cancels_are_not_asked_for_in_anothers_name(
     with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
         for _ in range(6):
             submit(rest, side="sell", amount="1", type="limit", limitPrice="100000")
-    with opened(chromium, secured, "#/orders?status=open", before=HELD) as page:
+    with opened(chromium, secured, "#/orders?status=open", before=HELD, is_refused=True) as page:
         sign_in(page, a_token(account="carol"))
         page.until("document.querySelector('.count')?.innerText.startsWith('6 of')", "all that rest")
         page.run("window.holds = 'DELETE'")
@@ -128,7 +133,7 @@ def test_orders_that_one_account_cancels_are_not_asked_for_in_anothers_name(
 def test_rules_that_one_operator_checks_are_not_checked_on_in_anothers_name(
     chromium: Chromium, secured: Instance
 ) -> None:
-    with opened(chromium, secured, "#/audit", before=HELD) as page:
+    with opened(chromium, secured, "#/audit", before=HELD, is_refused=True) as page:
         sign_in(page, a_token(OPERATOR_SCOPE))
         page.run("window.holds = 'POST'")
         page.click("button.main", text="Check all now")
@@ -140,3 +145,16 @@ def test_rules_that_one_operator_checks_are_not_checked_on_in_anothers_name(
         assert page.run("window.asked.filter(([what]) => what.startsWith('POST')).length") == 1
         assert "not checked" not in page.text(".rules")
         assert page.text("button.main") == "Check all now"
+
+
+def test_read_that_waits_for_its_turn_ends_with_its_account(chromium: Chromium, secured: Instance) -> None:
+    with opened(chromium, secured, "#/orders", before=HELD, is_refused=True) as page:
+        page.run("window.answers429 = true")
+        sign_in(page, a_token())
+        page.until("window.refused > 0", "a read that was put off")
+        page.click("header button", text="Sign out")
+        page.run("window.answers429 = false")
+        before = page.run("window.asked.length")
+        page.run("new Promise((pass) => setTimeout(pass, 2500))")  # a read that was put off is asked again
+        assert page.run("window.asked.length") == before
+        assert page.run("document.querySelector('[role=alert]')") is None
