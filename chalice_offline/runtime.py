@@ -100,7 +100,7 @@ class Runtime:
         endpoint = self._services.sqs_endpoint
         self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log, is_there=is_managed)
         if is_managed:
-            self._find_pool = UserPools(endpoint, self._aws).find
+            self._find_pool = UserPools(endpoint, self._aws, log).find
             self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
@@ -223,7 +223,9 @@ class Runtime:
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        for message, facts in differences(project, self._file, is_fed=self._feeds.is_there):
+        # To be asked for pools, an emulator that nothing else needs would be started.
+        find_pool = self._find_pool if self._resources and self._resources.are_made else no_pool
+        async for message, facts in differences(project, self._file, find_pool, is_fed=self._feeds.is_there):
             self._log.event("warning", message, **facts)
         self._project = project
         self._described.set()
