@@ -1,6 +1,6 @@
 """From what a project and its user want to the settings of each part."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -176,12 +176,13 @@ def _concurrency(file: LocalToml, trigger: QueueTrigger) -> int:
     return trigger.maximum_concurrency or file.event_source.concurrency
 
 
-def differences(
-    project: Project, file: LocalToml, *, is_fed: bool
-) -> Iterator[tuple[str, dict[str, object]]]:
+async def differences(
+    project: Project, file: LocalToml, find_pool: FindPool, *, is_fed: bool
+) -> AsyncIterator[tuple[str, dict[str, object]]]:
     """Yield what a project has that is not as on AWS here: messages of the log, and their facts.
 
     Args:
+        find_pool: Which user pools there are by now.
         is_fed: Whether services of the endpoint tell functions what happens.
     """
     silent = list(project.unsupported)
@@ -190,10 +191,12 @@ def differences(
         silent += [f"{each.function_name} ({each.service})" for each in project.streams]
     for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
+    for path, by_method in project.manifest.http_user_pools.items():
+        for method, guard in sorted(by_method.items()):
+            if not any([await find_pool(pool) is not None for pool in guard.pools]):
+                yield _OPEN_IF_NO_POOL, {"route": f"{method} {path}", "user_pools": list(guard.pools)}
     for route in project.open_routes:
-        if "UserPool" in route:
-            yield _OPEN_IF_NO_POOL, {"route": route}
-        elif "IAM" not in route or file.gateway.iam is CallbackSignatures.OPEN:
+        if "UserPool" not in route and ("IAM" not in route or file.gateway.iam is CallbackSignatures.OPEN):
             yield _OPEN, {"route": route}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)

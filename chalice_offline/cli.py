@@ -15,6 +15,7 @@ from chalice_offline.lifecycle import run
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, Look, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
+from chalice_offline.parameters import ENDPOINT_URL, HOST, PYTHON
 from chalice_offline.project.local_toml import LocalTomlError, read_local_toml
 from chalice_offline.scheduling import stay_until_done
 from chalice_offline.sentences import Sentences
@@ -96,13 +97,13 @@ def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Co
 def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
     ports = click.IntRange(0, 65535)
     return [
-        _option(prefix, "--host", default="127.0.0.1", help="Address to listen on."),
+        _option(prefix, "--host", type=HOST, default="127.0.0.1", help="Address to listen on."),
         _option(prefix, "--port", type=ports, default=port, help="0 takes a free one."),
         _option(prefix, "--stage", default=stage, help="Chalice stage in config.json."),
         _option(
             prefix,
             "--python",
-            type=click.Path(exists=True, path_type=Path),
+            type=PYTHON,
             help="Virtual environment of the app's own, with chalice in it.  [default: the runtime's]",
         ),
         _option(prefix, "--queues", type=_FILE, help="Queue template.  [default: as in local.toml]"),
@@ -122,6 +123,7 @@ def _start_options(prefix: str, port: int, stage: str) -> list[_Decorator]:
             None,
             "--aws-endpoint-url",
             variable="AWS_ENDPOINT_URL",
+            type=ENDPOINT_URL,
             help="Use this AWS, such as LocalStack, instead of a managed MiniStack.",
         ),
         _option(

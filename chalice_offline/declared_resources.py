@@ -31,6 +31,11 @@ class DeclaredResources:
         self.answers: Mapping[str, str] = {}
         self.changes = FunctionChanges()
 
+    @property
+    def are_made(self) -> bool:
+        """Whether there are any: then the emulator runs."""
+        return bool(self._template and self._template["Resources"])
+
     async def ensure(self) -> None:
         """Create what is declared, or change what is there; nothing is done if nothing has changed.
 

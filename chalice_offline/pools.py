@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from chalice_offline.gateway.settings import PoolKeys
+from chalice_offline.logs import Log
 
 # A pool's keys stay the same; one may be made while the app runs.
 _KNOWN_S: Final = 300.0
@@ -17,15 +18,21 @@ _UNKNOWN_S: Final = 2.0
 _TIMEOUT_S: Final = 10.0
 # What MiniStack says of a pool where it has no means to sign (the package ``cryptography``).
 _NO_KEY: Final = "ministack-key-1"
+_UNSIGNED: Final = (
+    "tokens are taken unverified, forged ones too, since the emulator cannot sign: "
+    "pip install cryptography beside chalice-offline"
+)
 
 
 class UserPools:
     """Finds pools at the emulator, and remembers them for a while."""
 
-    def __init__(self, endpoint: str, aws: Mapping[str, str]) -> None:
+    def __init__(self, endpoint: str, aws: Mapping[str, str], log: Log) -> None:
         """Take region and credentials as environment variables."""
         self._endpoint = endpoint
         self._aws = aws
+        self._log = log
+        self._unsigned: set[str] = set()
         self._found: dict[str, tuple[float, PoolKeys | None]] = {}
 
     async def find(self, pool_id: str) -> PoolKeys | None:
@@ -35,6 +42,9 @@ class UserPools:
         if now >= good_until:
             keys = await asyncio.to_thread(self._asked, pool_id)
             self._found[pool_id] = now + (_UNKNOWN_S if keys is None else _KNOWN_S), keys
+        if keys is not None and not keys and pool_id not in self._unsigned:
+            self._unsigned.add(pool_id)
+            self._log.event("warning", _UNSIGNED, user_pool=pool_id)
         return keys
 
     def _asked(self, pool_id: str) -> PoolKeys | None:

@@ -18,6 +18,7 @@ from chalice_offline.assembly import (
 from chalice_offline.banner import banner
 from chalice_offline.declared_resources import DeclaredResources
 from chalice_offline.event_source.mapping import EventSourceMapping
+from chalice_offline.event_source.positions import PositionsFile
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
 from chalice_offline.event_source.stream import StreamMapping
 from chalice_offline.event_source.stream_clients import stream_reader
@@ -100,10 +101,11 @@ class Runtime:
         endpoint = self._services.sqs_endpoint
         self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log, is_there=is_managed)
         if is_managed:
-            self._find_pool = UserPools(endpoint, self._aws).find
+            self._find_pool = UserPools(endpoint, self._aws, log).find
             self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
         self._project: Project | None = None
+        self._positions = PositionsFile(state.path / "streams.json", log)
         self._described = asyncio.Event()
         # What reloads that failed were to bring about is still to be done.
         self._must_prepare = self._must_make_queues = False
@@ -203,13 +205,10 @@ class Runtime:
             if self._project is not None:
                 self._queues.name(trigger.queue_name for trigger in self._project.queues)
         if self._queues.specs:
-            await self._make_queues()
+            await self._services.start_sqs()
+            await self._queues.ensure()
         await self._described.wait()
         await self._feed()
-
-    async def _make_queues(self) -> None:
-        await self._services.start_sqs()
-        await self._ensure_queues()
 
     async def _ensure_queues(self) -> None:
         await self._queues.ensure()
@@ -223,7 +222,9 @@ class Runtime:
 
     async def _start_functions(self, preparing: asyncio.Task[None]) -> None:
         project, _ = await asyncio.gather(self._inspect_at_start(preparing), self._forker.start())
-        for message, facts in differences(project, self._file, is_fed=self._feeds.is_there):
+        # To be asked for pools, an emulator that nothing else needs would be started.
+        find_pool = self._find_pool if self._resources and self._resources.are_made else no_pool
+        async for message, facts in differences(project, self._file, find_pool, is_fed=self._feeds.is_there):
             self._log.event("warning", message, **facts)
         self._project = project
         self._described.set()
@@ -289,7 +290,7 @@ class Runtime:
         assert self._project is not None
         if isinstance(trigger, StreamTrigger):
             reader = stream_reader(trigger, self._services.sqs_endpoint, self._aws)
-            return StreamMapping(trigger, reader, functions, self._log)
+            return StreamMapping(trigger, reader, functions, self._log, self._positions.of(trigger))
         app_name = self._project.manifest.app_name
         settings = mapping_settings(self._file, trigger, app_name=app_name, stage=self._options.stage)
         return EventSourceMapping(settings, self._sqs, functions, self._log)
@@ -338,7 +339,8 @@ class Runtime:
             names = {trigger.queue_name for trigger in project.queues}
             self._must_make_queues |= self._queues.name(names)
             if self._must_make_queues:
-                await self._make_queues()
+                await self._services.start_sqs()
+                await self._queues.ensure()
                 self._must_make_queues = False
             await self._feed()
             await self._triggers.use(project)

@@ -17,7 +17,7 @@ _SECRET_BYTES: Final = 32
 # All that an instance writes into its directory, by the first part of its path.
 _NAMES: Final = (
     *("lock", "secrets.json", "status.json", "aws.env", "children.", "ports.json", ".gitignore"),
-    *("logs", "postgres", "ministack", "tmp", "cloud", "companions"),
+    *("streams.json", "logs", "postgres", "ministack", "tmp", "cloud", "companions"),
 )
 
 

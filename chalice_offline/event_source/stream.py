@@ -2,7 +2,7 @@
 
 As Lambda does (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html): shards side by side, one
 batch of a shard at a time, and a batch that failed again and again, ever later, before what comes behind it.
-Where it had got to is known until the runtime stops.
+Where it had got to outlasts the runtime.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from chalice_offline.backoff import Doubling
+from chalice_offline.event_source.positions import Positions
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -54,10 +55,21 @@ class StreamReader(Protocol):
 
 
 class StreamMapping:
-    """Reads while started; ``look`` notes beforehand where the stream ends now."""
+    """Reads while started; ``look`` notes beforehand where the stream ends now.
 
-    def __init__(self, trigger: StreamTrigger, reader: StreamReader, functions: Functions, log: Log) -> None:
+    A shard is read from behind what was dealt with before, and else from where the trigger begins.
+    """
+
+    def __init__(
+        self,
+        trigger: StreamTrigger,
+        reader: StreamReader,
+        functions: Functions,
+        log: Log,
+        positions: Positions,
+    ) -> None:
         self._trigger = trigger
+        self._positions = positions
         self._reader = reader
         self._functions = functions
         self._log = log
@@ -71,7 +83,7 @@ class StreamMapping:
         self._has_looked = False
 
     async def look(self) -> None:
-        """Find the shards; of a trigger that begins at their end, that is where they end now."""
+        """Find the shards; of a trigger that begins at their end, and has none behind it, that is now."""
         try:
             await self._find_shards()
         except Exception as error:  # noqa: BLE001  # whatever the client raises: it is tried again
@@ -113,15 +125,14 @@ class StreamMapping:
             if shard not in self._iterators:
                 # One that came later began with the first record that is not in another.
                 at_end = self._trigger.begins_at_end and not self._has_looked
-                self._iterators[shard] = await asyncio.to_thread(
-                    self._reader.begin, shard, after=None, at_end=at_end
-                )
+                last = self._positions.last(shard)
+                self._iterators[shard] = await self._begin(shard, last, at_end=at_end and last is None)
         self._has_looked = True
         self._answers()
 
     async def _follow(self, shard: str) -> None:
         iterator: str | None = self._iterators[shard]
-        last: str | None = None
+        last = self._positions.last(shard)
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
         while iterator is not None and not self._is_stopping:
             try:
@@ -133,8 +144,9 @@ class StreamMapping:
             self._answers()
             backoff.reset()
             if records:
-                await self._deliver(records)
                 last = records[-1].sequence
+                if await self._is_delivered(records):
+                    self._positions.reached(shard, last)
             else:
                 await self._wait(POLL_S)
             iterator = following
@@ -145,24 +157,24 @@ class StreamMapping:
         try:
             return await asyncio.to_thread(self._reader.read, iterator, count_max)
         except PositionGoneError:
-            again = await self._begin_again(shard, last)
+            again = await self._begin(shard, last, at_end=last is None and self._trigger.begins_at_end)
         return await asyncio.to_thread(self._reader.read, again, count_max)
 
-    async def _begin_again(self, shard: str, last: str | None) -> str:
-        at_end = last is None and self._trigger.begins_at_end
+    async def _begin(self, shard: str, last: str | None, *, at_end: bool) -> str:
         try:
             return await asyncio.to_thread(self._reader.begin, shard, after=last, at_end=at_end)
         except PositionGoneError:
             # Too old, or the stream was made anew: all that is left is behind it.
             return await asyncio.to_thread(self._reader.begin, shard, after=None, at_end=False)
 
-    async def _deliver(self, records: Sequence[Record]) -> None:
+    async def _is_delivered(self, records: Sequence[Record]) -> bool:
+        """Return True once a function has dealt with the records, False if the mapping stops before that."""
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
         event = {"Records": [record.event for record in records]}
         while not self._is_stopping:
             match await self._functions.invoke(self._trigger.function_name, event):
                 case Returned():
-                    return
+                    return True
                 case Raised(error_type, error_message):
                     problem = f"{error_type}: {error_message}"
                 case TimedOut(after_s):
@@ -170,6 +182,7 @@ class StreamMapping:
             facts = {"function": self._trigger.function_name, "messages": len(records), "reason": problem}
             self._log.event("warning", "batch failed", **facts)
             await self._wait(backoff.take(), heeds_hints=False)
+        return False
 
     async def _wait(self, most_s: float, *, heeds_hints: bool = True) -> None:
         """Wait, until the mapping stops at the latest."""

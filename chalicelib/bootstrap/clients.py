@@ -38,14 +38,21 @@ class Clients:
 
     @cached_property
     def engine(self) -> "Engine":
+        from chalicelib.adapters.postgres.revision import refuse_older
+        from chalicelib.migrations import revisions
+
+        engine = self._engine_of_any_database()
+        refuse_older(engine, revisions())
+        return engine
+
+    def _engine_of_any_database(self) -> "Engine":
         from chalicelib.adapters.postgres.engine import make_engine
 
-        if self._settings.database_url or not self._settings.database_secret:
-            return make_engine(self._settings.database_url)
+        settings = self._settings
+        if settings.database_url or not settings.database_secret:
+            return make_engine(settings.database_url)
         from chalicelib.adapters.aws.secrets import login_url
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
-
-        settings = self._settings
 
         def read_url(*, is_fresh: bool) -> str:
             login = self._secrets.text(settings.database_secret, is_fresh=is_fresh)
@@ -54,11 +61,14 @@ class Clients:
         return make_rotating_engine(read_url)
 
     def check_database(self) -> None:
-        """Raise ``RetryableError`` if the database does not answer, or takes no writes."""
+        """Raise ``RetryableError`` if the database does not answer, lacks a migration, or takes no writes."""
         from chalicelib.adapters.postgres.readiness import check_takes_writes
+        from chalicelib.adapters.postgres.revision import check_revision
+        from chalicelib.migrations import revisions
 
         # Half of a function's time at most: the queue is to be asked as well.
         with time_left.at_most(CHECK_TIME_LIMIT_S):
+            check_revision(self.engine, revisions())
             check_takes_writes(self.engine)
 
     def endpoint(self, url: str, service: str, *, region: str = "") -> "AwsEndpoint":

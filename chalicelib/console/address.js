@@ -1,5 +1,6 @@
 // The page's state is in its address: #/orders?status=open&pair=SOL/USDC
 import { signal } from '@preact/signals';
+import { onLeaving } from './session.js';
 
 export const address = signal(read());
 addEventListener('hashchange', () => {
@@ -19,6 +20,13 @@ function decoded(text) {
     return text;
   }
 }
+
+// Filters, and which order is looked at, are the account's that chose them.
+onLeaving(() => {
+  const { page } = address.value;
+  history.replaceState(null, '', `#/${page === 'order' ? 'orders' : encodeURIComponent(page)}`);
+  address.value = read();
+});
 
 export function go(path) {
   location.hash = `#/${path}`;

@@ -11,13 +11,18 @@ export const inWords = (error) =>
     ? 'This server cannot do that yet.'
     : `${error.message}${error.isUnknown ? ' Whether it was done is not known: look at the order.' : ''}`;
 
+// Tells of what failed; to an account of its own requests alone.
+export function noteFault(error, about = '') {
+  if (!error.isOfAnother) note(about + inWords(error), 'bad');
+}
+
 export async function cancel(row) {
   try {
     const order = await ask(`/orders/${row.orderId}`, { method: 'DELETE' });
     book.applyOrder(order);
     note(`${shortId(row.orderId)} is canceled`, 'good');
   } catch (error) {
-    note(`${shortId(row.orderId)}: ${inWords(error)}`, 'bad');
+    noteFault(error, `${shortId(row.orderId)}: `);
   }
 }
 
@@ -43,7 +48,7 @@ export async function cancelAll(rows, filters) {
   try {
     note(isAll ? await cancelByFilters(filters) : await cancelEach(open), 'good');
   } catch (error) {
-    note(inWords(error), 'bad');
+    noteFault(error);
   }
 }
 
@@ -73,7 +78,8 @@ async function cancelEach(rows) {
       try {
         book.applyOrder(await ask(`/orders/${row.orderId}`, { method: 'DELETE' }));
         done += 1;
-      } catch {
+      } catch (error) {
+        if (error.isOfAnother) throw error; // the rest is not to be asked for in another's name
         refused += 1;
       }
     }
@@ -99,7 +105,7 @@ export async function amend(row) {
     book.applyOrder(await ask(`/orders/${row.orderId}`, { method: 'PATCH', body }));
     note(`${shortId(row.orderId)} is amended`, 'good');
   } catch (error) {
-    note(`${shortId(row.orderId)}: ${inWords(error)}`, 'bad');
+    noteFault(error, `${shortId(row.orderId)}: `);
   }
 }
 

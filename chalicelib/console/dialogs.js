@@ -2,11 +2,17 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { html } from './html.js';
+import { onLeaving, token } from './session.js';
 
 const open = signal(null);
 export const notes = signal([]);
 const NOTE_MS = 6_000;
 let lastNote = 0;
+// An answer would be that of an account which is gone.
+token.subscribe(() => open.peek()?.close());
+onLeaving(() => {
+  notes.value = [];
+});
 
 // Shows a dialog; `body` gets `close`, and its result resolves the promise (undefined: left).
 export function dialog(title, body) {

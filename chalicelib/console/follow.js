@@ -1,7 +1,7 @@
 // Keeps the book true: what the account's stream tells, and after a gap what it did not.
 import { Book } from './book.js';
 import { Doubling } from './doubling.js';
-import { ask } from './session.js';
+import { ask, signedOut, token } from './session.js';
 import { linkState, Stream } from './stream.js';
 import { signal } from '@preact/signals';
 import { FINAL } from './words.js';
@@ -45,8 +45,8 @@ export function stop() {
   stream.stop();
   book.clear();
   problem.value = '';
-  heardMs = gapFromMs = null;
-  isRead.value = false;
+  heardMs = gapFromMs = olderCursor = null;
+  isRead.value = hasOlder.value = isCatchingUp.value = false;
 }
 
 // Calls `see` with every order event from now on; returns what ends that.
@@ -141,7 +141,7 @@ async function readNewest(mine, sinceMs) {
     const isOver = oldest < oldestMs || (newest < sinceMs && book.rows.size === known);
     if (sinceMs !== null && isOver) break;
   }
-  if (sinceMs === null) {
+  if (sinceMs === null && mine === epoch) {
     olderCursor = cursor;
     hasOlder.value = cursor !== null;
   }
@@ -165,7 +165,9 @@ async function readPage(cursor, mine, filter = '') {
 
 export async function readOlder() {
   if (olderCursor === null) return;
-  const read = await readPage(olderCursor, epoch);
+  const mine = epoch;
+  const read = await readPage(olderCursor, mine);
+  if (mine !== epoch) return;
   olderCursor = read.nextCursor;
   hasOlder.value = olderCursor !== null;
 }
@@ -184,12 +186,14 @@ const pause = (ms) =>
 
 // A long list is read as fast as the server lets an account read.
 async function patiently(read) {
+  const asking = token.value;
   for (;;) {
     try {
       return await read();
     } catch (error) {
       if (error.status !== 429) throw error;
       await pause(AGAIN_AFTER_MS);
+      if (token.value !== asking) throw signedOut();
     }
   }
 }
@@ -227,10 +231,12 @@ async function learnTerms() {
     if (problem.value.startsWith(UNKNOWN_TERMS)) problem.value = '';
     termsPauses.reset();
   } catch (error) {
-    if (error.isOfAnother) return;
-    problem.value = `${UNKNOWN_TERMS}${error.message}`;
     isLeft = true;
-    await pause(termsPauses.next());
+    // Who came then has terms to learn as well, and at once.
+    if (!error.isOfAnother) {
+      problem.value = `${UNKNOWN_TERMS}${error.message}`;
+      await pause(termsPauses.next());
+    }
   } finally {
     isAskingTerms = false;
   }

@@ -13,6 +13,7 @@ const problems = signal(new Map()); // ruleId → why it could not be checked
 const failed = signal(null);
 token.subscribe(() => {
   rules.value = failed.value = null;
+  running.value = new Set();
   problems.value = new Map();
 });
 
@@ -24,7 +25,7 @@ export function Audit() {
         failed.value = null;
       },
       (error) => {
-        failed.value = error;
+        if (!error.isOfAnother) failed.value = error;
       },
     );
   }, []);
@@ -91,6 +92,7 @@ function Rule({ rule }) {
   </li>`;
 }
 
+// Returns whether the account is still there that asked.
 async function run({ ruleId }) {
   running.value = new Set([...running.value, ruleId]);
   const found = new Map(problems.value);
@@ -99,13 +101,15 @@ async function run({ ruleId }) {
     const result = await ask(`/operator/audit/${ruleId}`, { method: 'POST' });
     rules.value = rules.value.map((rule) => (rule.ruleId === ruleId ? result : rule));
   } catch (error) {
+    if (error.isOfAnother) return false;
     found.set(ruleId, inWords(error));
   }
   problems.value = found;
   running.value = new Set([...running.value].filter((each) => each !== ruleId));
+  return true;
 }
 
 // One after the other: an audit is not to take the database from those who trade.
 async function runAll() {
-  for (const rule of rules.value) await run(rule);
+  for (const rule of rules.value) if (!(await run(rule))) return;
 }

@@ -1,7 +1,7 @@
 // Health: how long orders take now, what waits, and what died.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { inWords } from './commands.js';
+import { inWords, noteFault } from './commands.js';
 import { confirmed, dialog, note } from './dialogs.js';
 import { html } from './html.js';
 import { marks, marketsProblem, seenMs } from './markets.js';
@@ -216,7 +216,7 @@ async function more(cursor) {
       nextCursor: cursor || !others.length ? page.nextCursor : before.nextCursor,
     };
   } catch (error) {
-    failed.value = error;
+    if (!error.isOfAnother) failed.value = error;
   }
 }
 
@@ -256,7 +256,7 @@ async function sendAgain(letter) {
     });
     note(`${shortId(orderId)} is in the queue again`, 'good');
   } catch (error) {
-    note(inWords(error), 'bad');
+    noteFault(error);
   }
 }
 

@@ -1,6 +1,6 @@
 // Orders: the blotter, live.
 import { address, go, setQuery } from './address.js';
-import { amend, cancel, cancelAll } from './commands.js';
+import { amend, cancel, cancelAll, noteFault } from './commands.js';
 import { book, hasOlder, isCatchingUp, isRead, readOlder } from './follow.js';
 import { html } from './html.js';
 import { marks, marketsProblem } from './markets.js';
@@ -153,7 +153,9 @@ export function Orders() {
       <span class="count" role="status"
         >${rows.length} of ${book.ordered.length}${isCatchingUp.value ? ', catching up' : ''}</span
       >
-      <button type="button" disabled=${!hasOlder.value} onClick=${readOlder}>Older</button>
+      <button type="button" disabled=${!hasOlder.value} onClick=${() => readOlder().catch(noteFault)}>
+        Older
+      </button>
       <button type="button" class="danger" onClick=${() => cancelAll(rows, Object.fromEntries(query))}>
         Cancel all…
       </button>

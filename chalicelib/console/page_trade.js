@@ -10,8 +10,9 @@ import { book } from './follow.js';
 import { html } from './html.js';
 import { history, marks, marketsProblem, seen, seenMs } from './markets.js';
 import { EMPTY, has, KINDS, limitLabel, MEANS, orderOf, sentence } from './order_form.js';
+import { Preview } from './order_preview.js';
 import { Table } from './page_order.js';
-import { account, ask } from './session.js';
+import { account, ask, onLeaving } from './session.js';
 import { learnTokens, tokens } from './tokens.js';
 import { setUnknown, unknownOf } from './unknown_orders.js';
 import { age, boundWords, bps, FINAL, now, pairOf, placeOnAxis } from './words.js';
@@ -20,6 +21,11 @@ const form = signal({ ...EMPTY });
 const depth = signal(null); // { rows, problem }
 const errors = signal([]);
 const isBusy = signal(false);
+onLeaving(() => {
+  form.value = { ...EMPTY };
+  depth.value = null;
+  errors.value = [];
+});
 
 const SIZES = [
   [1, 10],
@@ -317,39 +323,8 @@ function OrderForm() {
 }
 
 function refused(error) {
+  if (error.isOfAnother) return;
   errors.value = error.details.length ? error.details : [{ field: '', problem: inWords(error) }];
-}
-
-const TONES = { passed: 'good', failed: 'bad', waiting: 'rest', unknown: 'busy' };
-
-function Preview({ asked, shown, close }) {
-  const isRefused = shown.verdict === 'refused';
-  return html`<p>${sentence(asked, shown.quote)}</p>
-    <p>${shown.summary}</p>
-    <details>
-      <summary>What was looked at</summary>
-      <ul class="checks">
-        ${shown.checks.map(
-          (each) =>
-            html`<li key=${each.check}>
-              <strong class=${TONES[each.result] ?? ''}>${each.check}</strong> ${each.message}
-            </li>`,
-        )}
-      </ul>
-    </details>
-    ${
-      shown.orderId &&
-      html`<p>
-        It is an order already:${' '}
-        <a href=${`#/order/${shown.orderId}`} onClick=${() => close()}>${shown.orderId}</a>
-      </p>`
-    }
-    <p class="buttons">
-      <button type="button" autofocus=${isRefused} onClick=${() => close()}>Leave it</button>
-      <button type="button" class="main" autofocus=${!isRefused} onClick=${() => close(true)}>
-        ${isRefused ? 'Send all the same' : 'Send'}
-      </button>
-    </p>`;
 }
 
 async function preview() {

@@ -44,35 +44,59 @@ export class ApiError extends Error {
   }
 }
 
+export const signedOut = () => new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
+
 // What a token is made of: anything else the browser would take for no WebSocket subprotocol.
 const TOKEN = /^[\w.-]+$/;
+
+// What modules keep of an account, such as a form that it has begun, is forgotten by what they give here.
+const keepers = [];
+let keptOf = null; // the account
+export const onLeaving = (forget) => keepers.push(forget);
+
+function leave() {
+  keptOf = null;
+  keepers.forEach((forget) => forget());
+}
 
 export function signIn(text) {
   const given = text.trim().replace(/^Bearer\s+/i, '');
   if (TOKEN.test(given)) {
+    if (keptOf !== null && keptOf !== accountOf(given)) leave();
+    keptOf = accountOf(given);
     refusedToken.value = '';
     token.value = given;
   } else refusedToken.value = 'This is no token: letters, digits, dots and dashes, without spaces.';
 }
 
-export function signOut(reason = '') {
-  refusedToken.value = reason;
+export function signOut() {
+  refusedToken.value = '';
+  token.value = null;
+  leave();
+}
+
+// Who comes back with another token finds the page as it was.
+function expire() {
+  refusedToken.value = 'The token was refused: it is wrong or has expired.';
   token.value = null;
 }
 
 // Whose token it is, by its own words; of one that says nothing, the token itself.
-export function account() {
+function accountOf(given) {
   try {
-    const [, claims] = token.value.split('.');
+    const [, claims] = given.split('.');
     return JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub;
   } catch {
-    return token.value;
+    return given;
   }
 }
+
+export const account = () => accountOf(token.value);
 
 export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   const headers = {};
   const mine = token.value;
+  if (!isSignedIn()) throw signedOut();
   if (mine !== null) headers.Authorization = `Bearer ${mine}`;
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
@@ -93,7 +117,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
     throw new ApiError(0, { message: 'the server did not answer' });
   }
   // An answer that comes after its account has left is shown to no other, nor does its 401 sign another out.
-  if (token.value !== mine) throw new ApiError(0, { code: SIGNED_OUT, message: 'signed out meanwhile' });
+  if (token.value !== mine) throw signedOut();
   let answer = {};
   try {
     answer = text ? JSON.parse(text) : {};
@@ -103,6 +127,6 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
     });
   }
   if (response.ok) return answer;
-  if (response.status === 401 && asksForToken) signOut('The token was refused: it is wrong or has expired.');
+  if (response.status === 401 && asksForToken) expire();
   throw new ApiError(response.status, answer);
 }

@@ -1,7 +1,6 @@
 // The tokens that orders may name, asked for until they are known.
 import { signal } from '@preact/signals';
-import { inWords } from './commands.js';
-import { note } from './dialogs.js';
+import { noteFault } from './commands.js';
 import { Doubling } from './doubling.js';
 import { ask } from './session.js';
 
@@ -20,7 +19,7 @@ export function learnTokens() {
     try {
       tokens.value = (await ask('/venues')).tokens;
     } catch (error) {
-      if (!isTold) note(inWords(error), 'bad');
+      if (!isTold) noteFault(error);
       isTold = true;
       // An idle stage's first request may outlast its function; without the tokens the form has one pair.
       if (error.mayPass && isWanted) timer = setTimeout(read, pauses.next());

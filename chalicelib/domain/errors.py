@@ -13,6 +13,7 @@
       LimitExceededError              429: a written limit is reached; slow down, and ask again
       RetryableError                  503, or the message comes back later; nothing was done, except after
         VenueUnavailableError         503: a venue did not answer, or not in time
+        MigrationsMissingError        503: the database is older than the code
         UnansweredError               which may be repeated where that is harmless, and refuses no client
       UnknownOutcomeError             503: perhaps done; ask for the order, or repeat its clientOrderId
       InvalidTransitionError          500: a duplicate or out-of-order transition; never fail the order for it
@@ -150,6 +151,15 @@ class RetryableError(ExecutionError):
 
 class VenueUnavailableError(RetryableError):
     """A venue did not answer, or not in time."""
+
+
+class MigrationsMissingError(RetryableError):
+    """The database is older than the code, which asks nothing of it before it has these migrations."""
+
+    def __init__(self, missing: tuple[str, ...]) -> None:
+        self.missing = missing
+        span = missing[0] if len(missing) == 1 else f"{missing[0]} to {missing[-1]}"
+        super().__init__(f"the database lacks migration{'s' if len(missing) > 1 else ''} {span}")
 
 
 class UnansweredError(RetryableError):

@@ -10,7 +10,12 @@ from pydantic import Field
 
 from chalicelib.bootstrap import services
 from chalicelib.config import ChainName
-from chalicelib.domain.errors import FieldError, RetryableError, UnknownOutcomeError
+from chalicelib.domain.errors import (
+    FieldError,
+    MigrationsMissingError,
+    RetryableError,
+    UnknownOutcomeError,
+)
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
@@ -187,11 +192,18 @@ def ready() -> Response:
     use = services()
     shown: JsonObject = {}
 
+    def check_database() -> None:
+        try:
+            use.check_database()
+        except MigrationsMissingError as error:
+            shown["missingMigrations"] = list(error.missing)
+            raise
+
     def check_chain() -> None:
         if (health := use.check_chain()) is not None:
             shown.update(chain_health_view(health))
 
-    named = {"database": use.check_database, "queue": use.check_queue}
+    named = {"database": check_database, "queue": use.check_queue}
     if use.settings.chain is ChainName.SOLANA:  # the simulated one is in the database
         named["chain"] = check_chain
     checks = {name: _checked(name, check) for name, check in named.items()}

@@ -12,9 +12,17 @@ _IS_VERSIONED: Final = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _VERSION: Final = text("SELECT version_num FROM alembic_version")
 
 
+def revisions() -> tuple[str, ...]:
+    """Return the revisions that the migrations lead to, the newest one last: their files begin with theirs.
+
+    They are in the order of their texts, as ``down_revision`` has them.
+    """
+    return tuple(sorted(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py")))
+
+
 def newest_revision() -> str:
-    """Return the revision that the last migration leads to: their files begin with theirs."""
-    return max(path.name.partition("_")[0] for path in (_HERE / "versions").glob("[0-9]*.py"))
+    """Return the revision that the last migration leads to."""
+    return revisions()[-1]
 
 
 def upgrade(engine: Engine) -> str:

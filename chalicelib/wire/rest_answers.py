@@ -105,6 +105,10 @@ class Readiness(Answer):
         Literal["ok", "missing", "unknown"],
         Field(description="Missing: nothing shows a mark that triggers wait for, so none of them fires."),
     ]
+    missing_migrations: Annotated[
+        list[str] | None,
+        Field(description="Of a database that is older than the engine: what it lacks. Nothing is executed."),
+    ] = None
     chain: Annotated[
         Literal["ok", "unavailable"] | None,
         Field(description="On Solana, with what follows: as of the last read of the pools."),

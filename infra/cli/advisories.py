@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 from rich.console import Console
 
+from infra.cli.parameters import ServiceUrl
 from infra.cli.session import CliSession
 
 OSV_URL: Final = "https://api.osv.dev/v1/query"
@@ -34,7 +35,13 @@ class Finding:
 
 
 @click.command()
-@click.option("--service", default=OSV_URL, show_default=True, help="A service that speaks OSV's query API.")
+@click.option(
+    "--service",
+    type=ServiceUrl(("http", "https")),
+    default=OSV_URL,
+    show_default=True,
+    help="A service that speaks OSV's query API.",
+)
 @click.option("--file", "path", type=click.Path(exists=True, path_type=Path), default=_PINS, help="The pins.")
 @click.option("--strict", "is_strict", is_flag=True, help="Fail if there is no service to ask.")
 @click.pass_obj

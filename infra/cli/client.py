@@ -8,19 +8,22 @@ from urllib.parse import urlencode
 import click
 import httpx
 
-from infra.cli.parameters import EngineUrl
+from infra.cli.parameters import BEARER, ServiceUrl
 from infra.cli.session import CliSession, status_file
 
 TIME_LIMIT_S: Final = 30.0
 _TOKEN: Final = click.option(
-    "--token", envvar="ORDERFLOW_TOKEN", help="A bearer token; none is needed with AUTH_MODE=none."
+    "--token",
+    type=BEARER,
+    envvar="ORDERFLOW_TOKEN",
+    help="A bearer token; none is needed with AUTH_MODE=none.",
 )
 
 
 def as_a_client(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the options of a command that talks to one of the APIs."""
     default = "Default: that of the runtime that is running."
-    url = click.option("--url", type=EngineUrl(), help=f"Of the {name} API. {default}")
+    url = click.option("--url", type=ServiceUrl(), help=f"Of the {name} API. {default}")
     return lambda command: url(_TOKEN(command))
 
 
@@ -28,19 +31,21 @@ def by_the_library(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command that speaks through the client library its options: two addresses and a token."""
     url = click.option(
         "--url",
-        type=EngineUrl(),
+        type=ServiceUrl(),
         envvar="ORDERFLOW_URL",
         show_envvar=True,
         help="Default: the runtime that is running.",
     )
     rest_url = click.option(
         "--rest-url",
-        type=EngineUrl(),
+        type=ServiceUrl(),
         envvar="ORDERFLOW_REST_URL",
         show_envvar=True,
         help="If not beside --url.",
     )
-    token = click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed.")
+    token = click.option(
+        "--token", type=BEARER, envvar="ORDERFLOW_TOKEN", show_envvar=True, help="Better set than typed."
+    )
     return url(rest_url(token(command)))
 
 

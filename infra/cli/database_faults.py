@@ -1,4 +1,4 @@
-"""Tells in one sentence that the database does not answer, whatever command has asked it."""
+"""Tells in one sentence that the database does not answer, or is older than the command that asks it."""
 
 from typing import Any, Final
 
@@ -6,6 +6,10 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.error_translation import is_passing
+from chalicelib.adapters.postgres.revision import check_revision
+from chalicelib.domain.errors import MigrationsMissingError, RetryableError
+from chalicelib.migrations import revisions
+from infra.cli.session import CliSession
 
 NOT_ANSWERED: Final = 4
 """The exit status, apart from those by which a command says what it has found."""
@@ -18,15 +22,31 @@ class DatabaseFaultError(click.ClickException):
 
 
 class DatabaseCommands(click.Group):
-    """Commands of which any may ask the database. What is no passing fault of it is a defect, and escapes."""
+    """Commands of which any may ask the database.
+
+    What a database refuses that answers, and has every migration, is a defect, and escapes.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except RetryableError as error:
+            raise DatabaseFaultError(error.message) from error
         except DBAPIError as error:
-            if not is_passing(error):
-                raise
-            raise DatabaseFaultError(f"the database does not answer: {_said(error)}") from error
+            if is_passing(error):
+                raise DatabaseFaultError(f"the database does not answer: {_said(error)}") from error
+            if isinstance(ctx.obj, CliSession):
+                _check_revision(ctx.obj)
+            raise
+
+
+def _check_revision(session: CliSession) -> None:
+    """Raise ``DatabaseFaultError`` if the session's database lacks a migration."""
+    try:
+        check_revision(session.engine, revisions())
+    except MigrationsMissingError as error:
+        remedy = "which make run and make deploy apply, or python -m chalicelib.prepare"
+        raise DatabaseFaultError(f"{error.message}, {remedy}") from error
 
 
 def _said(error: DBAPIError) -> str:

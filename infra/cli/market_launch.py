@@ -12,12 +12,14 @@ from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.tokens import Token, Tokens, new_token
-from infra.cli.parameters import PositiveDecimal, wrong
+from infra.cli.parameters import NAME, PositiveDecimal, wrong
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession
 
 _HEIGHT_MAX: Final = 10**10
 """A hundred years of blocks: times beyond that are none."""
+
+_PERIOD_S_MAX: Final = 86_400
 
 
 @click.command("launch")
@@ -35,7 +37,9 @@ _HEIGHT_MAX: Final = 10**10
     show_default=True,
     help="In the end, with a fee that falls.",
 )
-@click.option("--fee-from-bps", type=click.IntRange(1), help="What the fee begins with (damm_v2).")
+@click.option(
+    "--fee-from-bps", type=click.IntRange(1, BPS_PER_UNIT // 2), help="What the fee begins with (damm_v2)."
+)
 @click.option(
     "--fee-periods",
     type=click.IntRange(1, 65_535),
@@ -44,7 +48,12 @@ _HEIGHT_MAX: Final = 10**10
     help="In how many steps it falls.",
 )
 @click.option(
-    "--period", "period_s", type=click.IntRange(1), default=6, show_default=True, help="Seconds of a step."
+    "--period",
+    "period_s",
+    type=click.IntRange(1, _PERIOD_S_MAX),
+    default=6,
+    show_default=True,
+    help="Seconds of a step.",
 )
 @click.option(
     "--fee-mode",
@@ -63,7 +72,7 @@ _HEIGHT_MAX: Final = 10**10
     help="A block takes 0.4 s.",
 )
 @click.option("--decimals", type=click.IntRange(0, 18), help="Of a TOKEN that is not listed.")
-@click.option("--id", "pool_id", help="Default: made of what it is, and when it opens.")
+@click.option("--id", "pool_id", type=NAME, help="Default: made of what it is, and when it opens.")
 @click.pass_obj
 def launch_command(
     session: CliSession,

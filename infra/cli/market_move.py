@@ -14,6 +14,7 @@ from infra.cli.market_maker import MarketMaker, ratio
 from infra.cli.parameters import FiniteRange, wrong
 from infra.cli.price_moves import (
     INTERVAL_S_MAX,
+    MOVE_BPS,
     STEPS_MAX,
     VOLATILITY_BPS_MAX,
     Factors,
@@ -26,6 +27,7 @@ from infra.cli.price_moves import (
 from infra.cli.resting_orders import look_at_resting_orders
 from infra.cli.session import CliSession, is_given
 
+_BPS: Final = click.IntRange(MOVE_BPS[0], MOVE_BPS[-1])
 _Start = Mapping[str, tuple[tuple[str, str], Fraction]]
 
 
@@ -34,8 +36,8 @@ _Start = Mapping[str, tuple[tuple[str, str], Fraction]]
 @click.option(
     "--path", "prices", help="Prices to go through, such as 150,145.5,139: quote per base. Of a pair alone."
 )
-@click.option("--drift", "drift_bps", type=int, help="Go so far, in basis points, over --steps.")
-@click.option("--spike", "spike_bps", type=int, help="Go so far at once, stay for --steps, and come back.")
+@click.option("--drift", "drift_bps", type=_BPS, help="Go so far, in basis points, over --steps.")
+@click.option("--spike", "spike_bps", type=_BPS, help="Go so far at once, stay for --steps, and come back.")
 @click.option(
     "--walk",
     "volatility_bps",

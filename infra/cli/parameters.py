@@ -5,7 +5,8 @@ for what was typed well and cannot be done.
 """
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,9 +17,10 @@ from chalicelib.adapters.solana.keys import pubkey
 from chalicelib.domain.errors import FieldError, InvalidRequestError
 from chalicelib.domain.principals import is_account_id
 from chalicelib.domain.tokens import Token
+from chalicelib.wire.fields import TEXT_LENGTH_MAX
 
 _EXPONENT_MAX: Final = 18
-_SCHEMES: Final = frozenset({"http", "https", "ws", "wss"})
+_SCHEMES: Final = ("http", "https", "ws", "wss")
 
 
 def wrong(option: str, problem: object) -> click.BadParameter:
@@ -83,21 +85,72 @@ class Address(click.ParamType[str]):
         return str(value)
 
 
-class EngineUrl(click.ParamType[str]):
-    """Where the engine is."""
+class ServiceUrl(click.ParamType[str]):
+    """Where the engine is, or another service."""
 
     name = "url"
+
+    def __init__(self, schemes: Sequence[str] = _SCHEMES) -> None:
+        self._schemes = schemes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the URL."""
         try:
             parts = urlsplit(value)
-            is_one = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+            is_one = parts.scheme in self._schemes and is_host(parts.hostname) and parts.port != 0
         except ValueError:
             is_one = False
         if not is_one:
-            self.fail("must be a http, https, ws or wss URL, such as http://127.0.0.1:3000", param, ctx)
+            *others, last = self._schemes
+            said = f"must be a {', '.join(others)} or {last} URL, such as http://127.0.0.1:3000"
+            self.fail(said, param, ctx)
         return str(value)
+
+
+def is_host(name: str | None) -> bool:
+    """Return whether a name can be looked up: its parts may have 63 characters each (RFC 1035, 2.3.4)."""
+    try:
+        return bool(name and name.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+class Matching(click.ParamType[str]):
+    """Text of a kind that a pattern describes to the command, and ``rule`` to its user."""
+
+    name = "text"
+
+    def __init__(self, pattern: str, rule: str) -> None:
+        self._pattern = re.compile(pattern)
+        self._rule = rule
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        if not self._pattern.fullmatch(value):
+            self.fail(f"must be {self._rule}", param, ctx)
+        return str(value)
+
+
+class PrintableText(click.ParamType[str]):
+    """Text of one line."""
+
+    name = "text"
+
+    def __init__(self, length_max: int = TEXT_LENGTH_MAX) -> None:
+        self._length_max = length_max
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text."""
+        if not (1 <= len(value) <= self._length_max and value.isprintable()):
+            self.fail(f"must be 1 to {self._length_max} printable characters", param, ctx)
+        return str(value)
+
+
+NAME: Final = Matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - or _")
+"""Of a stage, a venue, a pool."""
+
+BEARER: Final = Matching(r"[!-~]{0,4096}", "at most 4096 visible ASCII characters, without spaces")
+"""A token, no longer than the engine reads; an empty one is none."""
 
 
 def pair_named(text: str, named: Callable[..., Token], argument: str) -> tuple[Token, Token]:

@@ -19,7 +19,7 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.amm import pools as amm_pools
 from chalicelib.domain.amounts import price_text
 from chalicelib.domain.tokens import Tokens
-from infra.cli.parameters import pair_named
+from infra.cli.parameters import NAME, pair_named
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import TIME_LIMIT_S, SolanaNodes, rpc_options
 
@@ -33,7 +33,7 @@ def pools() -> None:
 
 @pools.command("discover")
 @click.argument("pairs", nargs=-1, required=True)
-@click.option("--venue", help="Call all pools that are found by this venue's name.")
+@click.option("--venue", type=NAME, help="Call all pools that are found by this venue's name.")
 @click.option("--keep-untradable", is_flag=True, help="List also what the engine would leave alone.")
 @rpc_options
 @click.pass_obj

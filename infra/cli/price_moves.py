@@ -12,6 +12,8 @@ from chalicelib.domain.amounts import BPS_PER_UNIT
 STEPS_MAX: Final = 100_000
 INTERVAL_S_MAX: Final = 86_400
 VOLATILITY_BPS_MAX: Final = BPS_PER_UNIT
+MOVE_BPS: Final = range(1 - BPS_PER_UNIT, 100 * BPS_PER_UNIT + 1)
+"""What a price may go up or down by at once: to a hundredth of a per cent, or a hundredfold up."""
 _PRICE: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Factors = Sequence[Fraction]
@@ -22,9 +24,11 @@ def listed_prices(text: str) -> Sequence[Fraction]:
     """Return the prices of a list such as ``150,145.5,139``.
 
     Raises:
-        ValueError: One is no plain decimal.
+        ValueError: One is no plain decimal, or there are more than ``STEPS_MAX``.
     """
-    each = [price.strip() for price in text.split(",")]
+    each = [price.strip() for price in text.split(",", STEPS_MAX)]
+    if len(each) > STEPS_MAX:
+        raise ValueError(f"a path has at most {STEPS_MAX} prices")
     for price in each:
         # A fraction reads exponents and quotients as well, and an exponent can stand for a billion digits.
         if not _PRICE.fullmatch(price):

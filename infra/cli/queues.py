@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from sqlalchemy import text
 
+from infra.cli.parameters import NAME
 from infra.cli.session import CliSession
 
 _DEPTHS: Final = {
@@ -27,7 +28,7 @@ _POLL_S: Final = 0.5
 
 
 @click.command()
-@click.option("--stage", default="local", show_default=True, envvar="STAGE")
+@click.option("--stage", type=NAME, default="local", show_default=True, envvar="STAGE")
 @click.pass_obj
 def queues(session: CliSession, stage: str) -> None:
     """Show how many messages wait in each queue."""
@@ -59,7 +60,7 @@ def list_letters(session: CliSession, limit: int) -> None:
 
 
 @dead_letters.command()
-@click.option("--stage", default="local", show_default=True, envvar="STAGE")
+@click.option("--stage", type=NAME, default="local", show_default=True, envvar="STAGE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def redrive(session: CliSession, stage: str, *, yes: bool) -> None:

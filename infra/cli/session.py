@@ -13,11 +13,11 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
-from infra.cli.parameters import wrong
+from infra.cli.parameters import is_host, wrong
 
 _POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
 _PATIENCE_S: Final = 6 * 3_600
@@ -49,6 +49,8 @@ class CliSession:
         if self._database_url and not _POSTGRES.match(url):
             raise wrong("--database-url", "must be postgresql://user:password@host:port/database")
         try:
+            if (host := make_url(url).host) and not is_host(host):
+                raise wrong("--database-url", "names a host that cannot be looked up")
             return make_engine(url, time_limit_s=time_limit_s)
         except (ArgumentError, ValueError) as error:
             raise wrong("--database-url", error) from error

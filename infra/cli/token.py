@@ -4,22 +4,33 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from chalicelib.config import JWT_SECRET_BYTES_MIN
 from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE
-from infra.cli.parameters import Account, wrong
+from infra.cli.parameters import Account, PrintableText, wrong
 from infra.cli.session import CliSession
+
+TTL_S_MAX: Final = 10 * 365 * 86_400
+_NAME: Final = PrintableText(256)
 
 
 @click.command()
 @click.option(
     "--account", type=Account(), default="alice", show_default=True, help="Whom the token stands for."
 )
-@click.option("--ttl", "ttl_s", default=3600, show_default=True, help="Seconds until it expires.")
-@click.option("--issuer", envvar="JWT_ISSUER", default="orderflow-local", show_default=True)
-@click.option("--audience", envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
+@click.option(
+    "--ttl",
+    "ttl_s",
+    type=click.IntRange(-TTL_S_MAX, TTL_S_MAX),
+    default=3600,
+    show_default=True,
+    help="Seconds until it expires; it has expired already if they are below 0.",
+)
+@click.option("--issuer", type=_NAME, envvar="JWT_ISSUER", default="orderflow-local", show_default=True)
+@click.option("--audience", type=_NAME, envvar="JWT_AUDIENCE", default="orderflow", show_default=True)
 @click.option("--secret", envvar="JWT_SECRET", help="Default: that of the runtime at ORDERFLOW_HOME.")
 @click.option(
     "--operator", is_flag=True, help="With the operator's scope: queues, dead letters, audit, metrics."
@@ -42,6 +53,10 @@ def token(
     if account == LOCAL_ACCOUNT:
         problem = f"{LOCAL_ACCOUNT} is the account of AUTH_MODE=none, which no token stands for"
         raise wrong("--account", problem)
+    if secret and len(secret.encode()) < JWT_SECRET_BYTES_MIN:
+        raise wrong(
+            "--secret", f"must have at least {JWT_SECRET_BYTES_MIN} bytes, as the engine's JWT_SECRET"
+        )
     made = make_token(
         secret or _local_secret(),
         account_id=account,

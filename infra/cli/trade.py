@@ -10,9 +10,12 @@ from uuid import uuid4
 
 import click
 
+from chalicelib.domain.lifetimes import RESTING_S_MAX
+from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX
 from infra.cli.client import address, by_the_library
 from infra.cli.event_lines import event_line
 from infra.cli.order_ids import both_ends
+from infra.cli.parameters import PrintableText
 from infra.cli.session import CliSession
 
 if TYPE_CHECKING:
@@ -40,9 +43,14 @@ Ctrl-C stops following (130); the order goes on.
 @click.option("--stop", metavar="PRICE", help="Wait until the mark is at or below PRICE.")
 @click.option("--take-profit", metavar="PRICE", help="Wait until the mark is at or above PRICE.")
 @click.option("--time-in-force", type=click.Choice(["gtc", "gtd", "ioc"]))
-@click.option("--valid-for", "valid_for_seconds", type=click.IntRange(min=1), metavar="SECONDS")
+@click.option("--valid-for", "valid_for_seconds", type=click.IntRange(1, RESTING_S_MAX), metavar="SECONDS")
 @click.option("--slippage-bps", type=click.IntRange(0, 10_000))
-@click.option("--key", "client_order_id", help="Idempotency key.  [default: a new one]")
+@click.option(
+    "--key",
+    "client_order_id",
+    type=PrintableText(CLIENT_ORDER_ID_LENGTH_MAX),
+    help="Idempotency key.  [default: a new one]",
+)
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would happen; submit nothing.")
 @click.option("--detach", "is_detached", is_flag=True, help="Do not follow the order.")
 @by_the_library

@@ -214,7 +214,9 @@ def _paths() -> dict[str, Any]:
             "get": _named(
                 "ready",
                 _open(
-                    "Database and queue answer, and the former takes writes", rest_answers.Readiness, "503"
+                    "Database and queue answer; the former lacks no migration, and takes writes",
+                    rest_answers.Readiness,
+                    "503",
                 ),
             )
         },

@@ -10,8 +10,10 @@ from typing import Any, Final, Protocol
 import httpx
 import pytest
 
+from infra.cli.token import make_token
 from tests.browser.chromium import Chromium, Page, path_of_chromium
 from tests.e2e.conftest import an_instance, tracebacks
+from tests.security.tokens import SECRET
 from tests.support.instance import Instance
 
 LATENCIES: Final = {"QUOTE_LATENCY_MS": "20", "SETTLEMENT_LATENCY_MS": "60", "METRICS": "1"}
@@ -38,6 +40,25 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     with an_instance(tmp_path_factory.mktemp("console") / "state", environment=LATENCIES) as instance:
         yield instance
     assert tracebacks(instance) == []
+
+
+@pytest.fixture(scope="package")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """The engine as it is deployed: with tokens."""
+    environment = LATENCIES | {"AUTH_MODE": "jwt", "JWT_SECRET": SECRET}
+    with an_instance(tmp_path_factory.mktemp("secured") / "state", environment=environment) as instance:
+        yield instance
+
+
+def a_token(scope: str | None = None, account: str = "alice") -> str:
+    return make_token(
+        SECRET, account_id=account, ttl_s=600, issuer="orderflow-local", audience="orderflow", scope=scope
+    )
+
+
+def sign_in(page: Page, token: str) -> None:
+    page.fill("input[name=token]", token)
+    page.click(".sign-in button.main")
 
 
 class OpenPage(Protocol):

@@ -1,31 +1,11 @@
 """Where tokens are asked for: the page shows nothing without one, and keeps it nowhere."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 
 from chalicelib.domain.principals import OPERATOR_SCOPE
-from infra.cli.token import make_token
-from tests.browser.chromium import Chromium, Page
-from tests.browser.conftest import LATENCIES, broken_rules, opened, submit
-from tests.e2e.conftest import an_instance
-from tests.security.tokens import SECRET
+from tests.browser.chromium import Chromium
+from tests.browser.conftest import a_token, broken_rules, opened, sign_in, submit
 from tests.support.instance import Instance
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    environment = LATENCIES | {"AUTH_MODE": "jwt", "JWT_SECRET": SECRET}
-    with an_instance(tmp_path_factory.mktemp("secured") / "state", environment=environment) as instance:
-        yield instance
-
-
-def a_token(scope: str | None = None, account: str = "alice") -> str:
-    return make_token(
-        SECRET, account_id=account, ttl_s=600, issuer="orderflow-local", audience="orderflow", scope=scope
-    )
-
 
 # Answers about orders wait until the test lets them through.
 SLOW = """
@@ -51,11 +31,6 @@ window.fetch = async (url, options, ...more) => {
     return answer;
 };
 """
-
-
-def sign_in(page: Page, token: str) -> None:
-    page.fill("input[name=token]", token)
-    page.click(".sign-in button.main")
 
 
 def test_console_asks_for_a_token_and_keeps_it_in_memory_alone(chromium: Chromium, secured: Instance) -> None:

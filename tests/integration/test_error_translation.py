@@ -54,9 +54,9 @@ def test_database_that_vanishes_is_a_passing_fault_and_its_return_is_noticed(
     admin.dispose()
 
 
-def test_database_that_does_not_exist_is_no_passing_fault(server_url: str) -> None:
+def test_database_that_does_not_exist_is_a_fault_that_its_operator_mends(server_url: str) -> None:
     engine = make_engine(sibling(server_url, f"missing_{uuid4().hex}"))
-    with pytest.raises(ProgrammingError):
+    with pytest.raises(RetryableError, match="no such database"):
         on_postgres(engine).queries.find("alice", uuid4())
     engine.dispose()
 
@@ -64,7 +64,7 @@ def test_database_that_does_not_exist_is_no_passing_fault(server_url: str) -> No
 def test_reservation_is_a_courtesy_that_no_defect_of_the_database_turns_into_one_of_the_order(
     server_url: str,
 ) -> None:
-    engine = make_engine(sibling(server_url, f"missing_{uuid4().hex}"))
+    engine = make_engine(server_url)  # without our tables
     with pytest.raises(RetryableError):
         on_postgres(engine).keys.reserve("alice", "mine", "aa")
     engine.dispose()

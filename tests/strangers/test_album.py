@@ -79,3 +79,4 @@ def test_member_who_has_signed_in_is_let_in_and_known(album: Instance) -> None:
         "other use": 401,
         "stranger": 401,
     }
+    assert not any("open to all" in line or "unverified" in line for line in album.lines)

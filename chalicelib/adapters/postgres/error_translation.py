@@ -20,6 +20,9 @@ _INTERNAL: Final = "XX"
 # Connection, refused login (a secret is being rotated), resources, operator intervention, system.
 _PASSING_CLASSES: Final = (_CONNECTION, "28", "53", "57", "58")
 
+# Not prepared yet, or named wrongly: nothing of an order is wrong with it, and the order waits.
+_NO_SUCH_DATABASE: Final = "3D000"
+
 # The session is not what we take it for, and every later statement on it would end alike. Read-only: the
 # server was demoted, or the database made read-only for a while, which a session keeps from its start to its
 # end. A transaction that failed or timed out unnoticed; a statement prepared that the server does not know,
@@ -31,13 +34,16 @@ _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", 
 
 # Serialization failure, deadlock, lock not available, and a statement whose end is unknown.
 _STATEMENT_UNKNOWN: Final = "40003"
-_PASSING_STATES: Final = frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03"}) | _SESSION_STATES
+_PASSING_STATES: Final = (
+    frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03", _NO_SUCH_DATABASE}) | _SESSION_STATES
+)
 
 READ_ONLY: Final = "the database takes no writes"
 _NO_ANSWER: Final = "the database did not answer"
 # What its operator has to mend; no other fault of a server that answers is said by name.
 _REASONS: Final = {
     "25006": READ_ONLY,
+    _NO_SUCH_DATABASE: "there is no such database",
     "53100": "the database's disk is full",
     "53300": "the database takes no more connections",
 }
@@ -126,7 +132,7 @@ def is_passing(error: SQLAlchemyError) -> bool:
 
 def condemns_connection(error: BaseException) -> bool:
     """Return whether a driver's error says that its connection is of no more use, whatever the statement."""
-    state = _state(error)
+    state = state_of(error)
     if state is None:
         return False
     return (
@@ -140,7 +146,7 @@ def condemns_connection(error: BaseException) -> bool:
 
 def sqlstate(error: DBAPIError) -> str | None:
     """Return the server's five-character code, whichever driver reports it; None if no server spoke."""
-    return None if error.orig is None else _state(error.orig)
+    return None if error.orig is None else state_of(error.orig)
 
 
 def _may_have_done_it(error: DBAPIError) -> bool:
@@ -158,7 +164,8 @@ def _may_have_done_it(error: DBAPIError) -> bool:
     )
 
 
-def _state(error: BaseException) -> str | None:
+def state_of(error: BaseException) -> str | None:
+    """Return what ``sqlstate`` does, of an error as the driver raises it."""
     state = getattr(error, "sqlstate", None)  # psycopg
     return state if isinstance(state, str) else _fields(error).get("C")
 
@@ -170,7 +177,7 @@ def _ends_session(error: BaseException) -> bool:
 
 
 def _is_stale_plan(error: BaseException) -> bool:
-    return _state(error) == _FEATURE_NOT_SUPPORTED and _STALE_PLAN in str(error)
+    return state_of(error) == _FEATURE_NOT_SUPPORTED and _STALE_PLAN in str(error)
 
 
 def _fields(error: BaseException) -> dict[str, str]:

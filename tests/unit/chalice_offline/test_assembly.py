@@ -1,15 +1,19 @@
 """Settings of the parts, from what a project and its user want."""
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chalice_offline.assembly import api_stages, gateway_settings
+from chalice_offline.assembly import api_stages, differences, gateway_settings
 from chalice_offline.debugging import DEBUGGING_TIMEOUT_S, Debugging
 from chalice_offline.gateway import GatewaySettings
+from chalice_offline.gateway.settings import PoolKeys
+from chalice_offline.invocation import AppManifest, UserPoolGuard
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.project.functions import Project
 from chalice_offline.project.local_toml import LocalToml
 
 AWS = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
@@ -57,3 +61,35 @@ def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
     limits = settings(Debugging(terminal=None)).limits
     assert {limits.integration_timeout_s, limits.idle_s, limits.duration_s} == {DEBUGGING_TIMEOUT_S}
     assert limits.requests_per_s == 7
+
+
+def told_of(file: LocalToml, *there: str) -> list[str]:
+    """Return the routes that are said to be open, of one with a user pool and one with IAM."""
+    guard = UserPoolGuard("Authorization", ("eu-west-1_a", "eu-west-1_b"))
+    project = Project(
+        manifest=AppManifest(app_name="app", http_user_pools={"/me": {"GET": guard}}),
+        functions={},
+        queues=(),
+        schedules=(),
+        notices=(),
+        streams=(),
+        unsupported=(),
+        python="3.11",
+        open_routes=("GET /me (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"),
+    )
+
+    async def find_pool(pool_id: str) -> PoolKeys | None:
+        return {"k": (1, 1)} if pool_id in there else None
+
+    async def routes() -> list[str]:
+        found = differences(project, file, find_pool, is_fed=True)
+        return [str(facts["route"]) async for message, facts in found if message.startswith("open to all")]
+
+    return asyncio.run(routes())
+
+
+def test_route_is_said_to_be_open_unless_one_of_its_pools_is_there() -> None:
+    assert told_of(LocalToml()) == ["GET /me", "PUT /iam (IAMAuthorizer)"]
+    assert told_of(LocalToml(), "eu-west-1_b") == ["PUT /iam (IAMAuthorizer)"]
+    asks = LocalToml.model_validate({"gateway": {"iam": "signed"}})
+    assert told_of(asks, "eu-west-1_b") == []

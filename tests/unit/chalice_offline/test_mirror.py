@@ -17,7 +17,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "feeds.py": "strangers/test_album.py",
     "lifecycle.py": "e2e/test_restart.py",
     "options.py": "unit/chalice_offline/test_package.py",
-    "pools.py": "strangers/test_album.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",
     "stack.py": "strangers/test_chat.py",

@@ -1509,6 +1509,7 @@ class Readiness:
     database: str
     queue: str
     prices: str
+    missing_migrations: tuple[str, ...] | None = None
     chain: str | None = None
     slot: int | None = None
     slot_age_seconds: int | None = None
@@ -1523,6 +1524,7 @@ class Readiness:
             database=required(wire, "database", text),
             queue=required(wire, "queue", text),
             prices=required(wire, "prices", text),
+            missing_migrations=optional(wire, "missingMigrations", each(text)),
             chain=optional(wire, "chain", text),
             slot=optional(wire, "slot", whole),
             slot_age_seconds=optional(wire, "slotAgeSeconds", whole),

@@ -64,7 +64,7 @@ def translated(error: Exception) -> BaseException:
         ("42501", False),  # no right
         ("22003", False),  # out of range
         ("XX000", False),  # internal error that leaves the session alive
-        ("3D000", False),  # no such database
+        ("3D000", True),  # no such database
     ],
 )
 def test_state_says_whether_the_fault_passes(driver: Any, state: str, *, is_fault: bool) -> None:
@@ -79,6 +79,7 @@ def test_state_says_whether_the_fault_passes(driver: Any, state: str, *, is_faul
         ("53100", "the database's disk is full"),
         ("53300", "the database takes no more connections"),
         ("25006", "the database takes no writes"),
+        ("3D000", "there is no such database"),
         ("57014", "the database did not answer"),
     ],
 )

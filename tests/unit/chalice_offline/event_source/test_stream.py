@@ -83,6 +83,19 @@ class FakeFunctions(FakeHost):
         return self._outcomes.pop(0) if self._outcomes else OK
 
 
+class FakePositions:
+    """``Positions`` in memory."""
+
+    def __init__(self) -> None:
+        self.by_shard: dict[str, str] = {}
+
+    def last(self, shard: str) -> str | None:
+        return self.by_shard.get(shard)
+
+    def reached(self, shard: str, sequence: str) -> None:
+        self.by_shard[shard] = sequence
+
+
 def run(
     stream: FakeStream,
     functions: FakeFunctions,
@@ -90,13 +103,15 @@ def run(
     *,
     batch_size: int = 10,
     begins_at_end: bool = False,
+    positions: FakePositions | None = None,
 ) -> str:
+    positions = positions or FakePositions()
     output = io.StringIO()
 
     async def main() -> None:
         log = Log(output)
         trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, begins_at_end)
-        mapping = StreamMapping(trigger, stream, functions, log)
+        mapping = StreamMapping(trigger, stream, functions, log, positions)
         await mapping.look()
         mapping.start()
         try:
@@ -217,3 +232,34 @@ def test_stop_does_not_wait_for_the_next_try_of_a_batch(monkeypatch: pytest.Monk
         await mapping.stop(timeout_s=3_600)
 
     run(FakeStream(a=["1"]), functions, scenario)
+
+
+@pytest.mark.parametrize("begins_at_end", [False, True])
+def test_mapping_that_is_started_again_goes_on_behind_what_was_dealt_with(begins_at_end: bool) -> None:
+    stream, positions, functions = FakeStream(a=["1"]), FakePositions(), FakeFunctions()
+    run(stream, functions, has(functions, ["1"]), positions=positions)
+    assert positions.by_shard == {"a": "0"}
+    stream.by_shard["a"] += ["2"]  # while nothing reads
+
+    again = FakeFunctions()
+    run(stream, again, has(again, ["2"]), positions=positions, begins_at_end=begins_at_end)
+    assert positions.by_shard == {"a": "1"}
+
+
+def test_batch_that_was_not_dealt_with_before_the_stop_comes_again_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
+    monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+    stream, positions = FakeStream(a=["1", "2"]), FakePositions()
+    failing = FakeFunctions(OK, Raised("ValueError", "bad"))
+    run(stream, failing, has(failing, ["1"], ["2"]), positions=positions, batch_size=1)
+
+    again = FakeFunctions()
+    run(stream, again, has(again, ["2"]), positions=positions, begins_at_end=True)
+
+
+def test_position_that_the_stream_no_longer_knows_leads_to_all_that_is_left() -> None:
+    stream, positions, functions = FakeStream(a=["new"]), FakePositions(), FakeFunctions()
+    positions.reached("a", "-1")  # of a stream of that name that was before
+    run(stream, functions, has(functions, ["new"]), positions=positions, begins_at_end=True)

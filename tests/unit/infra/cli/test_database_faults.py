@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy.exc import DBAPIError
 
+from chalicelib.domain.errors import RetryableError
 from infra.cli.__main__ import orderflow
 from infra.cli.database_faults import NOT_ANSWERED, DatabaseCommands
 
@@ -44,3 +45,8 @@ def test_what_the_server_says_is_told_without_the_statement() -> None:
 def test_statement_that_the_server_refuses_is_a_defect_with_its_traceback() -> None:
     error = DBAPIError("SELECT oops", None, pg8000.ProgrammingError({"C": "42703", "M": "no such column"}))
     assert command_that_raises(error)().exception is error
+
+
+def test_passing_fault_that_a_use_case_tells_of_is_told_as_one() -> None:
+    result = command_that_raises(RetryableError("the database did not answer"))()
+    assert (result.exit_code, result.output) == (NOT_ANSWERED, "Error: the database did not answer\n")

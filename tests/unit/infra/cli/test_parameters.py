@@ -10,6 +10,8 @@ from infra.cli.__main__ import orderflow
 PAIR = "market move SOL/USDC"
 LAUNCH = "market launch WIF --price 1 --depth 1000"
 NODE = "--rpc-url http://127.0.0.1:1"
+LONG = "x" * 300
+HUGE = "9" * 30
 WALLET = "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R"
 
 
@@ -65,6 +67,30 @@ WALLET = "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R"
         ("wallet register --account a --keypair /etc/passwd", "--keypair"),
         (f"wallet register --account a --address {WALLET} --text /etc/passwd --signature 0", "--signature"),
         (f"wallet register --account a --address {WALLET} --text /bin/true --signature 2", "--text"),
+        (f"{LAUNCH} --id {LONG}", "--id"),
+        (f"{LAUNCH} --id é", "--id"),
+        (f"{LAUNCH} --period {HUGE}", "--period"),
+        (f"{LAUNCH} --fee-from-bps {HUGE}", "--fee-from-bps"),
+        (f"{PAIR} --drift {HUGE}", "--drift"),
+        (f"{PAIR} --spike {HUGE}", "--spike"),
+        (f"{PAIR} --path {'1,' * 100_000}1", "--path"),
+        (f"token --ttl {HUGE}", "--ttl"),
+        (f"token --ttl -{HUGE}", "--ttl"),
+        ("token --secret short", "--secret"),
+        ("token --issuer ", "--issuer"),
+        (f"token --audience {LONG}", "--audience"),
+        (f"trade sell 1 --key {LONG}", "--key"),
+        ("trade sell 1 --key ", "--key"),
+        (f"trade sell 1 --valid-for {HUGE}", "--valid-for"),
+        ("trade sell 1 --token é", "--token"),
+        (f"trade sell 1 --url http://{LONG}", "--url"),
+        ("watch --token é", "--token"),
+        ("cancel-all --yes --token é", "--token"),
+        (f"queues --stage {LONG}", "--stage"),
+        ("dead-letters redrive --stage a/b", "--stage"),
+        ("advisories --service nonsense", "--service"),
+        (f'pools discover SOL/USDC --venue " --pools-file x.toml {NODE}', "--venue"),
+        (f"--database-url postgresql://{LONG}/x orders", "--database-url"),
         ("--database-url nonsense orders", "--database-url"),
         ("--database-url mysql://x/y orders", "--database-url"),
     ],

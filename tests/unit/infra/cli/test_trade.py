@@ -104,12 +104,12 @@ def test_words_that_make_no_order_are_refused(run: Run, words: tuple[str, ...]) 
     assert run(*words).exit_code == 2
 
 
-def test_key_that_came_out_empty_is_sent_as_it_is_for_the_engine_to_refuse(
+def test_key_that_came_out_empty_is_refused_and_no_other_is_made_instead(
     engine: FakeEngine, run: Run
 ) -> None:
-    run("sell", "1", "--key", "", "--detach")
-    (frame,) = engine.received
-    assert frame["clientOrderId"] == ""
+    result = run("sell", "1", "--key", "", "--detach")
+    assert (result.exit_code, "'--key'" in result.output) == (2, True)
+    assert engine.received == []
 
 
 @pytest.fixture
