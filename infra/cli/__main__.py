@@ -2,32 +2,35 @@
 
 import logging
 import sys
+from typing import Final
 
 import click
 
 from chalicelib.logs import SERVICE
-from infra.cli import (
-    advisories,
-    archive,
-    audit,
-    cancel_all,
-    market,
-    orders,
-    pools,
-    queues,
-    specs,
-    token,
-    trade,
-    wallet,
-    watch,
-)
-from infra.cli.database_faults import DatabaseCommands
-from infra.cli.json_option import accept_json
+from infra.cli.late_commands import LateCommands
 from infra.cli.session import CliSession
 from infra.version import VERSION
 
+COMMANDS: Final = {
+    "advisories": "infra.cli.advisories:advisories",
+    "archive": "infra.cli.archive:archive",
+    "audit": "infra.cli.audit:audit_command",
+    "cancel-all": "infra.cli.cancel_all:cancel_all",
+    "dead-letters": "infra.cli.queues:dead_letters",
+    "market": "infra.cli.market:market",
+    "order": "infra.cli.orders:order",
+    "orders": "infra.cli.orders:orders",
+    "pools": "infra.cli.pools:pools",
+    "queues": "infra.cli.queues:queues",
+    "specs": "infra.cli.specs:specs",
+    "token": "infra.cli.token:token",
+    "trade": "infra.cli.trade:trade",
+    "wallet": "infra.cli.wallet:wallet",
+    "watch": "infra.cli.watch:watch",
+}
 
-@click.group(name="orderflow", cls=DatabaseCommands)
+
+@click.group(name="orderflow", cls=LateCommands, places=COMMANDS)
 @click.version_option(VERSION)
 @click.option("--database-url", envvar="DATABASE_URL", help="Default: that of the runtime that is running.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, for scripts.")
@@ -37,26 +40,6 @@ def orderflow(context: click.Context, database_url: str | None, *, is_json: bool
     context.obj = session = CliSession(database_url, is_json=is_json)
     context.call_on_close(session.close)
 
-
-for command in (
-    orders.orders,
-    orders.order,
-    watch.watch,
-    cancel_all.cancel_all,
-    queues.queues,
-    queues.dead_letters,
-    audit.audit_command,
-    archive.archive,
-    market.market,
-    trade.trade,
-    pools.pools,
-    wallet.wallet,
-    token.token,
-    specs.specs,
-    advisories.advisories,
-):
-    orderflow.add_command(command)
-accept_json(orderflow)
 
 if __name__ == "__main__":
     # What is printed is the answer, which a script reads as JSON; what is logged beside it is not.

@@ -9,13 +9,13 @@ from infra.cli.session import CliSession
 _NAME: Final = "--json"
 
 
-def accept_json(group: click.Group) -> None:
-    """Have each command of a group, and of its groups, take ``--json``, unless it has such an option."""
-    for command in group.commands.values():
-        if isinstance(command, click.Group):
-            accept_json(command)
-        elif not any(_NAME in parameter.opts for parameter in command.params):
-            command.params.append(_option())
+def accept_json(command: click.Command) -> None:
+    """Have a command, or each of a group and of its groups, take ``--json``, unless it has such an option."""
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            accept_json(each)
+    elif not any(_NAME in parameter.opts for parameter in command.params):
+        command.params.append(_option())
 
 
 def _option() -> click.Option:

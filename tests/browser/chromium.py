@@ -64,8 +64,10 @@ class Chromium:
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--hide-scrollbars",
-                # A process takes longer to begin than the console to show a page.
+                # A process takes longer to begin than the console to show a page: all pages have the first
+                # one's, which they would leave for their site's own.
                 "--renderer-process-limit=1",
+                "--disable-site-isolation-trials",
                 "--disable-features=SpareRendererForSitePerProcess",
                 *sandbox,
                 "about:blank",

@@ -5,6 +5,7 @@ package has no bytecode of is compiled again. On Lambda the code is read-only, s
 """
 
 import hashlib
+import subprocess
 import tempfile
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from ministack.core import lambda_runtime
+
+from tests.deploy.forked import Environments
 
 _lock = Lock()
 _unpacked: dict[str, Path] = {}
@@ -39,9 +42,11 @@ class _Code(zipfile.ZipFile):
 
 
 def install() -> None:
-    """Give MiniStack's start of an environment this way to unpack."""
+    """Give MiniStack's start of an environment this way to unpack, and to begin with the libraries."""
     assert lambda_runtime.zipfile is zipfile, "environments are unpacked as they were"
     lambda_runtime.zipfile = SimpleNamespace(ZipFile=_Code, BadZipFile=zipfile.BadZipFile)
+    assert lambda_runtime.subprocess is subprocess, "environments are started as they were"
+    lambda_runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": Environments().start})
 
 
 if __name__ == "__main__":
