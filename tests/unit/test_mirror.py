@@ -96,10 +96,8 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
     "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
-    "chalicelib/services/consumer/transitions.py": "tests/unit/services/consumer/test_execute_batch.py",
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
     "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
-    "chalicelib/services/consumer/trigger_step.py": "tests/integration/test_resting_orders.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",
     "chalicelib/domain/market_prices.py": "tests/unit/services/planning/test_markets.py",
     "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",
