@@ -19,7 +19,7 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
-from chalicelib.migrations import upgrade
+from chalicelib.migrations import newest_revision, upgrade
 from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
 
@@ -35,7 +35,7 @@ def prepare(url: str, chain: ChainName = ChainName.SIMULATED) -> str:
     engine = make_engine(url, time_limit_s=STATEMENT_TIME_LIMIT_S)
     try:
         revision = upgrade(engine)
-        grant(engine)
+        grant(engine, keeps_others=revision > newest_revision())
         if chain is ChainName.SIMULATED:
             seed(engine, load_market())
     finally:

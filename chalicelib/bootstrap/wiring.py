@@ -172,6 +172,7 @@ class Services(Ports):
 
         return CancelOrders(
             self.record,
+            self.queries,
             self.publisher,
             self.observer,
             self.queue,

@@ -28,17 +28,19 @@ def newest_revision() -> str:
 def upgrade(engine: Engine) -> str:
     """Apply the migrations that the database lacks; return the revision that it is at then.
 
-    Safe to call again, and from two places at once.
+    One that a later release has migrated is left as it is: migrations suit the code before them. Safe to call
+    again, and from two places at once.
     """
-    revision = newest_revision()
     with engine.connect() as connection:
         # The server's own limit is made for what the functions ask.
         connection.execute(text("SET statement_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
         connection.commit()
         try:
-            if not _is_at(connection, revision):
+            revision = _version_of(connection)
+            if revision < newest_revision():
                 _apply(connection)
+                revision = newest_revision()
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK_KEY})
@@ -47,13 +49,12 @@ def upgrade(engine: Engine) -> str:
     return revision
 
 
-def _is_at(connection: Connection, revision: str) -> bool:
-    is_there = (
-        connection.execute(_IS_VERSIONED).scalar_one()
-        and connection.execute(_VERSION).scalar_one_or_none() == revision
-    )
+def _version_of(connection: Connection) -> str:
+    """Return the revision that the database is at, "" if none of ours was applied."""
+    is_versioned = connection.execute(_IS_VERSIONED).scalar_one()
+    version = connection.execute(_VERSION).scalar_one_or_none() if is_versioned else None
     connection.rollback()
-    return is_there
+    return version or ""
 
 
 def _apply(connection: Connection) -> None:

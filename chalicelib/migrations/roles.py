@@ -115,8 +115,10 @@ END $$
 _EXISTS: Final = text("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = :role)")
 
 
-def grant(engine: Engine) -> bool:
+def grant(engine: Engine, *, keeps_others: bool = False) -> bool:
     """Give the application's role what it needs and no more; return whether it could be done. Safe to repeat.
+
+    ``keeps_others``: it keeps what else it has, which a later release's functions may need that still run.
 
     It cannot by a login that does not own the tables, or where the role is absent and may not be created.
     """
@@ -124,7 +126,7 @@ def grant(engine: Engine) -> bool:
         if not connection.execute(_IS_OWNER).scalar() or not _has_role(connection):
             return False
         connection.execute(_NO_TEMPORARY)
-        for statement in _statements():
+        for statement in _statements(keeps_others=keeps_others):
             connection.execute(text(statement))
     return True
 
@@ -138,14 +140,15 @@ def _has_role(connection: Connection) -> bool:
     return True
 
 
-def _statements() -> list[str]:
+def _statements(*, keeps_others: bool) -> list[str]:
+    # Granted anew, so that what a release no longer needs is gone with it.
+    revoked = [] if keeps_others else [f"REVOKE ALL ON ALL TABLES IN SCHEMA public, market FROM {APP_ROLE}"]
     return [
         # No login may create tables that the application would mistake for its own.
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA public, market TO {APP_ROLE}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA market TO {APP_ROLE}",
         f"GRANT EXECUTE ON FUNCTION {', '.join(_FUNCTIONS)} TO {APP_ROLE}",
-        # Granted anew, so that what a release no longer needs is gone with it.
-        f"REVOKE ALL ON ALL TABLES IN SCHEMA public, market FROM {APP_ROLE}",
+        *revoked,
         *(f"GRANT {privileges} ON {table} TO {APP_ROLE}" for table, privileges in PRIVILEGES.items()),
     ]

@@ -6,7 +6,14 @@ from typing import Final
 import click
 
 from chalicelib.adapters.simulated_market.definition import PoolDefinition
-from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, LaunchedPool, falling_fee, launch
+from chalicelib.adapters.simulated_market.launch import (
+    PARAMETERS,
+    VENUES,
+    LaunchedPool,
+    check_depth,
+    falling_fee,
+    launch,
+)
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
@@ -125,6 +132,7 @@ def launch_command(
             parameters=PARAMETERS[kind],
             base_fee=fee,
         )
+        _check_depth(pool)
         launched = launch(session.engine, tokens, pool, height=at_height, in_blocks=in_blocks)
     except FieldError as error:
         raise wrong(error.details[0].field, error) from error
@@ -133,6 +141,13 @@ def launch_command(
     look_at_resting_orders(session, [launched.pool_id])
     facts = {"pool": launched.pool_id, "venue": pool.venue, "height": launched.height}
     session.show(facts, lambda console: console.print(_said(launched), highlight=False))
+
+
+def _check_depth(pool: PoolDefinition) -> None:
+    try:
+        check_depth(pool)
+    except ValueError as error:
+        raise wrong("--depth", error) from error
 
 
 def _falling(from_bps: int, to_bps: Decimal, *, periods: int, period_s: int, mode: SchedulerMode) -> BaseFee:

@@ -19,6 +19,8 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.migrations import newest_revision, upgrade
+from chalicelib.migrations.roles import APP_ROLE
+from chalicelib.prepare import prepare
 from tests.support.postgres_server import sibling
 
 _WAITS_BEYOND_LIMIT = text("""
@@ -81,6 +83,23 @@ def test_database_that_lacks_no_migration_is_found_so_without_alembic(
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     with pytest.raises(ImportError):
         upgrade(impatient)
+
+
+def test_database_of_a_later_release_is_left_as_it_is_with_the_rights_of_its_functions(
+    impatient: Engine,
+) -> None:
+    url = impatient.url.render_as_string(hide_password=False)
+    prepare(url)
+    with impatient.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("CREATE TABLE later ()"))
+        connection.execute(text(f"GRANT SELECT ON later TO {APP_ROLE}"))
+        connection.execute(text(f"REVOKE ALL ON orders FROM {APP_ROLE}"))
+    assert prepare(url) == "9999"
+    with impatient.connect() as connection:
+        for table in ("later", "orders"):
+            asked = text("SELECT has_table_privilege(:role, :table, 'SELECT')")
+            assert connection.execute(asked, {"role": APP_ROLE, "table": table}).scalar_one()
 
 
 def test_nothing_is_compiled_in_sessions_of_a_migrated_database(impatient: Engine) -> None:

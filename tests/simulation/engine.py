@@ -87,6 +87,7 @@ class Engine:
         )
         self.cancel_orders = CancelOrders(
             parts.record,
+            parts.queries,
             self.publisher,
             Unobserved(),
             parts.queue,

@@ -33,6 +33,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
 """How a pool of each kind is made, unless it is said."""
 
 _PPB_PER_BPS: Final = 100_000
+_UNITS_MAX: Final = 2**64 - 1
 
 _CHAIN: Final = text("""
     SELECT market.height_at(market.now()) AS height, market.now() AS now,
@@ -95,9 +96,11 @@ def launch(
 
     Raises:
         ValueError: There is such a pool already, the height is past, the token has other decimals, the fee
-            takes all, or the depth is less than a base unit of either token.
+            takes all, or the depth is none as ``check_depth`` has it.
     """
-    _check(pool)
+    if pool.fee_bps >= BPS_PER_UNIT:
+        raise ValueError(f"a fee is below {BPS_PER_UNIT} bps")
+    check_depth(pool)
     with engine.connect() as connection:
         chain = connection.execute(_CHAIN).one()
     opens = chain.height + in_blocks if height is None else height
@@ -120,13 +123,19 @@ def launch(
     return LaunchedPool(named.pool_id, opening.height, opens_at_s)
 
 
-def _check(pool: PoolDefinition) -> None:
-    if pool.fee_bps >= BPS_PER_UNIT:
-        raise ValueError(f"a fee is below {BPS_PER_UNIT} bps")
+def check_depth(pool: PoolDefinition) -> None:
+    """Return if a pool can hold what it is to open with.
+
+    Raises:
+        ValueError: It is less than a base unit of either token, or more than a token account can hold.
+    """
     sides = (pool.base, pool.depth / pool.price), (pool.quote, pool.depth)
     for token, held in sides:
-        if held * 10**token.scale < 1:
+        units = held * 10**token.scale
+        if units < 1:
             raise ValueError(f"such a depth is less than one base unit of {token.symbol}")
+        if units > _UNITS_MAX:
+            raise ValueError(f"such a depth is more than an account can hold of {token.symbol}")
 
 
 def _note(engine: Engine, token: Token) -> None:

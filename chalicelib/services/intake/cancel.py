@@ -1,15 +1,18 @@
 """Canceling an order that was never sent to a venue."""
 
+from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.publish_later import publish_later
-from chalicelib.services.ports import Clock, Observer, OrderQueue, OrderRecord
+from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
+
+_EARLIER_MAX: Final = 1_000
 
 
 class CancelOrders:
@@ -18,6 +21,7 @@ class CancelOrders:
     def __init__(
         self,
         record: OrderRecord,
+        queries: OrderQueries,
         publisher: EventPublisher,
         observer: Observer,
         queue: OrderQueue,
@@ -26,6 +30,7 @@ class CancelOrders:
         lookup_wait_ms: int,
     ) -> None:
         self._record = record
+        self._queries = queries
         self._publisher = publisher
         self._observer = observer
         self._queue = queue
@@ -51,7 +56,7 @@ class CancelOrders:
             ConflictError: It is final already, or something of it was handed to a venue.
             UnknownOutcomeError: It may be canceled; asked again, it is or is not.
         """
-        self._found(account_id, order_id)
+        published_seq = self._found(account_id, order_id).published_seq
         try:
             canceled = self._record.cancel(account_id, order_id, self._clock.now())
         except UnansweredError as fault:
@@ -63,11 +68,25 @@ class CancelOrders:
         order, event = canceled
         self._observer.saw([(order, [event])], {})
         try:
+            after_seq = self._publish_earlier(order, published_seq, event.seq)
             self._publisher.publish_to(order, event, connection_id, batched=batched, request_id=request_id)
-            self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
+            self._record.note_published([Published(order_id, after_seq, event.seq)])
         except RetryableError as fault:
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
             publish_later(self._queue, [order])
+
+    def _publish_earlier(self, order: Order, published_seq: int, seq: int) -> int:
+        """Publish the events ahead of ``seq`` that are not known to have been; return after which all have.
+
+        They are a consumer's that works at the order, and can note no more that it has published them. Its
+        message comes back after the lease, and would have all of them told again, the cancel among them.
+        """
+        if published_seq >= seq - 1:
+            return seq - 1
+        events = self._queries.events_after(order.order_id, published_seq, limit=_EARLIER_MAX)
+        earlier = [event for event in events if event.seq < seq]
+        self._publisher.publish([(order, earlier)])
+        return published_seq if len(earlier) == seq - 1 - published_seq else seq - 1
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""

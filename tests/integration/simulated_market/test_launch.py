@@ -200,7 +200,7 @@ def test_token_moves_in_all_of_its_pools_and_a_spike_comes_back(market: MarketUn
         (("WIF/JUP", "--drift", "1"), "no pool trades WIF/JUP"),
         (("SOL", "--path", "1"), "prices are of a pair"),
         (("SOL/USDC", "--path", "1,x"), "'--path': 'x' is no price"),
-        (("SOL", "--drift=-10000"), "cannot fall by all of it"),
+        (("SOL", "--drift=-10000"), "not in the range -9999<=x"),
         (("SOL/USDC", "--path", "150", "--steps", "1"), "--steps goes with"),
         (("SOL/USDC", "--path", "150", "--seed", "2"), "--seed goes with --walk, not with --path"),
         (("SOL", "--spike", "1", "--seed", "2"), "--seed goes with --walk, not with --spike"),

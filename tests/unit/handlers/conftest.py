@@ -82,7 +82,13 @@ class Wired:
         services.clock = parts.clock
         collector = QuoteCollector(parts.venues, InOneThread(), parts.clock, time_limit_ms=0, valid_ms=2_000)
         cancel_orders = CancelOrders(
-            parts.record, parts.publisher, self.observer, parts.queue, parts.clock, lookup_wait_ms=0
+            parts.record,
+            parts.queries,
+            parts.publisher,
+            self.observer,
+            parts.queue,
+            parts.clock,
+            lookup_wait_ms=0,
         )
         read_orders = ReadOrders(parts.queries, parts.clock, lookup_wait_ms=0, page_size_max=3)
         sweep = Sweep(self.housekeeping, parts.queue, parts.connections, parts.subscriptions)

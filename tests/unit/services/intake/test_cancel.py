@@ -11,6 +11,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel import CancelOrders
 from tests.contract.records import in_memory
+from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.inline import Unobserved
 from tests.fakes.orders import VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
@@ -35,8 +36,9 @@ def cancel_orders(fault: RetryableError) -> tuple[CancelOrders, UUID]:
     record.__class__ = Failing
     assert isinstance(record, Failing)
     record.fault = fault
+    queries = store.queries
     publisher = EventPublisher(store.subscriptions, FakeConnections(), FakeQueue(), VIEWS)
-    use = CancelOrders(record, publisher, Unobserved(), FakeQueue(), FrozenClock(), lookup_wait_ms=0)
+    use = CancelOrders(record, queries, publisher, Unobserved(), FakeQueue(), FrozenClock(), lookup_wait_ms=0)
     return use, order.order_id
 
 
@@ -45,6 +47,28 @@ def test_cancel_whose_answer_is_lost_is_of_unknown_outcome() -> None:
     with pytest.raises(UnknownOutcomeError) as unknown:
         use.cancel("alice", order_id)
     assert unknown.value.order_id == order_id
+
+
+@pytest.mark.parametrize("delivery", [1, 2])
+def test_order_that_a_consumer_works_at_is_told_to_be_canceled_once(delivery: int) -> None:
+    consumer, order = ConsumerOnFakes(), an_order()
+    use = CancelOrders(
+        consumer.record,
+        consumer.queries,
+        consumer.publisher,
+        Unobserved(),
+        consumer.queue,
+        consumer.clock,
+        lookup_wait_ms=0,
+    )
+    consumer.chain.before_signing = lambda: use.cancel(order.account_id, order.order_id)
+    consumer.execute(order, delivery=delivery)
+    consumer.clock.sleep(LEASE_S)
+    consumer.execute(order, delivery=delivery + 1)
+
+    told = [frame["status"] for frame in consumer.frames(order)]
+    assert told.count("canceled") == 1
+    assert list(dict.fromkeys(told)) == ["pending", "routing", "canceled"]
 
 
 def test_cancel_that_did_not_reach_the_record_is_refused_in_passing() -> None:
