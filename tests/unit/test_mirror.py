@@ -98,7 +98,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/services/consumer/transitions.py": "tests/unit/services/consumer/test_execute_batch.py",
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
     "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
-    "chalicelib/services/consumer/trigger_step.py": "tests/integration/test_resting_orders.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",
     "chalicelib/domain/market_prices.py": "tests/unit/services/planning/test_markets.py",
     "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",

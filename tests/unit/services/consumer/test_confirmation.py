@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder, OpenAttempt
+from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, OpenAttempt
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.transactions import (
     ChainView,
     SignatureStatus,
@@ -20,7 +23,7 @@ from chalicelib.domain.transactions import (
 from chalicelib.services.consumer.confirmation import DOUBT_HOLDS_S, Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
-from tests.fakes.orders import an_order
+from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
 POLLS_OFTEN = PollPolicy(wait_s=2.0, poll_s=0.05, again_s=1.0)
@@ -194,3 +197,48 @@ def test_what_was_just_sent_is_not_looked_for_before_a_block_can_have_ended(
     began_s = clock.now().timestamp()
     assert list(confirmation.decisions(before, now, wait_s=wait_s)) == []
     assert [at_s - began_s for at_s in chain.asked_at] == looks_s
+
+
+LIMIT = {"limit": Limit("155", Rate.of(155, 1_000)), "slippage_bps": None}
+RESTING = LIMIT | {"time_in_force": TimeInForce.GTC, "valid_until": None}
+AT_ONCE = LIMIT | {"time_in_force": TimeInForce.IOC}
+LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelta(seconds=1)}
+
+
+@pytest.mark.parametrize(
+    ("terms", "refusal", "status"),
+    [
+        (RESTING, Code.SLIPPAGE_EXCEEDED, OrderStatus.OPEN),
+        (RESTING, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.OPEN),
+        (RESTING, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED),
+        (AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
+        (LATE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
+        ({}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
+        ({}, None, OrderStatus.FAILED),
+    ],
+)
+def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_other(
+    terms: dict[str, Any], refusal: Code | None, status: OrderStatus, confirmation: Confirmation
+) -> None:
+    claimed = sent(changed(an_order(), **terms))
+    claimed = replace(claimed, state=advanced(claimed.state, *LIFE[:5])[0])
+    refused = TransactionStatus(SignatureStatus.REFUSED, refusal=refusal)
+    decided = confirmation.decision(claimed, ChainView(1, {"5x": refused}))
+    assert decided is not None
+    assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "refused"))
+    if status is OrderStatus.FAILED:
+        assert decided.failure_code == (refusal or Code.TRANSACTION_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status"), [(1, OrderStatus.ROUTING), (2, OrderStatus.ROUTING), (3, OrderStatus.FAILED)]
+)
+def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
+    attempt: int, status: OrderStatus, confirmation: Confirmation
+) -> None:
+    claimed = sent()
+    state = replace(advanced(claimed.state, *LIFE[:5])[0], attempt=attempt)
+    unknown = TransactionStatus(SignatureStatus.UNKNOWN)
+    decided = confirmation.decision(replace(claimed, state=state), ChainView(1_000, {"5x": unknown}))
+    assert decided is not None
+    assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "dead"))

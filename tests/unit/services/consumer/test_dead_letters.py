@@ -197,6 +197,20 @@ def test_accepted_order_that_cannot_be_put_on_record_stays_in_the_queue_until_it
     assert consumer.statuses(order)[-1] is Status.FAILED
 
 
+def test_letter_whose_order_ran_into_a_defect_stays_in_the_queue_while_the_record_is_out_of_reach(
+    consumer: ConsumerOnFakes,
+) -> None:
+    faults = iter([KeyError("planted"), RetryableError("down")])
+
+    def out_of_reach(*_: object, **__: object) -> frozenset[UUID]:
+        raise next(faults)
+
+    consumer.record.create = out_of_reach  # type: ignore[method-assign]
+    letters = [letter(of_order(an_order()))]
+    assert resolve_each(consumer.resolve_dead_letters, letters) == {"m1": False}
+    assert consumer.tables.dead_letters == {}
+
+
 def subscription(order_id: UUID, content_sha256: str | None = None) -> SubscribeMessage:
     return SubscribeMessage(
         connection_id="d=",
