@@ -154,6 +154,20 @@ def test_pair_is_numbered_anew_by_what_comes_while_it_goes(stage: Stage, other: 
     assert stage.fires(watch)
 
 
+def test_pair_that_another_transaction_is_just_adding_is_watched_once_that_has_ended(
+    stage: Stage, other: Connection
+) -> None:
+    watch = stage.watch()
+    with ThreadPoolExecutor(1) as executor:
+        adding = text("INSERT INTO watch_pairs (input_token, output_token) VALUES (:input, :output)")
+        other.execute(adding, {"input": watch.pair[0], "output": watch.pair[1]})
+        armed = executor.submit(stage.watches.arm, [watch])
+        wait_for_waiting(other, 1)
+        other.commit()
+        armed.result()
+    assert stage.fires(watch)
+
+
 def test_sweep_gives_up_while_others_arm_watches_and_takes_up_later_what_it_left(
     stage: Stage, other: Connection
 ) -> None:

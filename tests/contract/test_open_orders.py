@@ -16,6 +16,7 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.services.intake.cancel_all import Unfinished
 from tests.contract.records import Store, next_transition
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 
@@ -115,7 +116,7 @@ def test_filter_spares_what_it_does_not_mean(
         "other": waiting_order(store, account_id, input_token="SOL", output_token="JUP", price_base="JUP"),
         "limit": open_order(store, account_id),
     }
-    assert store.open_orders.unfinished(account_id, wanted, limit=9).cancelable == len(meant.split())
+    assert store.open_orders.unfinished(account_id, wanted, limit=9) == Unfinished([], len(meant.split()))
     assert canceled(store, account_id, wanted) == {orders[name] for name in meant.split()}
 
 
@@ -197,6 +198,28 @@ def test_mark_covers_neither_a_later_order_nor_another_account_nor_one_that_was_
     sent = store.moved(store.created(early), *LIFE[2:5])
     store.open_orders.mark(early.account_id, ALL, NOON)
     assert store.moved(sent, OrderStatus.CONFIRMED).state.is_final
+
+
+def test_mark_does_not_cover_an_order_that_was_sent_and_is_routed_again(
+    store: Store, account_id: str
+) -> None:
+    sent = store.moved(store.created(an_order(account_id=account_id)), *LIFE[2:5])
+    dead = next_transition(sent, OrderStatus.ROUTING, outcome="dead")
+    assert store.record.record([dead], lease_ms=0)
+    store.open_orders.mark(account_id, ALL, NOON)
+    order_id = sent.state.order.order_id
+    again = next_transition(ClaimedOrder(dead.state, sent.fence), OrderStatus.ROUTED)
+    assert store.record.record([again], lease_ms=0) == {order_id}
+    assert store.record.cancel_covered([order_id], NOON) == []
+
+
+def test_mark_stays_when_the_account_cancels_others_after_it(store: Store, account_id: str) -> None:
+    claimed = submitted_before(store, account_id)
+    store.open_orders.mark(account_id, OrderFilter(base="SOL"), NOON - timedelta(days=20))
+    store.open_orders.mark(account_id, OrderFilter(base="SOL"), NOON)
+    store.open_orders.mark(account_id, OrderFilter(base="JUP"), NOON + timedelta(days=1))
+    store.open_orders.mark("mallory", ALL, NOON + timedelta(days=1))
+    assert len(store.record.cancel_covered([claimed.state.order.order_id], NOON)) == 1
 
 
 def test_order_that_all_cancels_cover_may_still_end_for_a_reason_of_its_own(

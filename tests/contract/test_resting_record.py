@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.orders import Order, OrderState
@@ -218,3 +219,23 @@ def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None
     floor.store.record.amend("alice", order.order_id, NOON, to("180"), {})
     floor.store.record.note_published([Published(order.order_id, 2, 3)])
     assert floor.claimed(order).state.published_seq == 3
+
+
+def test_amendment_is_found_by_each_sweep_until_the_last_one_was_published(contract_engine: Engine) -> None:
+    store, housekeeping = on_postgres(contract_engine), PostgresHousekeeping(contract_engine)
+    floor = Floor(store, PostgresWatches(contract_engine))
+    order = floor.at_rest().state.order
+
+    def is_found() -> bool:
+        with contract_engine.begin() as connection:
+            connection.execute(text("UPDATE unpublished SET since = since - interval '1 minute'"))
+        found = housekeeping.unpublished_orders(limit=1_000)
+        return order.order_id in {each.order_id for each in found}
+
+    for price in ("180", "190"):
+        assert store.record.amend("alice", order.order_id, NOON, to(price), {})
+    store.record.note_published([Published(order.order_id, 0, 3)])
+    assert [is_found(), is_found()] == [True, True]
+    claimed = floor.claimed(order)
+    assert store.record.record([transitions.release(claimed, published=True)], lease_ms=0)
+    assert not is_found()

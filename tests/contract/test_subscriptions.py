@@ -1,14 +1,18 @@
 """What every ``Subscriptions`` promises: nothing is lost or doubled between a replay and the live events."""
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import Engine, text
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import Missed, Replay
-from tests.contract.records import Store
+from tests.contract.records import Store, next_transition, on_postgres
+from tests.contract.test_open_orders import open_order
+from tests.contract.test_resting_record import wait_for_waiting
 from tests.fakes.orders import LIFE, an_order
 
 
@@ -100,7 +104,7 @@ def test_superseded_replay_has_nothing_more_to_send(store: Store) -> None:
     store.created(order)
     first = begin(store, connection_id, order)
     second = begin(store, connection_id, order)
-    assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=first, seq=0)
+    assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=first, seq=2)
     assert [each.live for each in subscriptions(store, order)] == [False]
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=second, seq=2)
     assert [each.live for each in subscriptions(store, order)] == [True]
@@ -111,6 +115,7 @@ def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store:
     unfinished, finished = an_order(account_id=account_id), an_order(account_id=account_id)
     store.created(unfinished)
     store.moved(store.created(finished), *LIFE[2:])
+    open_order(store, an_account())
     found = store.subscriptions.subscribe_account(connection_id, account_id)
     assert (list(found.order_ids), found.more_rest) == ([unfinished.order_id], False)
     assert [each.live for each in subscriptions(store, unfinished)] == [False]  # until it has been replayed
@@ -148,6 +153,7 @@ def test_mark_behind_does_not_disturb_a_replay_that_is_under_way(store: Store) -
     store.created(order)
     replay_id = begin(store, connection_id, order)
     store.subscriptions.mark_behind([Missed(connection_id, order, sent_to=1)])
+    assert [each.replayed_to for each in subscriptions(store, order)] == [0]
     assert store.subscriptions.go_live(connection_id, order.order_id, replay_id=replay_id, seq=2)
     assert [each.replayed_to for each in subscriptions(store, order)] == [2]
 
@@ -189,3 +195,38 @@ def test_forgotten_connections_have_no_subscriptions(store: Store) -> None:
     store.subscriptions.subscribe_account(connection_id, order.account_id)
     store.subscriptions.forget([connection_id, "never seen"])
     assert subscriptions(store, order) == []
+
+
+def test_connection_whose_token_has_expired_sees_nothing_more(contract_engine: Engine) -> None:
+    store, order, connection_id = on_postgres(contract_engine), an_order(), a_connection()
+    store.connected(connection_id, False)
+    store.created(order, connection_id=connection_id)
+    assert [each.connection_id for each in subscriptions(store, order)] == [connection_id]
+    with contract_engine.begin() as connection:
+        connection.execute(
+            text("UPDATE connections SET expires_at = now() WHERE connection_id = :id"), {"id": connection_id}
+        )
+    assert subscriptions(store, order) == []
+
+
+def test_replay_that_ends_while_an_event_is_being_committed_goes_on_with_that(
+    contract_engine: Engine,
+) -> None:
+    store, order, connection_id = on_postgres(contract_engine), an_order(), a_connection()
+    claimed = store.created(order)
+    replay_id = begin(store, connection_id, order)
+    with ThreadPoolExecutor(2) as executor, contract_engine.connect() as other:
+        # The event waits for its order's row as well, and comes first.
+        held = {"id": order.order_id}
+        other.execute(text("SELECT FROM orders WHERE order_id = :id FOR NO KEY UPDATE"), held)
+        step = next_transition(claimed, OrderStatus.ROUTED)
+        moved = executor.submit(store.record.record, [step], lease_ms=0)
+        wait_for_waiting(other, 1)
+        ended = executor.submit(
+            store.subscriptions.go_live, connection_id, order.order_id, replay_id=replay_id, seq=2
+        )
+        wait_for_waiting(other, 2)
+        other.rollback()
+        assert moved.result() == {order.order_id}
+        assert not ended.result()
+    assert [each.live for each in subscriptions(store, order)] == [False]

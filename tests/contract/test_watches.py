@@ -264,6 +264,7 @@ def test_marks_of_the_last_blocks_come_back_with_their_extremes(trial: Trial) ->
     assert observe(101, "2") == [row(100, "1.25", "1.5"), row(101, "2", "2")]
     assert observe(103, "1E-30") == [row(101, "2", "2"), row(103, "1E-30", "1E-30")]
     assert observe(102, "7") == [row(100, "1.25", "1.5"), row(101, "2", "2"), row(102, "7", "7")]
+    assert observe(104, "7") == [row(102, "7", "7"), row(103, "1E-30", "1E-30"), row(104, "7", "7")]
 
 
 def test_random_watches_fire_exactly_where_a_loop_over_all_says(on_server: Trial) -> None:
