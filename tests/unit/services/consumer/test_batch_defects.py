@@ -1,14 +1,17 @@
-"""A defect that no step has kept to one order: each order of the batch is tried alone."""
+"""Defects that no step of a batch has kept to one order, or that meet what cannot be ended any more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import pytest
 
+from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.progress import ClaimedOrder, Subscribed, Transition
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.orders import LIFE, an_order
+from tests.fakes.record import MemoryRecord
 
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, *orders: Order) -> None:
@@ -38,3 +41,39 @@ def test_orders_beside_one_with_a_defect_are_released_and_executed_each_alone(
     consumer.execute(poison, delivery=3)
     assert consumer.statuses(poison) == LIFE
     assert [frame["seq"] for frame in consumer.frames(poison)][-4:] == [3, 4, 5, 6]
+
+
+class Picky(MemoryRecord):
+    """A record that has a defect with some steps."""
+
+    is_poison: Callable[[Transition], bool] = staticmethod(lambda _: False)
+
+    def record(
+        self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
+        if any(map(self.is_poison, transitions)):
+            raise KeyError("planted")
+        return super().record(transitions, lease_ms=lease_ms, subscribed=subscribed)
+
+
+def picky(is_poison: Callable[[Transition], bool]) -> ConsumerOnFakes:
+    consumer = ConsumerOnFakes(Picky)
+    assert isinstance(consumer.record, Picky)
+    consumer.record.is_poison = is_poison
+    return consumer
+
+
+def test_order_whose_fill_cannot_be_recorded_comes_back_and_is_not_failed() -> None:
+    order = an_order()
+    consumer = picky(lambda step: step.filled is not None)
+    assert consumer.execute(order)[order.order_id].retry_in_s is not None
+    assert consumer.statuses(order) == LIFE[:-1]
+
+
+def test_order_that_cannot_be_released_comes_back_and_is_not_failed() -> None:
+    order = an_order()
+    consumer = picky(lambda step: not step.events)
+    for venue in consumer.venues:
+        venue.fault = VenueUnavailableError("down")
+    assert consumer.execute(order)[order.order_id].retry_in_s == LEASE_S
+    assert set(consumer.statuses(order)) == set(LIFE[:2])

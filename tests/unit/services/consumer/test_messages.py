@@ -105,7 +105,9 @@ def test_second_submission_of_an_order_sees_all_of_it_and_executes_nothing(
     order = an_executed_order(consumer)
     again = replace(order, submission_id=uuid4())
     assert consumed(consumer, submitted(again, "d=")) == [True]
+    assert consumed(consumer, submitted(replace(order, submission_id=uuid4()), None)) == [True]
     assert [frame["seq"] for frame in consumer.frames(order, "d=")] == [1, 2, 3, 4, 5, 6]
+    assert consumer.connections.frames.keys() == {"c=", "d="}
     assert len(consumer.chain.sent) == 1
 
 
@@ -172,6 +174,18 @@ def test_subscription_to_no_order_is_refused_if_its_connection_waits_for_an_answ
     order = an_order()
     assert consumed(consumer, subscribed(order.order_id, is_new=True)) == [True]
     assert [frame["code"] for frame in consumer.frames(order, "d=")] == ["ORDER_NOT_FOUND"]
+
+
+def test_subscription_to_an_order_of_other_content_is_refused_as_soon_as_that_is_delivered(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_executed_order(consumer)
+    message = subscribed(order.order_id, content_sha256="0" * 64, is_new=True)
+    consumer.connections.slow.add("d=")
+    assert consumed(consumer, message) == [False]
+    consumer.connections.slow.clear()
+    assert consumed(consumer, message, receive_count=2) == [True]
+    assert [frame["code"] for frame in consumer.frames(order, "d=")] == ["CLIENT_ORDER_ID_CONFLICT"]
 
 
 def test_catching_up_with_no_order_is_no_work_and_answered_by_nothing(consumer: ConsumerOnFakes) -> None:

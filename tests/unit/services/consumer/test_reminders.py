@@ -7,8 +7,9 @@ import pytest
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.launches import Sniper
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Published
+from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
@@ -48,18 +49,48 @@ def test_end_is_to_be_noted_where_a_message_may_find_it(how: dict[str, Any], *, 
     assert [(each.after_seq, each.seq) for each in published] == ([(2, 5)] if is_reminded else [])
 
 
-@pytest.mark.parametrize("is_noted", [True, False])
-def test_end_is_told_once_though_a_message_finds_it_again(
-    monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
-) -> None:
-    consumer = ConsumerOnFakes()
-    order = changed(
+def an_order_that_ends_soon() -> Order:
+    return changed(
         an_order(),
         order_type=OrderType.LIMIT,
         limit=Limit("1000", Rate.of(1_000, 1_000)),
         slippage_bps=None,
         time_in_force=TimeInForce.GTD,
     )
+
+
+def test_order_that_ends_soon_after_it_was_put_to_rest_has_one_message_for_its_end() -> None:
+    consumer, order = ConsumerOnFakes(), an_order_that_ends_soon()
+    consumer.execute(order, an_order())
+    # What fires and is looked at in vain has that message already.
+    consumer.tables.watches.wake(limit=9)
+    consumer.execute(order, delivery=2)
+    assert consumer.queue.messages == [ResumeMessage(order_id=order.order_id)]
+    assert [message.delay_s for message in consumer.queue.sent] == [61]
+
+
+def test_end_that_a_defect_kept_from_its_owner_is_told_by_the_next_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer, order = ConsumerOnFakes(), an_order_that_ends_soon()
+    consumer.execute(order)
+    consumer.clock.sleep(61)
+    monkeypatch.setattr(consumer.connections, "post", _defective)
+    consumer.execute_orders.execute([Incoming(order.order_id)])
+    monkeypatch.undo()
+    consumer.execute_orders.execute([Incoming(order.order_id)])
+    assert [frame["seq"] for frame in consumer.frames(order)] == [1, 2, 3]
+
+
+def _defective(_: object) -> None:
+    raise KeyError("planted")
+
+
+@pytest.mark.parametrize("is_noted", [True, False])
+def test_end_is_told_once_though_a_message_finds_it_again(
+    monkeypatch: pytest.MonkeyPatch, *, is_noted: bool
+) -> None:
+    consumer, order = ConsumerOnFakes(), an_order_that_ends_soon()
     consumer.execute(order)
     consumer.clock.sleep(61)
     if not is_noted:

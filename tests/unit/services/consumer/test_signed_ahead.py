@@ -78,6 +78,7 @@ def test_order_that_was_canceled_in_the_queue_with_all_others_is_not_sent(consum
     consumer.tables.cancel_marks[order.account_id, OrderFilter()] = NOON + timedelta(days=1)
     consumer.execute(order, spared)
     assert consumer.statuses(order) == (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.CANCELED)
+    assert [frame["status"] for frame in consumer.frames(order)] == ["pending", "routing", "canceled"]
     assert consumer.statuses(spared) == LIFE
     assert len(consumer.chain.sent) == 1
 
