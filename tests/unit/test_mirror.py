@@ -95,7 +95,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
     "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
-    "chalicelib/services/consumer/transitions.py": "tests/unit/services/consumer/test_execute_batch.py",
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
     "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",

@@ -1,0 +1,104 @@
+"""Transitions as values: what an order becomes, by what was sent of it and what it waits for."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chalicelib.domain.errors import Code
+from chalicelib.domain.events import Confirmed
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, OpenAttempt
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import TimeInForce
+from chalicelib.domain.transactions import LegFill, SignatureStatus, SignedTransaction, TransactionStatus
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.transitions import Sighting
+from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
+
+LIMIT: dict[str, Any] = {
+    "limit": Limit("155", Rate.of(155, 1_000)),
+    "slippage_bps": None,
+    "time_in_force": TimeInForce.GTD,
+}
+STOP = Trigger(
+    "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+)
+ATTEMPT = OpenAttempt(SignedTransaction("5x", b"bytes", 10), 1, 1_000, 2_000, 1)
+LATER = NOON + timedelta(hours=1)
+ROUTING, OPEN, FAILED, EXPIRED = (
+    OrderStatus.ROUTING,
+    OrderStatus.OPEN,
+    OrderStatus.FAILED,
+    OrderStatus.EXPIRED,
+)
+
+
+def claimed(*statuses: OrderStatus, attempt: OpenAttempt | None = None, **terms: Any) -> ClaimedOrder:
+    state, _ = advanced(OrderState(changed(an_order(), **terms)), *statuses)
+    return ClaimedOrder(state, 1, attempt)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "end"),
+    [(LIFE[:2], EXPIRED), ((*LIFE[:5], ROUTING), FAILED), ((*LIFE[:5], OPEN), EXPIRED)],
+    ids=["unsent", "sent and dead", "refused at its limit"],
+)
+def test_order_whose_time_is_up_has_failed_if_a_transaction_of_it_might_have_landed(
+    statuses: tuple[OrderStatus, ...], end: OrderStatus
+) -> None:
+    step = transitions.late(claimed(*statuses, **LIMIT), LATER)
+    assert (step.state.status, step.release) == (end, True)
+    assert step.failure_code == (Code.DEADLINE_EXCEEDED if end is FAILED else None)
+
+
+@pytest.mark.parametrize(("statuses", "end"), [(LIFE[:2], EXPIRED), ((*LIFE[:5], ROUTING), FAILED)])
+def test_order_whose_limit_is_not_met_at_once_has_failed_if_something_of_it_was_sent(
+    statuses: tuple[OrderStatus, ...], end: OrderStatus
+) -> None:
+    step = transitions.unmet(claimed(*statuses, **LIMIT), NOON)
+    assert (step.state.status, step.release) == (end, True)
+
+
+@pytest.mark.parametrize(("terms", "last"), [({}, ROUTING), (LIMIT, OrderStatus.TRIGGERED)])
+def test_order_whose_trigger_is_met_is_routed_unless_it_has_a_limit_to_wait_for(
+    terms: dict[str, Any], last: OrderStatus
+) -> None:
+    step = transitions.triggered(claimed(*LIFE[:1], trigger=STOP, **terms), Sighting(STOP.rate, 9), NOON)
+    assert (step.state.status, step.state.is_triggered) == (last, True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "landed", "slippage", "unspent"),
+    [
+        (SwapMode.EXACT_IN, (1_000, 1_980), "100.00", 0),
+        (SwapMode.EXACT_IN, (990, 2_000), "0.00", 10),
+        (SwapMode.EXACT_OUT, (1_010, 2_000), "100.00", 0),
+    ],
+)
+def test_fill_is_compared_with_the_quote_on_the_side_that_was_left_open(
+    mode: SwapMode, landed: tuple[int, int], slippage: str, unspent: int
+) -> None:
+    order = claimed(*LIFE[:5], attempt=ATTEMPT, swap_mode=mode, amount_units=1_000)
+    status = TransactionStatus(SignatureStatus.LANDED, 7, *landed)
+    step = transitions.confirmed(order, ATTEMPT, status, NOON)
+    (event,) = step.events
+    assert isinstance(event.what, Confirmed)
+    assert (event.what.realized_slippage_bps, event.what.unspent_input_units) == (slippage, unspent)
+    assert (step.filled, step.outcome) == (landed, AttemptOutcome("5x", "landed"))
+
+
+def test_fees_of_a_fill_are_told_by_token_to_the_last_unit_and_its_impact_by_each_legs_part() -> None:
+    legs = (
+        LegFill("p1", "raydium", "SOL", "USDC", 500, 1_000, 3, "SOL", "1.00"),
+        LegFill("p2", "meteora", "SOL", "JUP", 500, 70, 2**64 - 1, "SOL", "2.00"),
+        LegFill("p3", "raydium", "JUP", "USDC", 70, 1_000, 1, "JUP", "4.00"),
+    )
+    landed = TransactionStatus(SignatureStatus.LANDED, 7, 1_000, 2_000, legs)
+    (event,) = transitions.confirmed(claimed(*LIFE[:5], attempt=ATTEMPT), ATTEMPT, landed, NOON).events
+    assert isinstance(event.what, Confirmed)
+    assert event.what.fees == {"SOL": 2**64 + 2, "JUP": 1}
+    assert event.what.price_impact_bps == "3.50"
