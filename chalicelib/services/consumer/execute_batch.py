@@ -226,7 +226,7 @@ class ExecuteOrders:
             quote_request = self._write_ahead.quote_request(timely)
         ready = self._past_triggers(due, batch, quote_request, now)
         still_claimed: list[ClaimedOrder] = []
-        if ready or not due:
+        if ready:
             decided = self._write_ahead.transitions(ready, quote_request, batch, ahead)
             still_claimed = self._commit(decided, batch)
         if batch.armed and quote_request is not None:
