@@ -146,17 +146,6 @@ def test_order_whose_message_was_lost_is_resumed_again_after_a_while(left: Left)
         assert sum(map(len, stranded(left.housekeeping, 100))) == number
 
 
-def test_order_that_a_consumer_has_claimed_since_it_was_resumed_and_left_again_is_resumed_soon(
-    left: Left,
-) -> None:
-    (found,) = stranded(left.housekeeping, 100)
-    left.housekeeping.note_resumed([order.order_id for order in found])
-    left.pass_time(1)
-    assert left.store.record.claim([found[0].order_id], lease_ms=0).claimed
-    left.pass_time(60)
-    assert stranded(left.housekeeping, 100) == [[found[0]]]
-
-
 def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_one_for_a_while(
     left: Left,
 ) -> None:

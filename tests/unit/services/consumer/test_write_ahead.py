@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,13 +10,17 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, RetryableError, VenueUnavailableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.services.consumer.batch import Batch, Incoming
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import Offers
+from chalicelib.services.resting.waiting import ELSEWHERE_FOR, NO_VENUE_FOR
 from tests.fakes.inline import InOneThread
 from tests.fakes.market import FakeChain, FakeVenue
-from tests.fakes.orders import NOON, advanced, an_order
+from tests.fakes.orders import NOON, advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
 ATTEMPTS_MAX = 2
@@ -124,3 +129,32 @@ def test_venues_whose_state_is_out_of_reach_end_no_order(desk: Desk) -> None:
     desk.venue.fault = RetryableError("the database is down")
     with pytest.raises(RetryableError):
         desk.transitions(an_order())
+
+
+RESTING: dict[str, Any] = {
+    "limit": Limit("150", Rate.of(150, 1_000)),
+    "slippage_bps": None,
+    "time_in_force": TimeInForce.GTC,
+    "valid_until": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("terms", "is_silent", "status", "pause"),
+    [
+        (RESTING, True, Status.OPEN, NO_VENUE_FOR),
+        (RESTING, False, Status.OPEN, ELSEWHERE_FOR),
+        (RESTING | {"output_token": "UNLISTED"}, False, Status.FAILED, None),
+        (RESTING | {"time_in_force": TimeInForce.IOC}, False, Status.FAILED, None),
+        ({}, False, Status.FAILED, None),
+    ],
+)
+def test_order_with_a_limit_waits_where_there_is_no_plan_for_it_and_any_other_does_not(
+    terms: dict[str, Any], is_silent: bool, status: Status, pause: timedelta | None, desk: Desk
+) -> None:
+    desk.venue.fault = VenueUnavailableError("down") if is_silent else None
+    desk.venue.offered = Offers([])
+    order = changed(an_order(), **terms)
+    step = desk.transitions(order)[order]
+    assert statuses(step) == [status]
+    assert (step.watch and step.watch.wake_at) == (pause and NOON + pause)

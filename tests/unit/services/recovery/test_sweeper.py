@@ -18,6 +18,7 @@ from chalicelib.services.recovery.sweeper import (
 )
 from chalicelib.services.recovery.turns import Rest
 from tests.contract.records import in_memory
+from tests.fakes.orders import an_order
 from tests.fakes.ports import FakeConnections, FakeQueue
 
 NIL = UUID(int=0)  # no message may name it
@@ -100,6 +101,13 @@ def test_row_that_no_message_can_be_made_of_keeps_the_others_of_nothing() -> Non
         sound,
         sound,
     ]
+
+
+def test_connection_that_is_closed_at_its_end_is_forgotten_with_all_that_it_followed() -> None:
+    store, order = in_memory(), an_order()
+    store.created(order, connection_id="old=")
+    Sweep(Left(expired=["old="]), FakeQueue(), FakeConnections(), store.subscriptions).run()
+    assert store.subscriptions.of_orders([order]) == []
 
 
 def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
