@@ -194,12 +194,14 @@ def test_ledger_at_another_second_or_epoch_is_read_first(trader: Trader, change:
     assert trader.market.violations() == []
 
 
-def test_transaction_past_its_validity_does_not_land(trader: Trader) -> None:
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_transaction_past_its_validity_does_not_land(trader: Trader, *, is_alone: bool) -> None:
     (transaction,) = trader.signed(a_swap())
     trader.market.pass_blocks(200)
-    trader.reader.read()
-    (status,) = trader.send(transaction)
+    fresh = trader.signed(a_swap())
+    status, *beside = trader.send(transaction, *([] if is_alone else fresh))
     assert status.signature_status is SignatureStatus.UNKNOWN
+    assert all(map(is_landed, beside))
 
 
 @pytest.mark.parametrize("is_taken_for_ours", [True, False])
