@@ -1,19 +1,20 @@
 """What every ``Subscriptions`` promises: nothing is lost or doubled between a replay and the live events."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
-from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import Subscription
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import NewOrder, Subscription
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import Missed, Replay
 from tests.contract.records import Store, next_transition, on_postgres
-from tests.contract.test_open_orders import open_order
+from tests.contract.test_open_orders import RESTING, open_order
 from tests.contract.test_resting_record import wait_for_waiting
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
 
 def an_account() -> str:
@@ -195,6 +196,22 @@ def test_forgotten_connections_have_no_subscriptions(store: Store) -> None:
     store.subscriptions.subscribe_account(connection_id, order.account_id)
     store.subscriptions.forget([connection_id, "never seen"])
     assert subscriptions(store, order) == []
+
+
+def test_subscriber_to_an_account_gets_the_newest_of_very_many_resting_orders_and_is_told_of_more(
+    contract_engine: Engine,
+) -> None:
+    store, account_id = on_postgres(contract_engine), an_account()
+    ids, new = [], []
+    for age_s in range(102):
+        order = an_order(account_id=account_id, accepted_at=NOON - timedelta(seconds=age_s))
+        order = changed(order, **RESTING)
+        state, events = advanced(OrderState(order), OrderStatus.PENDING, OrderStatus.OPEN)
+        ids.append(order.order_id)
+        new.append(NewOrder(state, events, None))
+    assert len(store.record.create(new, lease_ms=0)) == len(new)
+    found = store.subscriptions.subscribe_account(a_connection(), account_id)
+    assert (list(found.order_ids), found.more_rest) == (ids[:100], True)
 
 
 def test_connection_whose_token_has_expired_sees_nothing_more(contract_engine: Engine) -> None:

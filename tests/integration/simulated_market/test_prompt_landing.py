@@ -1,10 +1,11 @@
 """Landing on the pools as they were last seen: as good as any landing, or not done."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.prepared import PreparedConnection
@@ -20,6 +21,7 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
     TransactionStatus,
 )
+from tests.contract.test_resting_record import wait_for_waiting
 from tests.integration.simulated_market.conftest import (
     AT_ONCE,
     DIRECT,
@@ -109,6 +111,35 @@ def test_pools_that_moved_meanwhile_are_traded_with_as_they_are_now(trader: Trad
     assert trader.market.violations() == []
 
 
+@pytest.mark.parametrize(
+    ("change", "versions", "refusal"),
+    [
+        ("UPDATE market.pools SET version = version + 1 WHERE pool_id = :pool", 2, None),
+        (
+            "UPDATE market.wallets SET balance = 0 WHERE address = :wallet AND token = 'SOL'",
+            0,
+            Code.INSUFFICIENT_FUNDS,
+        ),
+    ],
+    ids=["pool", "wallet"],
+)
+def test_landing_waits_for_another_one_that_moves_its_pool_or_wallet(
+    trader: Trader, change: str, versions: int, refusal: Code | None
+) -> None:
+    def version() -> int:
+        return trader.reader.read().pools[DIRECT].version
+
+    (transaction,), before = trader.signed(a_swap()), version()
+    with ThreadPoolExecutor(1) as executor, trader.market.engine.connect() as other:
+        other.execute(text(change), {"pool": DIRECT, "wallet": ALICE})
+        sent = executor.submit(trader.send, transaction)
+        wait_for_waiting(other, 1)
+        other.commit()
+        (status,) = sent.result()
+    assert status.refusal is refusal
+    assert version() == before + versions
+
+
 def test_trader_that_met_another_looks_first_until_it_is_alone_again(trader: Trader) -> None:
     (first,) = trader.signed(a_swap())
     rival = trader.market.node()
@@ -194,12 +225,14 @@ def test_ledger_at_another_second_or_epoch_is_read_first(trader: Trader, change:
     assert trader.market.violations() == []
 
 
-def test_transaction_past_its_validity_does_not_land(trader: Trader) -> None:
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_transaction_past_its_validity_does_not_land(trader: Trader, *, is_alone: bool) -> None:
     (transaction,) = trader.signed(a_swap())
     trader.market.pass_blocks(200)
-    trader.reader.read()
-    (status,) = trader.send(transaction)
+    fresh = trader.signed(a_swap())
+    status, *beside = trader.send(transaction, *([] if is_alone else fresh))
     assert status.signature_status is SignatureStatus.UNKNOWN
+    assert all(map(is_landed, beside))
 
 
 @pytest.mark.parametrize("is_taken_for_ours", [True, False])

@@ -81,6 +81,7 @@ def test_zero_is_refused(text: str) -> None:
 
 def test_negative_units_are_shown_with_their_sign() -> None:
     assert format_units(-1_500_000, 6) == "-1.5"
+    assert [format_units(units, 6) for units in (-2_000_000, 0)] == ["-2", "0"]
 
 
 @given(quoted=UNITS, slippage_bps=BPS)

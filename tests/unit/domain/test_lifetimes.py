@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.lifetimes import AT_ONCE_S_DEFAULT, RESTING_S_MAX, Lifetime, lifetime
+from chalicelib.domain.lifetimes import (
+    AT_ONCE_S_DEFAULT,
+    AT_ONCE_S_MAX,
+    RESTING_S_MAX,
+    Lifetime,
+    lifetime,
+)
 from chalicelib.domain.terms import OrderType, TimeInForce
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -91,6 +97,14 @@ def test_order_that_executes_at_once_has_a_minute() -> None:
 def test_end_out_of_reach_is_refused(expires_at: datetime, problem: str) -> None:
     with pytest.raises(FieldError, match=problem):
         a_lifetime(OrderType.LIMIT, expires_at=expires_at).ends_at(NOON)
+
+
+@pytest.mark.parametrize(
+    ("order_type", "seconds"),
+    [(OrderType.LIMIT, 1), (OrderType.LIMIT, RESTING_S_MAX), (OrderType.MARKET, AT_ONCE_S_MAX)],
+)
+def test_shortest_and_longest_life_allowed_are_taken(order_type: OrderType, seconds: int) -> None:
+    assert a_lifetime(order_type, valid_for_s=seconds).ends_at(NOON) == NOON + timedelta(seconds=seconds)
 
 
 def test_last_moment_allowed_is_thirty_days_ahead() -> None:

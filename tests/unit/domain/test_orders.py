@@ -31,6 +31,12 @@ def test_order_was_sent_from_its_first_submission_on() -> None:
     assert state.was_sent
 
 
+def test_trigger_that_was_met_is_not_waited_for_again_after_a_transaction_was_refused() -> None:
+    state, _ = advanced(OrderState(an_order()), OrderStatus.PENDING, OrderStatus.TRIGGERED)
+    state, _ = advanced(state, *LIFE[1:5], OrderStatus.OPEN)
+    assert (state.is_triggered, state.was_sent) == (True, True)
+
+
 def test_retry_carries_the_next_attempt_from_then_on() -> None:
     state, _ = advanced(OrderState(an_order()), *LIFE[:5])
     state, event = state.transition_to(Routing("again"), NOON, attempt=2)

@@ -163,6 +163,7 @@ def test_bound_that_no_trade_could_keep_is_refused_by_name() -> None:
     out, paid = a_token("OUT", 6), a_token("IN", 9)
     with pytest.raises(FieldError, match=r"asks for more than 18446744073709\.551615 OUT"):
         limit_bound(Rate(2, 1), SwapMode.EXACT_IN, MAX_UNITS, out, field="limitPrice")
+    assert limit_bound(Rate(1, 1), SwapMode.EXACT_IN, MAX_UNITS, out, field="limitPrice").units == MAX_UNITS
     with pytest.raises(FieldError, match=r"leaves less than 0\.000000001 IN"):
         limit_bound(Rate(2, 1), SwapMode.EXACT_OUT, 1, paid, field="limitPrice")
 

@@ -1,7 +1,7 @@
 """What a batch publishes: committed events, each by itself if something is wrong with one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
@@ -28,6 +28,20 @@ class Blind:
 
     def saw(self, *_: object, **__: object) -> None:
         raise KeyError("planted")
+
+
+class Notes:
+    """An observer that notes which order's events it saw, and by which request they came."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[UUID, str | None]] = []
+
+    def saw(
+        self,
+        committed: Sequence[tuple[Order, Sequence[OrderEvent]]],
+        correlation_ids: Mapping[UUID, str | None],
+    ) -> None:
+        self.seen += [(order.order_id, correlation_ids[order.order_id]) for order, _ in committed]
 
 
 class PoisonedSubscriptions(MemorySubscriptions):
@@ -82,6 +96,16 @@ def test_committed_events_reach_their_subscribers_in_the_order_of_the_commit() -
     stage = Stage()
     stage.announce()
     assert stage.seen() == both(stage)
+
+
+def test_committed_events_are_shown_to_the_operator_with_the_request_that_brought_their_order() -> None:
+    notes = Notes()
+    stage = Stage(notes)
+    stage.batch = Batch.of(
+        [Incoming(each.order_id, each, correlation_id=f"by {each.order_id}") for each in stage.orders]
+    )
+    stage.announce()
+    assert notes.seen == [(each.order_id, f"by {each.order_id}") for each in stage.orders]
 
 
 def test_events_that_may_wait_leave_together_with_the_next_ones_each_orders_in_one_row() -> None:

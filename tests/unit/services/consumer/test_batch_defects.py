@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from chalicelib.domain.errors import VenueUnavailableError
+from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Subscribed, Transition
 from chalicelib.services.consumer.write_ahead import WriteAhead
@@ -14,33 +14,47 @@ from tests.fakes.orders import LIFE, an_order
 from tests.fakes.record import MemoryRecord
 
 
-def poisoned(monkeypatch: pytest.MonkeyPatch, *orders: Order) -> None:
-    """Have the write-ahead of any batch fail that one of these orders is in."""
-    sound = WriteAhead.transitions
-    poison = {order.order_id for order in orders}
+def poisoned(monkeypatch: pytest.MonkeyPatch, order: Order, alone: Exception) -> None:
+    """Have the write-ahead of any batch fail that an order is in, for another reason if it is ``alone``."""
+    sound, poison = WriteAhead.transitions, order.order_id
 
     def defective(self: WriteAhead, claimed: Sequence[ClaimedOrder], *more: object) -> list[Transition]:
-        if poison & {each.state.order.order_id for each in claimed}:
-            raise KeyError("planted")
+        if poison in {each.state.order.order_id for each in claimed}:
+            raise alone if len(claimed) == 1 else KeyError("planted")
         return sound(self, claimed, *more)  # type: ignore[arg-type]  # handed on
 
     monkeypatch.setattr(WriteAhead, "transitions", defective)
 
 
+@pytest.mark.parametrize("alone", [KeyError("planted"), RetryableError("down")])
 def test_orders_beside_one_with_a_defect_are_released_and_executed_each_alone(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, alone: Exception
 ) -> None:
     consumer = ConsumerOnFakes()
     first, poison, last = (an_order() for _ in range(3))
-    poisoned(monkeypatch, poison)
+    poisoned(monkeypatch, poison, alone)
     outcomes = consumer.execute(first, poison, last, delivery=2)
     assert [outcomes[each.order_id].retry_in_s for each in (first, poison, last)] == [None, LEASE_S, None]
     assert [consumer.statuses(each) for each in (first, poison, last)] == [LIFE, LIFE[:2], LIFE]
-    assert not consumer.is_claimed(poison)
     monkeypatch.undo()
+    consumer.clock.sleep(LEASE_S)
     consumer.execute(poison, delivery=3)
     assert consumer.statuses(poison) == LIFE
     assert [frame["seq"] for frame in consumer.frames(poison)][-4:] == [3, 4, 5, 6]
+
+
+def test_events_that_were_not_published_before_a_defect_are_not_taken_for_published(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer, order = ConsumerOnFakes(), an_order()
+    poisoned(monkeypatch, order, KeyError("planted"))
+    consumer.connections.slow.add("c=")
+    consumer.queue.is_down = True
+    consumer.execute(order, delivery=2)
+    state = consumer.record.state(order.account_id, order.order_id)
+    assert state is not None
+    assert (state.seq, state.published_seq) == (2, 0)
+    assert not consumer.is_claimed(order)
 
 
 class Picky(MemoryRecord):

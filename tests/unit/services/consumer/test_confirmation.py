@@ -214,6 +214,8 @@ LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelt
         (AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
         (LATE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
         ({}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
+        # A market order that has waited for its trigger.
+        ({"time_in_force": TimeInForce.GTC, "valid_until": None}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
         ({}, None, OrderStatus.FAILED),
     ],
 )
@@ -231,12 +233,18 @@ def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_
 
 
 @pytest.mark.parametrize(
-    ("attempt", "status"), [(1, OrderStatus.ROUTING), (2, OrderStatus.ROUTING), (3, OrderStatus.FAILED)]
+    ("attempt", "terms", "status"),
+    [
+        (1, {}, OrderStatus.ROUTING),
+        (2, {}, OrderStatus.ROUTING),
+        (3, {}, OrderStatus.FAILED),
+        (1, {"valid_until": NOON - timedelta(seconds=1)}, OrderStatus.FAILED),
+    ],
 )
 def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
-    attempt: int, status: OrderStatus, confirmation: Confirmation
+    attempt: int, terms: dict[str, Any], status: OrderStatus, confirmation: Confirmation
 ) -> None:
-    claimed = sent()
+    claimed = sent(changed(an_order(), **terms))
     state = replace(advanced(claimed.state, *LIFE[:5])[0], attempt=attempt)
     unknown = TransactionStatus(SignatureStatus.UNKNOWN)
     decided = confirmation.decision(replace(claimed, state=state), ChainView(1_000, {"5x": unknown}))

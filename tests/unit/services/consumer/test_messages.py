@@ -186,6 +186,7 @@ def test_subscription_to_an_order_of_other_content_is_refused_as_soon_as_that_is
     consumer.connections.slow.clear()
     assert consumed(consumer, message, receive_count=2) == [True]
     assert [frame["code"] for frame in consumer.frames(order, "d=")] == ["CLIENT_ORDER_ID_CONFLICT"]
+    assert ("d=", order.order_id) not in consumer.tables.subscriptions
 
 
 def test_catching_up_with_no_order_is_no_work_and_answered_by_nothing(consumer: ConsumerOnFakes) -> None:

@@ -146,6 +146,8 @@ RESTING: dict[str, Any] = {
         (RESTING, False, Status.OPEN, ELSEWHERE_FOR),
         (RESTING | {"output_token": "UNLISTED"}, False, Status.FAILED, None),
         (RESTING | {"time_in_force": TimeInForce.IOC}, False, Status.FAILED, None),
+        # A market order that has waited for its trigger.
+        ({"time_in_force": TimeInForce.GTC, "valid_until": None}, True, Status.ROUTING, None),
         ({}, False, Status.FAILED, None),
     ],
 )

@@ -22,7 +22,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
 from chalicelib.services.ports import OrderQueries, OrderView
-from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.services.subscription_ports import AccountOrders, Subscriptions
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
@@ -92,6 +92,16 @@ def test_subscriber_to_everything_is_caught_up_with_unfinished_orders(exchange: 
     exchange.replay_orders.subscribe(ALICE, None, after_seq=0, request_id=None)
     exchange.go_on(claimed, *LIFE[2:])
     assert exchange.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("more_rest", [True, False])
+def test_subscriber_to_everything_is_told_whether_more_orders_rest_than_it_is_shown(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch, *, more_rest: bool
+) -> None:
+    found = AccountOrders([], more_rest)
+    monkeypatch.setattr(exchange.store.subscriptions, "subscribe_account", lambda *_: found)
+    exchange.replay_orders.subscribe(ALICE, None, after_seq=0, request_id=None)
+    assert [frame.get("moreRest", False) for frame in exchange.frames()] == [more_rest]
 
 
 def test_unknown_order_is_waited_for_and_then_not_found(exchange: Exchange) -> None:

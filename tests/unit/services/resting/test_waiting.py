@@ -3,13 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chalicelib.domain.launches import Sniper
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
-from chalicelib.domain.watches import BY_MARGINAL_RATE
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair
 from chalicelib.services.resting.waiting import (
     BACKOFF_BLOCKS,
     BACKOFF_BLOCKS_MAX,
@@ -24,6 +27,8 @@ LIMIT = Limit("138", Rate.of(138, 1_000))
 STOP = Trigger(
     "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 3, IfAlreadyMet.REFUSE
 )
+SNIPER = Sniper(None, None, None, None)
+MINT = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
 RATES = st.builds(Rate.of, st.integers(1, 10**30), st.integers(1, 10**30))
 
 
@@ -33,6 +38,22 @@ def test_trigger_is_waited_for_first_and_the_limit_after_it() -> None:
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_MOST, 3, STOP.rate)
     watch = watch_of(replace(OrderState(order), is_triggered=True))
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_LEAST, BY_MARGINAL_RATE, LIMIT.rate)
+
+
+@pytest.mark.parametrize(
+    ("sniper", "is_triggered", "look", "output"),
+    [
+        (None, False, BY_MARGINAL_RATE, MINT),
+        (SNIPER, False, BY_LAUNCH, NEW_MINT),
+        (SNIPER, True, BY_MARGINAL_RATE, MINT),
+    ],
+)
+def test_order_for_a_mint_waits_for_pools_of_any_new_one_until_its_own_has_opened(
+    sniper: Sniper | None, *, is_triggered: bool, look: int, output: str
+) -> None:
+    order = changed(an_order(), limit=LIMIT, sniper=sniper, output_token=MINT)
+    watch = watch_of(replace(OrderState(order), is_triggered=is_triggered))
+    assert (watch.look, watch.pair) == (look, DirectedPair("SOL", output))
 
 
 def test_order_is_woken_at_its_end_or_sooner_and_never_without_one() -> None:
