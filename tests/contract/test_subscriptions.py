@@ -4,16 +4,30 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.domain.orders import Order
-from chalicelib.domain.progress import Subscription
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import NewOrder, Subscription
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.services.subscription_ports import Missed, Replay
 from tests.contract.records import Store
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, advanced, an_order, changed
 
 
 def an_account() -> str:
     return f"account-{uuid4()}"
+
+
+def resting(order: Order) -> Order:
+    return changed(
+        order,
+        order_type=OrderType.LIMIT,
+        limit=Limit("155", Rate.of(155, 1_000)),
+        slippage_bps=None,
+        valid_for_s=None,
+        time_in_force=TimeInForce.GTC,
+        valid_until=None,
+    )
 
 
 def a_connection() -> str:
@@ -122,6 +136,31 @@ def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store:
     of_all |= {each.order_id: each.is_of_all for each in subscriptions(store, finished)}
     assert of_all == {unfinished.order_id: False, finished.order_id: True}
     assert subscriptions(store, foreign) == []
+
+
+def test_subscribers_to_two_accounts_get_each_their_own_orders_of_one_batch(store: Store) -> None:
+    orders = [an_order(account_id=an_account()) for _ in range(2)]
+    connections = [a_connection() for _ in orders]
+    for order, connection_id in zip(orders, connections, strict=True):
+        store.subscriptions.subscribe_account(connection_id, order.account_id)
+        store.created(order)
+    found = store.subscriptions.of_orders(orders)
+    assert {(each.order_id, each.connection_id) for each in found} == {
+        (order.order_id, connection_id) for order, connection_id in zip(orders, connections, strict=True)
+    }
+    assert len(found) == len(orders)
+
+
+def test_more_orders_rest_than_a_subscriber_is_shown_only_where_they_are_its_own(store: Store) -> None:
+    account_id = an_account()
+    new = []
+    for _ in range(101):
+        order = resting(an_order(account_id=account_id))
+        state, events = advanced(OrderState(order), OrderStatus.PENDING, OrderStatus.OPEN)
+        new.append(NewOrder(state, events, None))
+    store.record.create(new, lease_ms=0)
+    assert store.subscriptions.subscribe_account(a_connection(), account_id).more_rest
+    assert not store.subscriptions.subscribe_account(a_connection(), an_account()).more_rest
 
 
 def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(store: Store) -> None:
