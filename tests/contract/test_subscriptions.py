@@ -6,28 +6,15 @@ import pytest
 
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import NewOrder, Subscription
-from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.services.subscription_ports import Missed, Replay
 from tests.contract.records import Store
+from tests.contract.test_open_orders import RESTING
 from tests.fakes.orders import LIFE, advanced, an_order, changed
 
 
 def an_account() -> str:
     return f"account-{uuid4()}"
-
-
-def resting(order: Order) -> Order:
-    return changed(
-        order,
-        order_type=OrderType.LIMIT,
-        limit=Limit("155", Rate.of(155, 1_000)),
-        slippage_bps=None,
-        valid_for_s=None,
-        time_in_force=TimeInForce.GTC,
-        valid_until=None,
-    )
 
 
 def a_connection() -> str:
@@ -155,7 +142,7 @@ def test_more_orders_rest_than_a_subscriber_is_shown_only_where_they_are_its_own
     account_id = an_account()
     new = []
     for _ in range(101):
-        order = resting(an_order(account_id=account_id))
+        order = changed(an_order(account_id=account_id), **RESTING)
         state, events = advanced(OrderState(order), OrderStatus.PENDING, OrderStatus.OPEN)
         new.append(NewOrder(state, events, None))
     store.record.create(new, lease_ms=0)
