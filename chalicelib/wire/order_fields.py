@@ -97,9 +97,7 @@ def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
     for name, text in query.items():
         outer, _, inner = name.partition(".")
         if inner and outer in _NESTED:
-            if not isinstance(members.setdefault(outer, {}), dict):
-                raise FieldError(outer, f"must be given by its members alone, such as {name}")
-            members[outer][inner] = _number_if_it_is_one(inner, text)
+            members.setdefault(outer, {})[inner] = _number_if_it_is_one(inner, text)
         elif outer in _NESTED:
             raise FieldError(outer, f"must be given by its members, such as {outer}.price")
         else:

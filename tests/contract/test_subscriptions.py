@@ -130,6 +130,31 @@ def test_subscriber_to_the_account_gets_every_order_of_it_and_of_no_other(store:
     assert subscriptions(store, foreign) == []
 
 
+def test_subscribers_to_two_accounts_get_each_their_own_orders_of_one_batch(store: Store) -> None:
+    orders = [an_order(account_id=an_account()) for _ in range(2)]
+    connections = [a_connection() for _ in orders]
+    for order, connection_id in zip(orders, connections, strict=True):
+        store.subscriptions.subscribe_account(connection_id, order.account_id)
+        store.created(order)
+    found = store.subscriptions.of_orders(orders)
+    assert {(each.order_id, each.connection_id) for each in found} == {
+        (order.order_id, connection_id) for order, connection_id in zip(orders, connections, strict=True)
+    }
+    assert len(found) == len(orders)
+
+
+def test_more_orders_rest_than_a_subscriber_is_shown_only_where_they_are_its_own(store: Store) -> None:
+    account_id = an_account()
+    new = []
+    for _ in range(101):
+        order = changed(an_order(account_id=account_id), **RESTING)
+        state, events = advanced(OrderState(order), OrderStatus.PENDING, OrderStatus.OPEN)
+        new.append(NewOrder(state, events, None))
+    store.record.create(new, lease_ms=0)
+    assert store.subscriptions.subscribe_account(a_connection(), account_id).more_rest
+    assert not store.subscriptions.subscribe_account(a_connection(), an_account()).more_rest
+
+
 def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(store: Store) -> None:
     order, connection_id = an_order(account_id=an_account()), a_connection()
     store.created(order)

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
+RESTING_SHOWN_MAX: Final = 100
 
 
 class MemorySubscriptions:
@@ -62,15 +64,18 @@ class MemorySubscriptions:
         return True
 
     def subscribe_account(self, connection_id: str, account_id: str) -> AccountOrders:
-        unfinished = [
-            id_
+        of_account = {
+            id_: order.state.status
             for id_, order in self._tables.orders.items()
             if order.state.order.account_id == account_id and not order.state.is_final
-        ]
+        }
+        resting = [id_ for id_, status in of_account.items() if status is OrderStatus.OPEN]
+        unshown = set(resting[:-RESTING_SHOWN_MAX])
+        unfinished = [id_ for id_ in of_account if id_ not in unshown]
         for id_ in (EVERY_ORDER, *unfinished):
             row = SubscriptionRow(account_id, id_ == EVERY_ORDER, 0, self._tables.now())
             self._tables.subscriptions.setdefault((connection_id, id_), row)
-        return AccountOrders(unfinished)
+        return AccountOrders(unfinished, more_rest=bool(unshown))
 
     def mark_behind(self, missed: Sequence[Missed]) -> None:
         for each in missed:

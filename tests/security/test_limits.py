@@ -18,10 +18,15 @@ from chalicelib.domain.errors import (
     InvalidRequestError,
     LimitExceededError,
 )
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.principals import Principal
+from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.intake.limits import NotedConnection
 from chalicelib.wire.json_text import JsonLimits, parse_object
-from tests.fakes.orders import an_order
+from tests.contract.records import on_postgres
+from tests.contract.test_open_orders import RESTING
+from tests.fakes.orders import advanced, an_order, changed
 
 
 def code_of(work: Callable[[], object]) -> Code:
@@ -70,6 +75,20 @@ def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) ->
     assert usage.open_orders("alice", limit=10) == 2
     assert usage.open_orders("alice", limit=1) == 1
     assert usage.subscription_count("c") == 3
+    engine.dispose()
+
+
+def test_record_counts_an_accounts_resting_orders_alone(database_url: str) -> None:
+    engine = make_engine(database_url)
+    orders = [an_order(account_id=account) for account in ("alice", "alice", "bob")]
+    new = []
+    for order in orders:
+        state, events = advanced(OrderState(changed(order, **RESTING)), OrderStatus.PENDING, OrderStatus.OPEN)
+        new.append(NewOrder(state, events, None))
+    on_postgres(engine).record.create(new, lease_ms=0)
+    usage = PostgresUsage(engine)
+    assert [usage.resting_orders(account, limit=10) for account in ("alice", "bob", "carol")] == [2, 1, 0]
+    assert usage.open_orders("alice", limit=10) == 0
     engine.dispose()
 
 

@@ -41,6 +41,7 @@ def test_orders_are_taken_up_to_the_days_cap_and_a_retry_counts_once(spending: D
     for more in (spend(1), spend(1, "USDC")):
         with pytest.raises(RefusedError, match="day's cap"):
             spending.reserve([more])
+    spending.reserve([again])
 
 
 def test_second_order_of_an_id_lowers_nothing_of_what_the_first_may_spend(spending: DaySpending) -> None:
@@ -87,6 +88,41 @@ def test_order_that_ended_without_a_fill_and_yesterdays_count_no_more(
             text("UPDATE spending SET day = day - 1 WHERE order_id = :late"), {"late": str(late.order_id)}
         )
     spending.reserve([spend(10), spend(10), spend(5)])
+
+
+def test_order_that_is_signed_for_again_the_next_day_counts_on_that_day(
+    engine: Engine, spending: DaySpending
+) -> None:
+    late = spend(10)
+    spending.reserve([late])
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE spending SET day = day - 1"))
+    spending.reserve([late, spend(10), spend(5)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(1)])
+
+
+def test_order_under_way_counts_and_filled_ones_add_up_as_they_end(
+    engine: Engine, spending: DaySpending
+) -> None:
+    first, second, under_way = spend(10), spend(6), spend(5)
+    spending.reserve([first, second, under_way])
+    record = on_postgres(engine)
+    for each in (first, second, under_way):
+        record.created(an_order(order_id=each.order_id))
+    for filled in (first, second):
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE orders DISABLE TRIGGER USER"))
+            connection.execute(
+                text("""
+                UPDATE orders SET status = 'confirmed', tx_signature = 'it', input_units = :units,
+                    output_units = 1 WHERE order_id = :it"""),
+                {"it": filled.order_id, "units": filled.units},
+            )
+        spending.reserve([spend(1)])
+    spending.reserve([spend(2)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(1)])
 
 
 def test_filled_order_counts_to_the_days_end_however_often_what_is_left_is_asked(

@@ -95,6 +95,27 @@ def test_revoked_wallet_is_nobodys_and_may_be_registered_anew(wallets: Registere
     assert [one.revoked_at is None for one in wallets.all()] == [False, True]
 
 
+def test_revoking_an_accounts_wallet_leaves_the_other_accounts_theirs(wallets: RegisteredWallets) -> None:
+    register(wallets)
+    register(wallets, "bob", OTHER)
+    assert wallets.revoke("alice") == address_of(WALLET.key)
+    assert [(one.account_id, one.revoked_at is None) for one in wallets.all()] == [
+        ("alice", False), ("bob", True)
+    ]  # fmt: skip
+
+
+def test_wallet_in_force_may_be_registered_again_after_another_was_revoked(
+    wallets: RegisteredWallets,
+) -> None:
+    register(wallets, "bob")
+    wallets.revoke("bob")
+    register(wallets, key=OTHER)
+    wallets.revoke("alice")
+    assert register(wallets)
+    assert not register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+
+
 def test_wallet_revoked_elsewhere_serves_no_longer_than_it_is_remembered(
     wallets: RegisteredWallets, engine: Engine, time: Time
 ) -> None:

@@ -56,6 +56,7 @@ def test_exact_in_crosses_ticks_as_the_program_does() -> None:  # L1 to L3, one 
     pool, seen = POOL, []
     for amount in (12_188_240_002, 121_882_400_020, 60_941_200_010):
         result, pool = swap(pool, exact_in(amount))
+        assert pool.tick_current == tick_at(pool.sqrt_price)
         fees = (result.lp_fee_outside, result.protocol_fee, result.fund_fee)
         seen.append((result.amount_in, result.amount_out, fees, pool.sqrt_price, pool.liquidity))
     assert seen[0] == (
@@ -140,4 +141,7 @@ def test_prices_are_exact_and_after_fees() -> None:
     assert marginal_out_per_in(in_the_gap, 1, 0) == (2**128 * 997_500, squared * 10**6)
     squared = sqrt_price_at(100) ** 2
     assert marginal_out_per_in(in_the_gap, 0, 0) == (squared * 997_500, 2**128 * 10**6)
+    before_the_gap = replace(GAPPED, sqrt_price=sqrt_price_at(100), tick_current=99)
+    squared = sqrt_price_at(200) ** 2
+    assert marginal_out_per_in(before_the_gap, 1, 0) == (2**128 * 997_500, squared * 10**6)
     assert marginal_out_per_in(replace(GAPPED, ticks=()), 0, 0) == (0, 1)

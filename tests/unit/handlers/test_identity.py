@@ -15,6 +15,7 @@ from chalicelib.handlers.identity import (
     connection_name,
     handshake_principal,
     http_account,
+    http_operator,
     websocket_caller,
 )
 from tests.security.tokens import token
@@ -136,7 +137,8 @@ def test_event_of_an_api_that_is_none_of_the_deployments_is_refused(wired: Wired
 def test_where_no_token_is_asked_for_every_client_is_the_local_account() -> None:
     assert http_account({}) == LOCAL_ACCOUNT
     assert handshake_principal(handshake()) == Principal(LOCAL_ACCOUNT)
-    assert websocket_caller({}, "c=").principal == Principal(LOCAL_ACCOUNT)
+    assert websocket_caller({}, "c=") == Caller(Principal(LOCAL_ACCOUNT), is_batched=False)
+    assert http_operator({}) == LOCAL_ACCOUNT
 
 
 def test_batches_are_for_connections_whose_handshake_asked_for_them() -> None:

@@ -199,6 +199,7 @@ def test_pages_follow_their_cursor_and_hold_every_order_once(wired: Wired) -> No
         {"limit": "4"},
         {"limit": "x"},
         {"limit": "-1"},
+        {"limit": "9" * 5_000},
         {"limit": "\u0663"},
         {"status": "sent"},
         {"cursor": "?"},

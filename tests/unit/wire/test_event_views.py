@@ -59,11 +59,23 @@ ROUTE: Final = ChosenRoute(
 )
 FEE: Final = {"feeAmount": "0.0025", "feeToken": "SOL", "fees": [{"token": "SOL", "amount": "0.0025"}]}
 AMOUNTS: Final = {"inputAmount": "1", "outputAmount": "150"}
+LIMIT: Final = Limit("138", Rate.of(138, 1_000))
 
 SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
     (
         Pending(terms()),
         {"orderType": "market", "inputToken": "SOL", "outputToken": "USDC", "slippageBps": 50},
+    ),
+    (
+        Pending(replace(terms(), order_type=OrderType.LIMIT, slippage_bps=None, limit=LIMIT)),
+        {
+            "orderType": "limit",
+            "inputToken": "SOL",
+            "outputToken": "USDC",
+            "slippageBps": None,
+            "limitPrice": "138",
+            "timeInForce": "ioc",
+        },
     ),
     (Routing(), {}),
     (
@@ -72,7 +84,7 @@ SAID: Final[list[tuple[Happened, dict[str, Any]]]] = [
                 terms(),
                 order_type=OrderType.LIMIT,
                 slippage_bps=None,
-                limit=Limit("138", Rate.of(138, 1_000)),
+                limit=LIMIT,
                 trigger=Trigger(
                     "140", When.BELOW, Rate.of(140, 1_000), Direction.AT_MOST, PriceSource.MARK, 2,
                     IfAlreadyMet.REFUSE
@@ -199,6 +211,12 @@ def test_frame_of_every_status_is_as_documented(what: Happened) -> None:
     parsed = OrderEventFrame.model_validate_json(json.dumps(frame))
     assert (parsed.status, parsed.seq) == (what.status, 3)
     assert parsed.model_dump(mode="json", by_alias=True, exclude_unset=True) == frame
+
+
+def test_frames_of_one_moment_have_each_their_own_attempt() -> None:
+    events = [replace(an_event(Routing()), seq=number, attempt=number) for number in (1, 2)]
+    frames = [json.loads(text) for text in views().frame_texts(None, events)]
+    assert [(frame["seq"], frame["attempt"]) for frame in frames] == [(1, 1), (2, 2)]
 
 
 def test_no_member_is_documented_that_no_status_has() -> None:

@@ -7,6 +7,7 @@ import pytest
 from chalicelib.adapters.simulated_market.launch import VENUES
 from chalicelib.adapters.solana.programs import VENUES as VENUES_ON_SOLANA
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.amounts import format_units
 from chalicelib.domain.errors import InvalidRequestError
 from chalicelib.domain.launches import SNIPER_VENUES, Sniper
 from chalicelib.domain.swap_mode import SwapMode
@@ -93,6 +94,13 @@ def test_same_amount_written_differently_is_the_same_wish(amount: str) -> None:
     assert terms_of(BY_TOKENS | {"amount": amount}).sha256 == terms_of(BY_TOKENS).sha256
 
 
+def test_amount_of_all_that_may_be_asked_for_is_taken() -> None:
+    most = TOKENS["SOL"].max_order_units
+    assert terms_of(BY_TOKENS | {"amount": format_units(most, 9)}).amount_units == most
+    over = refusal_of(BY_TOKENS | {"amount": format_units(most + 1, 9)})
+    assert [detail.field for detail in over.details] == ["amount"]
+
+
 def test_whole_number_is_taken_by_its_digits() -> None:
     assert terms_of(BY_TOKENS | {"amount": 10}).amount_units == 10**10
 
@@ -103,6 +111,23 @@ def test_url_carries_whole_numbers_as_text() -> None:
     assert (terms.slippage_bps, terms.valid_for_s) == (75, 5)
     with pytest.raises(InvalidRequestError, match="slippageBps must be a whole number"):
         order_fields_from_query(BY_TOKENS | {"slippageBps": "7.5"})
+    assert order_fields_from_query(BY_TOKENS | {"clientOrderId": "7"}).client_order_id == "7"
+
+
+@pytest.mark.parametrize("number", ["１２", "9" * 5_000, "-5", "1e400", ""])
+def test_url_with_a_number_that_is_none_is_refused_by_name(number: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        order_fields_from_query(BY_TOKENS | {"validForSeconds": number}).terms(TOKENS)
+    assert [detail.field for detail in refused.value.details] == ["validForSeconds"]
+
+
+@pytest.mark.parametrize(
+    "beside", [{"trigger": "x", "trigger.price": "140"}, {"trigger.price": "140", "trigger": "x"}]
+)
+def test_url_with_a_trigger_in_both_ways_is_refused_by_name(beside: dict[str, str]) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        order_fields_from_query(BY_SIDE | beside)
+    assert [detail.field for detail in refused.value.details] == ["trigger"]
 
 
 def test_url_carries_the_members_of_a_trigger_by_their_own_names() -> None:
@@ -239,6 +264,8 @@ def test_order_may_name_a_mint_of_which_a_pool_is_known() -> None:
         (BY_SIDE | {"quoteAsset": "ETH"}, "quoteAsset"),
         (BY_SIDE | {"baseAsset": None}, "baseAsset"),
         (BY_SIDE | {"amount": "150.00000001"}, "amount"),
+        ({"baseAsset": "ETH", "amount": "1"}, "side"),
+        ({"quoteAsset": "USDC", "amount": "1"}, "side"),
     ],
 )
 def test_broken_rule_is_told_with_its_field(members: dict[str, Any], field: str) -> None:

@@ -84,6 +84,59 @@ def test_order_that_no_frame_could_have_said_is_refused(members: dict[str, Any])
         parse_message(an_order_body(**members))
 
 
+RESTS: dict[str, Any] = {"time_in_force": "gtc", "valid_until": None}
+LIMIT = {"price": "155", "rate": {"output_units": 31, "input_units": 200}}
+TRIGGER = {
+    "price": "140", "when": "below", "rate": {"output_units": 7, "input_units": 50}, "direction": "at_most",
+    "source": "mark", "confirmations": 2, "if_already_met": "refuse",
+}  # fmt: skip
+SNIPER = {"venue": "meteora", "min_liquidity_units": 5, "max_fee_bps": 100, "max_delay_blocks": 5}
+OF_LIMIT = {**RESTS, "order_type": "limit", "slippage_bps": None, "limit": LIMIT}
+OF_TRIGGER = {**RESTS, "trigger": TRIGGER}
+OF_SNIPER = {**RESTS, "order_type": "sniper", "sniper": SNIPER}
+
+
+@pytest.mark.parametrize(
+    "members", [OF_LIMIT, OF_TRIGGER, OF_SNIPER, {"valid_until": "2026-01-01T12:00:00Z"}]
+)
+def test_order_that_a_frame_could_have_said_is_read(members: dict[str, Any]) -> None:
+    assert isinstance(parse_message(an_order_body(**members)), OrderMessage)
+
+
+@pytest.mark.parametrize(
+    ("members", "rule"),
+    [
+        ({**OF_LIMIT, "limit": None}, "limit must be there"),
+        ({**OF_LIMIT, "slippage_bps": 50}, "slippage_bps or limit"),
+        ({**OF_LIMIT, "order_type": "market"}, "limit must be there"),
+        ({**OF_LIMIT, "limit": {**LIMIT, "rate": {"output_units": 2**512, "input_units": 3}}}, "512 bits"),
+        ({**OF_LIMIT, "limit": {**LIMIT, "rate": {"output_units": 1, "input_units": 2**512}}}, "512 bits"),
+        (
+            {**OF_LIMIT, "limit": {**LIMIT, "rate": {"output_units": 2**65, "input_units": 1}}},
+            "limit must be",
+        ),
+        ({**OF_TRIGGER, "trigger": {**TRIGGER, "confirmations": 0}}, "trigger.confirmations must be"),
+        ({**OF_TRIGGER, "trigger": {**TRIGGER, "confirmations": 10**6}}, "trigger.confirmations must be"),
+        ({**OF_TRIGGER, "trigger": {**TRIGGER, "price": ""}}, "trigger.price must be"),
+        ({**OF_TRIGGER, "trigger": {**TRIGGER, "price": "1\0"}}, "trigger.price must be"),
+        ({**OF_SNIPER, "sniper": None}, "sniper must be there"),
+        ({**OF_SNIPER, "order_type": "market"}, "sniper must be there"),
+        ({**OF_SNIPER, "trigger": TRIGGER}, "exact in and has no trigger"),
+        ({**OF_SNIPER, "swap_mode": "exact_out"}, "exact in and has no trigger"),
+        ({**OF_SNIPER, "output_decimals": -1}, "output_decimals must be"),
+        ({"time_in_force": "gtc", "valid_until": None}, "time_in_force must be ioc"),
+        ({"valid_until": None}, "valid_until must be there"),
+        ({"slippage_bps": None}, "slippage_bps or limit"),
+        ({**OF_LIMIT, "accepted_at": "2026-01-01T12:00:00"}, "accepted_at must have a time zone"),
+    ],
+)
+def test_conditions_that_contradict_each_other_are_refused_by_their_rule(
+    members: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(UnreadableMessageError, match=rule):
+        parse_message(an_order_body(**members))
+
+
 @pytest.mark.parametrize("members", BAD_SUBSCRIPTIONS.values(), ids=BAD_SUBSCRIPTIONS)
 def test_follow_that_no_frame_could_have_said_is_refused(members: dict[str, Any]) -> None:
     with pytest.raises(UnreadableMessageError):
@@ -97,10 +150,13 @@ def test_mark_around_an_order_that_could_not_be_stored_is_refused(member: str, v
         parse_message(json.dumps(json.loads(FIRST_ORDER) | {member: value}))
 
 
-def test_acknowledgement_owed_to_nobody_is_refused() -> None:
-    deferred_acknowledgement = {"connection_id": "", "request_id": "a\x00"}
+@pytest.mark.parametrize("broken", [{"connection_id": ""}, {"request_id": ""}, {"request_id": "a\x00"}])
+def test_acknowledgement_owed_to_nobody_is_refused(broken: dict[str, str]) -> None:
+    owed = {"connection_id": "c=", "request_id": "r"}
+    body = json.loads(FIRST_ORDER)
+    parse_message(json.dumps(body | {"owed": owed}))
     with pytest.raises(ValueError, match="owed"):
-        parse_message(json.dumps(json.loads(FIRST_ORDER) | {"owed": deferred_acknowledgement}))
+        parse_message(json.dumps(body | {"owed": owed | broken}))
 
 
 def test_rule_is_named_with_its_field() -> None:

@@ -1,13 +1,15 @@
 """Canceling: what is known of it, and what is not."""
 
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 import pytest
 
-from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
+from chalicelib.domain.errors import NotFoundError, RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel import CancelOrders
 from tests.contract.records import in_memory
@@ -75,3 +77,33 @@ def test_cancel_that_did_not_reach_the_record_is_refused_in_passing() -> None:
     use, order_id = cancel_orders(RetryableError("the database is unreachable"))
     with pytest.raises(RetryableError):
         use.cancel("alice", order_id)
+
+
+class Arriving(FrozenClock):
+    """A clock that passes while an order comes on record."""
+
+    def __init__(self, arrive: Callable[[], object]) -> None:
+        super().__init__()
+        self._arrive = arrive
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self._arrive()
+
+
+def test_order_that_comes_on_record_a_moment_later_is_canceled_all_the_same() -> None:
+    store, order, found = in_memory(), an_order(), list[Order]()
+
+    def arrive() -> None:
+        if not found:
+            found.append(store.created(order).state.order)
+
+    connections, queue, clock = FakeConnections(), FakeQueue(), Arriving(arrive)
+    publisher = EventPublisher(store.subscriptions, connections, queue, VIEWS)
+    use = CancelOrders(store.record, publisher, Unobserved(), queue, clock, lookup_wait_ms=1_000)
+    use.cancel(order.account_id, order.order_id, connection_id="c=")
+    state = store.record.state(order.account_id, order.order_id)
+    assert state is not None
+    assert state.status is OrderStatus.CANCELED
+    with pytest.raises(NotFoundError):
+        use.cancel("mallory", order.order_id)
