@@ -11,12 +11,10 @@ import click
 
 from chalice_offline.asking import AskingError, Instance
 from chalice_offline.debugging import Debugging, terminal_of
-from chalice_offline.lifecycle import run
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, Look, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
 from chalice_offline.parameters import ENDPOINT_URL, HOST, PYTHON
-from chalice_offline.project.local_toml import LocalTomlError, read_local_toml
 from chalice_offline.scheduling import stay_until_done
 from chalice_offline.sentences import Sentences
 from chalice_offline.state_dir import StateDir, StateDirInUseError
@@ -66,6 +64,9 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Command:
     def start(*, json_logs: bool, verbose: bool, debug: bool, debugpy: int | None, **given: Any) -> None:
         """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
+        # The runtime is half of what the other commands would import, and wait for.
+        from chalice_offline.lifecycle import run  # noqa: PLC0415
+
         if given["functions_database_url"] and not given["database_url"]:
             raise click.UsageError(
                 "--functions-database-url goes with --database-url: whose database would it be?"
@@ -211,6 +212,8 @@ def _send(*shared: _Decorator) -> click.Command:
 
 
 def _sentences(app_dir: Path) -> Sentences:
+    from chalice_offline.project.local_toml import LocalTomlError, read_local_toml  # noqa: PLC0415  # as above
+
     try:
         return Sentences(read_local_toml(app_dir).log.sentences)
     except LocalTomlError:

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
-from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES
+from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, PoolDefinition, load_market
 from chalicelib.adapters.solana.accounts import UnsupportedPoolError
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.tokens import mint_of

@@ -5,15 +5,8 @@ from typing import Final
 
 import click
 
-from chalicelib.adapters.simulated_market.definition import PoolDefinition
-from chalicelib.adapters.simulated_market.launch import (
-    PARAMETERS,
-    VENUES,
-    LaunchedPool,
-    check_depth,
-    falling_fee,
-    launch,
-)
+from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, PoolDefinition
+from chalicelib.adapters.simulated_market.launch import LaunchedPool, check_depth, falling_fee, launch
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT

@@ -11,8 +11,8 @@ import boto3
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.watches import PostgresWatches
-from chalicelib.adapters.simulated_market.definition import PoolDefinition, load_market
-from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES, falling_fee, launch
+from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, PoolDefinition, load_market
+from chalicelib.adapters.simulated_market.launch import falling_fee, launch
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import SchedulerMode
 from chalicelib.bootstrap.watching import market_watcher

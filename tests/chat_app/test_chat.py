@@ -19,7 +19,7 @@ CHAT_APP = REPOSITORY / "tests" / "chat_app"
 def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     folder: Path = tmp_path_factory.mktemp("chat")
     settings = {"CHAT_DIR": str(folder)}
-    with Instance(CHAT_APP, folder / "state", environment=settings, makes_own_cluster=True) as instance:
+    with Instance(CHAT_APP, folder / "state", environment=settings) as instance:
         yield instance
 
 

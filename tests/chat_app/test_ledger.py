@@ -102,12 +102,19 @@ def test_taken_port_is_said_in_one_line(ledger: Instance, tmp_path: Path) -> Non
     assert not (tmp_path / "state").exists()
 
 
-def test_stop_ends_every_process_also_after_one_was_killed_and_data_outlives_it(tmp_path: Path) -> None:
+def test_end_of_the_runtime_is_that_of_every_process_and_data_outlives_it(tmp_path: Path) -> None:
+    """First the runtime is killed, then stopped after one of its processes was killed."""
     with Instance(LEDGER_APP, tmp_path) as instance:
         assert ask(instance, "kept")["answer"] == "stored"
         before = entries(instance)
         pids = instance.pids()
         assert len(pids) >= 7
+        instance.stop(signal.SIGKILL)
+        instance.wait(lambda: not [pid for pid in pids if is_running(pid)], "end of all processes")
+    with Instance(LEDGER_APP, tmp_path) as instance:
+        assert entries(instance) == before == {"entries": ["kept"], "seed": before["seed"]}
+        assert ask(instance, "kept too")["answer"] == "stored"
+        pids = instance.pids()
         os.kill(pid_of(instance, "ministack"), signal.SIGKILL)
         status = instance.stop(signal.SIGINT)
         # Unless it was started again in time, what its queues held is gone, and the runtime says so.
@@ -116,17 +123,7 @@ def test_stop_ends_every_process_also_after_one_was_killed_and_data_outlives_it(
         instance.wait(lambda: not [pid for pid in pids if is_running(pid)], "end of all processes")
         assert not (tmp_path / "status.json").exists()
     with Instance(LEDGER_APP, tmp_path) as instance:
-        assert entries(instance) == before == {"entries": ["kept"], "seed": before["seed"]}
-
-
-def test_killed_runtime_takes_its_processes_along_and_the_next_one_starts(tmp_path: Path) -> None:
-    with Instance(LEDGER_APP, tmp_path) as instance:
-        assert ask(instance, "kept")["answer"] == "stored"
-        pids = instance.pids()
-        instance.stop(signal.SIGKILL)
-        instance.wait(lambda: not [pid for pid in pids if is_running(pid)], "end of all processes")
-    with Instance(LEDGER_APP, tmp_path) as instance:
-        assert entries(instance)["entries"] == ["kept"]
+        assert entries(instance) == {"entries": ["kept", "kept too"], "seed": before["seed"]}
 
 
 def test_app_that_does_not_import_ends_the_start_with_its_traceback(tmp_path: Path) -> None:

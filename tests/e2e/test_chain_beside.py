@@ -94,12 +94,3 @@ def test_orders_on_the_chain_beside_survive_its_kill_and_the_runtimes_and_the_au
         told(port, "chain_setFaults", {"history_blocks": 200}, None)
         audit = orderflow(state, "audit", "--chain")
         assert audit.returncode == 3, audit.stdout + audit.stderr
-
-
-def test_nodes_that_are_named_are_used_and_no_chain_is_started(tmp_path: Path) -> None:
-    pools = tmp_path / "pools.toml"
-    pools.write_text("pools = []\n")
-    named = {**SOLANA, "SOLANA_RPC_URLS": "http://127.0.0.1:9", "SOLANA_POOLS_FILE": str(pools)}
-    with an_instance(tmp_path / "state", environment=named) as instance:
-        assert instance.status()["companions"] == {}
-        assert not any("Solana" in line for line in instance.lines)

@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -53,6 +55,29 @@ def assert_each_ended_once(instance: Instance, order_ids: list[str]) -> None:
     assert {order["status"] for order in listed} <= FINAL
 
 
+@contextmanager
+def server_of_pg_ctl(state_dir: Path, log: Path) -> Iterator[int]:
+    """Have ``pg_ctl`` start a server on the instance's data; yield its process."""
+    give_cluster(state_dir, is_migrated=True)
+    run = become_nobody(signal.SIGKILL) if runs_as_root() else None
+    data = state_dir / "postgres" / "data"
+    log.touch()
+    log.chmod(0o666)
+    settings = f"-p {free_port()} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    subprocess.run(
+        [str(postgres_binaries() / "pg_ctl"), "start", "-D", str(data), "-o", settings, "-l", str(log)],
+        env={**os.environ, "LC_ALL": "C"},
+        check=True,
+        preexec_fn=run,
+    )
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    try:
+        yield pid
+    finally:
+        if is_running(pid):
+            os.kill(pid, signal.SIGQUIT)
+
+
 def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "infra.run", "reset"],
@@ -65,13 +90,19 @@ def reset(state_dir: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) -> None:
-    """One long story, since each start costs seconds: SIGTERM, then SIGINT with a child killed before."""
+    """One long story, since each start costs seconds: SIGTERM, then SIGINT with a child killed before.
+
+    On the first start's data is a server already that ``pg_ctl`` started; it is ended, and nothing is left.
+    """
     state_dir = tmp_path / "state"
-    with an_instance(state_dir, environment=IN_FLIGHT) as first:
-        port = first.port
-        accepted = submit_until_in_flight(first)
-        assert first.stop(signal.SIGTERM) == 0
-    assert processes_of(state_dir) == []
+    with server_of_pg_ctl(state_dir, tmp_path / "log") as other:
+        assert is_running(other)
+        with an_instance(state_dir, environment=IN_FLIGHT) as first:
+            assert not is_running(other)
+            port = first.port
+            accepted = submit_until_in_flight(first)
+            assert first.stop(signal.SIGTERM) == 0
+        assert processes_of(state_dir) == []
 
     with an_instance(state_dir, port=port, environment=IN_FLIGHT) as second:
         assert_each_ended_once(second, accepted)
@@ -92,34 +123,6 @@ def test_orders_in_flight_survive_restarts_and_end_exactly_once(tmp_path: Path) 
 
     assert reset(state_dir).returncode == 0
     assert not state_dir.exists()
-
-
-def test_server_that_pg_ctl_started_on_the_data_is_ended_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    state_dir = tmp_path / "state"
-    give_cluster(state_dir, is_migrated=True)
-    run = become_nobody(signal.SIGKILL) if runs_as_root() else None
-    data, log = state_dir / "postgres" / "data", tmp_path / "log"
-    log.touch()
-    log.chmod(0o666)
-    settings = f"-p {free_port()} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    subprocess.run(
-        [str(postgres_binaries() / "pg_ctl"), "start", "-D", str(data), "-o", settings, "-l", str(log)],
-        env={**os.environ, "LC_ALL": "C"},
-        check=True,
-        preexec_fn=run,
-    )
-    other = int((data / "postmaster.pid").read_text().split()[0])
-    try:
-        assert is_running(other)
-        with an_instance(state_dir) as instance:
-            assert not is_running(other)
-            with Trader(instance.websocket_url) as trader:
-                trader.finished(trader.submit(side="sell", amount="0.01"))
-            assert instance.stop() == 0
-        assert processes_of(state_dir) == []
-    finally:
-        if is_running(other):
-            os.kill(other, signal.SIGQUIT)
 
 
 def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:

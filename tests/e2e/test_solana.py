@@ -138,6 +138,11 @@ def test_every_way_in_leads_to_a_transaction_that_a_public_client_finds(
         assert shown.slot == each["slot"]
 
 
+def test_nodes_that_are_named_are_used_and_no_chain_is_started(engine: Engine) -> None:
+    assert engine.instance.status()["companions"] == {}
+    assert not any("Solana" in line for line in engine.instance.lines)
+
+
 def test_balances_move_by_what_the_owner_is_told_over_any_pair(trader: Trader, client: PublicClient) -> None:
     before = {symbol: client.held(symbol) for symbol in ("USDC", "USDT", "RAY", "JUP", "WIF", "BONK", "ETH")}
     changes = dict.fromkeys(before, 0)

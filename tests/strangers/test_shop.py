@@ -16,9 +16,13 @@ from tests.support.instance import REPOSITORY, Instance
 SHOP = REPOSITORY / "tests" / "strangers" / "shop"
 
 
+def a_shop(state_dir: Path, **shell: str) -> Instance:
+    return Instance(SHOP, state_dir, "--no-reload", "--verbose", environment=shell)
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    with Instance(SHOP, tmp_path_factory.mktemp("shop") / "state", "--no-reload") as instance:
+    with a_shop(tmp_path_factory.mktemp("shop") / "state") as instance:
         yield instance
 
 
@@ -101,18 +105,15 @@ def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
     assert asked.stderr.startswith("error: no instance is running")
 
 
-def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(tmp_path: Path) -> None:
-    addresses: list[str] = []
-    for number in range(2):
-        # The second is started by a shell that has read the first one's ``aws.env``.
-        shell = {"AWS_ENDPOINT_URL": addresses[0].removeprefix("AWS ")} if addresses else {}
-        options = ("--no-reload", "--verbose")
-        with Instance(SHOP, tmp_path / "state", *options, environment=shell) as instance:
-            addresses.append(instance.line("AWS http://127.0.0.1:").partition("  ")[0])
-            assert addresses[-1] == f"AWS {instance.status()['sqs_endpoint']}"
-            if number == 0:
-                call(instance, "PUT", "orders/kept", {"tea": 1})
-                instance.line("request method=PUT path=/api/orders/kept status=200")
-            else:
-                assert call(instance, "GET", "orders/kept")["order"] == {"tea": 1}
-    assert addresses[0] == addresses[1]
+def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(shop: Instance) -> None:
+    """The shared instance is stopped for it, as the last test that uses it."""
+    address = shop.line("AWS http://127.0.0.1:").partition("  ")[0]
+    assert address == f"AWS {shop.status()['sqs_endpoint']}"
+    call(shop, "PUT", "orders/kept", {"tea": 1})
+    shop.line("request method=PUT path=/api/orders/kept status=200")
+    shop.stop()
+    # The next one is started by a shell that has read the first one's ``aws.env``.
+    with a_shop(shop.state_dir, AWS_ENDPOINT_URL=address.removeprefix("AWS ")) as again:
+        assert again.line("AWS http://127.0.0.1:").partition("  ")[0] == address
+        assert f"AWS {again.status()['sqs_endpoint']}" == address
+        assert call(again, "GET", "orders/kept")["order"] == {"tea": 1}

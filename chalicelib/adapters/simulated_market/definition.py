@@ -16,6 +16,22 @@ from chalicelib.domain.tokens import Token, Tokens
 
 DEFINITION_FILE: Final = Path(__file__).parents[2] / "market.toml"
 
+VENUES: Final[Mapping[str, str]] = {
+    "cpmm": "raydium",
+    "clmm": "raydium",
+    "dlmm": "meteora",
+    "damm_v2": "meteora",
+}
+"""Whose pools are of which kind."""
+
+PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
+    "cpmm": {},
+    "clmm": {"width_bps": 2_000, "tick_spacing": 10},
+    "dlmm": {"bin_step": 20, "bins": 40},
+    "damm_v2": {},
+}
+"""How a pool of each kind is made, unless it is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolDefinition:

@@ -1,6 +1,5 @@
 """Opening one more pool in a market that exists, at a height of its chain."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,22 +14,6 @@ from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.launches import Opening
 from chalicelib.domain.tokens import Token, Tokens
-
-VENUES: Final[Mapping[str, str]] = {
-    "cpmm": "raydium",
-    "clmm": "raydium",
-    "dlmm": "meteora",
-    "damm_v2": "meteora",
-}
-"""Whose pools are of which kind."""
-
-PARAMETERS: Final[Mapping[str, Mapping[str, int]]] = {
-    "cpmm": {},
-    "clmm": {"width_bps": 2_000, "tick_spacing": 10},
-    "dlmm": {"bin_step": 20, "bins": 40},
-    "damm_v2": {},
-}
-"""How a pool of each kind is made, unless it is said."""
 
 _PPB_PER_BPS: Final = 100_000
 _UNITS_MAX: Final = 2**64 - 1

@@ -19,7 +19,7 @@ def message(event: WebsocketEvent) -> Response:
         case "call back":
             app.websocket_api.send(event.connection_id, "called back")
         case "sleep":
-            time.sleep(1)
+            time.sleep(5)
     return Response(body=f"{event.body} {event.connection_id}", status_code=200)
 
 

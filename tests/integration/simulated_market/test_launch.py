@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from chalicelib.adapters.simulated_market.audit import market_checks
-from chalicelib.adapters.simulated_market.launch import VENUES, falling_fee
+from chalicelib.adapters.simulated_market.definition import VENUES
+from chalicelib.adapters.simulated_market.launch import falling_fee
 from chalicelib.adapters.simulated_market.launches import MarketOpenings
 from chalicelib.adapters.simulated_market.mints import MarketMints
 from chalicelib.amm.damm_v2_schedule import SchedulerMode

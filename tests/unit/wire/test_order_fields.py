@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.simulated_market.launch import VENUES
+from chalicelib.adapters.simulated_market.definition import VENUES
 from chalicelib.adapters.solana.programs import VENUES as VENUES_ON_SOLANA
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amounts import format_units

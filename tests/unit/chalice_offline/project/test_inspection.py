@@ -5,8 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
+from chalice.config import Config
 
 from chalice_offline.invocation import UserPoolGuard
+from chalice_offline.project.describe import read_project
 from chalice_offline.project.functions import (
     NoticeTrigger,
     Project,
@@ -136,6 +138,41 @@ def test_app_is_told_that_it_is_imported_by_a_command(tmp_path: Path) -> None:
 def test_app_that_does_not_import_is_an_error_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match="SyntaxError"):
         inspect(tmp_path, app="def broken(:\n")
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [("{", "Unable to load the project config file"), ('{"version": "3.0"}', "Unknown version '3.0'")],
+)
+def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
+    tmp_path: Path, config: str, reason: str
+) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(config)
+    (tmp_path / "app.py").touch()
+    from chalice.cli.factory import CLIFactory, UnknownConfigFileVersion
+
+    for read in (lambda: CLIFactory(str(tmp_path)).create_config_obj("dev"), lambda: described(tmp_path)):
+        with pytest.raises((RuntimeError, UnknownConfigFileVersion), match=reason):
+            read()
+
+
+def described(folder: Path) -> Project:
+    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"]}))
+
+
+@pytest.mark.parametrize("stage", ["dev", "prod"])
+def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stage: str) -> None:
+    from chalice.cli.factory import CLIFactory
+
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
+    own, read = CLIFactory(str(tmp_path)).create_config_obj(stage), read_project(str(tmp_path), stage, {})
+    for scope in (None, "consume", "other"):
+        one, other = (each if scope is None else each.scope(stage, scope) for each in (own, read))
+        for name in (name for name, kind in vars(Config).items() if isinstance(kind, property)):
+            if name != "chalice_app":
+                assert getattr(one, name) == getattr(other, name), name
 
 
 def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:

@@ -100,9 +100,10 @@ def test_order_that_comes_on_record_a_moment_later_is_canceled_all_the_same() ->
 
     connections, queue, clock = FakeConnections(), FakeQueue(), Arriving(arrive)
     publisher = EventPublisher(store.subscriptions, connections, queue, VIEWS)
-    use = CancelOrders(store.record, publisher, Unobserved(), queue, clock, lookup_wait_ms=1_000)
+    record, queries = store.record, store.queries
+    use = CancelOrders(record, queries, publisher, Unobserved(), queue, clock, lookup_wait_ms=1_000)
     use.cancel(order.account_id, order.order_id, connection_id="c=")
-    state = store.record.state(order.account_id, order.order_id)
+    state = record.state(order.account_id, order.order_id)
     assert state is not None
     assert state.status is OrderStatus.CANCELED
     with pytest.raises(NotFoundError):

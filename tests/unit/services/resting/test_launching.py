@@ -4,8 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chalicelib.adapters.simulated_market.definition import PoolDefinition
-from chalicelib.adapters.simulated_market.launch import PARAMETERS, VENUES
+from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, PoolDefinition
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
