@@ -269,6 +269,17 @@ def test_rule_that_is_checked_at_the_end_undoes_what_went_together(engine: Engin
     assert database.execute(_ALL) == [(1,)]
 
 
+def test_commit_that_the_server_refuses_is_told_and_leaves_the_connection_usable(engine: Engine) -> None:
+    database = Database(engine)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE kept ADD UNIQUE (n) DEFERRABLE INITIALLY DEFERRED"))
+        connection.execute(text("ALTER TABLE kept DROP CONSTRAINT kept_pkey"))
+    with pytest.raises(DBAPIError) as refused, database.transaction() as session:
+        session.execute_all((_ADD, {"n": 1}), (_ADD, {"n": 1}))
+    assert sqlstate(refused.value) == "23505"
+    assert database.execute(_ALL) == []
+
+
 def test_nothing_after_a_refused_statement_is_run(engine: Engine) -> None:
     database = Database(engine)
     database.execute(_ADD, {"n": 1})

@@ -85,7 +85,7 @@ def written(parameters: Mapping[str, str], column: str) -> list[Any]:
 
 def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
     later = saying(replace(EVENT, seq=2), OrderStatus.ROUTING, {})
-    foreign = replace(EVENT, order_id=OTHER, seq=4)
+    foreign = replace(EVENT, order_id=OTHER, seq=4, at=AT + timedelta(seconds=1))
     parameters, after = chained_rows(
         [[EVENT, later], [foreign], []], [GENESIS, b"h" * 32, b"i" * 32], text_of, packs=False
     )
@@ -93,6 +93,7 @@ def test_rows_of_several_orders_are_chained_each_to_its_own() -> None:
     hashes = [first, linked(first, later), linked(b"h" * 32, foreign)]
     assert written(parameters, "chain") == [each.hex() for each in hashes]
     assert written(parameters, "step") == [1, 1, 2]
+    assert [*map(datetime.fromisoformat, written(parameters, "occurred_at"))] == [AT, AT, foreign.at]
     assert after == [hashes[1], hashes[2], b"i" * 32]
 
 
