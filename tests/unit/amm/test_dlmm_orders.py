@@ -27,6 +27,12 @@ def test_layers_fill_one_after_the_other_at_the_bins_price() -> None:
     assert after.orders == (BinOrders(0, 200, 0, is_ask=False),)
 
 
+def test_orders_that_are_being_filled_give_what_is_taken_and_those_behind_them_nothing() -> None:
+    result, after = swap(POOL, exact_in(1302))
+    assert result.amount_out == 1300
+    assert after.orders == (BinOrders(0, 200, 300, is_ask=False),)
+
+
 def test_bins_own_liquidity_is_first_and_orders_are_left_alone_if_it_does() -> None:
     result, after = swap(POOL, exact_in(900))
     assert result.amount_out == 899
@@ -56,6 +62,8 @@ def test_bin_that_holds_nothing_but_orders_is_traded_with() -> None:
     assert swap(empty, exact_in(601))[0].amount_out == 600
     assert marginal_out_per_in(empty, 0, 0) == marginal_out_per_in(POOL, 0, 0)
     assert marginal_out_per_in(empty, 1, 0) == (0, 1)
+    as_much_of_each = replace(POOL, bins=(Bin(0, 0, 800),))
+    assert marginal_out_per_in(as_much_of_each, 0, 0) == marginal_out_per_in(POOL, 0, 0)
 
 
 def test_half_of_what_orders_earn_is_the_protocols() -> None:

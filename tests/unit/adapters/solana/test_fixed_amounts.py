@@ -108,7 +108,7 @@ def test_order_is_fixed_on_what_the_one_before_it_in_the_batch_leaves() -> None:
 
 
 def test_order_that_is_refused_or_thinned_takes_nothing_from_the_next_one_of_its_batch() -> None:
-    path = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT // 10)]])
+    path = (("A", "B"), [[("one", 10**9), ("other", AMOUNT)]])  # enough to move the price
     asked = an_instruction(path, threshold=1)
     alone = AmountFixer(BOOK).fix(asked)
     fixer = AmountFixer(BOOK)
