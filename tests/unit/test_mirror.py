@@ -103,7 +103,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",
     "chalicelib/domain/previews.py": "tests/unit/services/intake/test_preview.py",
     "chalicelib/handlers/previews.py": "tests/e2e/test_several_orders.py",
-    "chalicelib/handlers/several_orders.py": "tests/e2e/test_several_orders.py",
     "chalicelib/services/intake/wording.py": "tests/unit/services/intake/test_outlook.py",
     "chalicelib/wire/market_views.py": "tests/unit/services/planning/test_markets.py",
     "chalicelib/wire/previews.py": "tests/unit/services/intake/test_preview.py",

@@ -37,6 +37,7 @@ from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Tri
 from chalicelib.wire.answers import OrderEventFrame, Quote
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import canonical
+from chalicelib.wire.moments import rfc3339
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.orders import NOON, terms
 
@@ -217,6 +218,12 @@ def test_frames_of_one_moment_have_each_their_own_attempt() -> None:
     events = [replace(an_event(Routing()), seq=number, attempt=number) for number in (1, 2)]
     frames = [json.loads(text) for text in views().frame_texts(None, events)]
     assert [(frame["seq"], frame["attempt"]) for frame in frames] == [(1, 1), (2, 2)]
+
+
+def test_frames_of_one_attempt_have_each_their_own_moment() -> None:
+    events = [replace(an_event(Routing()), at=NOON + timedelta(seconds=number)) for number in range(3)]
+    frames = [json.loads(text) for text in views().frame_texts(None, events)]
+    assert [frame["at"] for frame in frames] == [rfc3339(event.at) for event in events]
 
 
 def test_no_member_is_documented_that_no_status_has() -> None:
