@@ -331,11 +331,3 @@ def test_functions_can_archive_and_cannot_drop_by_themselves(engine: Engine, tmp
         app.dispose()
         with engine.begin() as connection:
             connection.execute(text(f"DROP ROLE {login}"))
-
-
-def test_function_refuses_what_ended_today(engine: Engine) -> None:
-    (order_id,) = ended(engine, days_ago=0)
-    statement = text("SELECT archive_orders('a', :sha256, current_date, ARRAY[:id]::uuid[], ARRAY[6], 6, 1)")
-    with engine.begin() as connection:
-        parameters = {"sha256": bytes(32), "id": str(order_id)}
-        assert connection.execute(statement, parameters).scalar() is False
