@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from click import ClickException
@@ -238,8 +238,7 @@ def answer_limit_s(engine: Engine) -> float:
     return limit
 
 
-def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:
-    ids = ended(engine, 3)
+def tamper_with(engine: Engine, order_id: UUID) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
@@ -247,13 +246,29 @@ def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engin
                 "UPDATE order_events SET packed = '', data = '{\"code\":\"NO_ROUTE\"}'"
                 " WHERE order_id = :id AND seq = 3"
             ),
-            {"id": ids[1]},
+            {"id": order_id},
         )
+
+
+def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:
+    ids = ended(engine, 3)
+    tamper_with(engine, ids[1])
     done = archiving(engine, tmp_path).run()
     assert (done.orders, done.refused) == (2, 1)
     with engine.connect() as connection:
         left = connection.execute(text("SELECT DISTINCT order_id FROM order_events")).scalars().all()
     assert left == [ids[1]]
+
+
+def test_part_of_which_no_order_is_sound_makes_no_archive_and_the_next_one_does(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (order_id,) = ended(engine, days_ago=41)
+    tamper_with(engine, order_id)
+    ended(engine)
+    done = archiving(engine, tmp_path).run()
+    assert (done.orders, done.refused) == (1, 1)
+    assert on_record(engine) == (2, EVENTS, 1, 1)
 
 
 def test_two_runs_at_once_archive_each_order_once(engine: Engine, tmp_path: Path) -> None:
