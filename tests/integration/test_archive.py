@@ -1,7 +1,7 @@
 """Archiving on a real record: all of an order is in one of two places, whatever happens in between."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -140,13 +140,17 @@ def test_kill_before_the_record_has_noted_the_archive_costs_nothing(engine: Engi
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
-def test_store_that_keeps_something_else_drops_nothing(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keeps", [lambda content: content[:-9], lambda _: None])
+def test_store_that_keeps_something_else_or_nothing_drops_nothing(
+    engine: Engine, tmp_path: Path, keeps: Callable[[bytes], bytes | None]
+) -> None:
     ended(engine, 2)
     before = on_record(engine)
 
     class Forgetful(FolderArchiveStore):
         def put(self, place: str, content: bytes) -> None:
-            super().put(place, content[:-9])
+            if (kept := keeps(content)) is not None:
+                super().put(place, kept)
 
     with pytest.raises(RetryableError, match="nothing was dropped"):
         archiver(engine, Forgetful(tmp_path), retention_days=DAYS).run()
