@@ -46,6 +46,14 @@ def test_first_second_is_found_in_which_a_falling_fee_is_low_enough(mode: Schedu
     assert fee_rate(pool, 1, ChainTime(now.unix_s + seconds - 1, 0)) > 50_000_000
 
 
+def test_fee_that_falls_to_just_what_is_wanted_is_waited_for() -> None:
+    pool = falling_pool(BaseFee(100_000_000, 10, 6, 9_750_000, SchedulerMode.LINEAR)).state
+    at = ChainTime(OPENS_S, 0)
+    seconds = seconds_until_fee(pool, 1, 80_500_000, at)
+    assert seconds is not None
+    assert fee_rate(pool, 1, ChainTime(at.unix_s + seconds, 0)) == 80_500_000
+
+
 def test_fee_that_does_not_fall_so_far_is_not_waited_for() -> None:
     pool = a_launch("cpmm").state
     assert seconds_until_fee(pool, 1, 2_499_999, ChainTime(OPENS_S, 0)) is None
