@@ -113,7 +113,8 @@ def test_launches_of_a_pair_are_those_that_open_after_the_order_the_oldest_first
 def test_newest_pool_of_a_pair_meets_its_orders_and_those_of_any_new_mint() -> None:
     mint = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
     known = [named("a"), named("b"), named("c", pair=("SOL", mint)), named("unseen", pair=("SOL", "BONK"))]
-    at = {each: NOON + timedelta(seconds=n) for each, n in (("a", 2), ("b", 1), ("c", 3))}
+    known.append(named("d", pair=("SOL", "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")))
+    at = {each: NOON + timedelta(seconds=n) for each, n in (("a", 2), ("b", 1), ("c", 3), ("d", 0))}
     openings = SeenOpenings(100, {pool_id: Opening(99, moment) for pool_id, moment in at.items()})
     pairs = [DirectedPair("SOL", name) for name in ("USDC", mint, NEW_MINT, "BONK")]
     met = launch_thresholds(Prices(known, OPENS_S, 0, 100), pairs, openings)
