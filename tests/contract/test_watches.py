@@ -383,3 +383,11 @@ def test_firing_costs_one_search_of_an_index(on_server: Trial, contract_engine: 
         connection.execute(text("DELETE FROM watches"))
     assert "watches_rising" in str(plan)
     assert "Seq Scan on watches'" not in str(plan)
+
+
+def test_pairs_of_which_all_watches_have_fired_are_not_armed_for(trial: Trial) -> None:
+    fired, armed, fired_too = pairs = [a_pair() for _ in range(3)]
+    for pair in pairs:
+        trial.armed(Rate(2, 1), pair=pair)
+    assert len(trial.fires(*(trial.seen(Rate(2, 1), pair=pair) for pair in (fired, fired_too)))) == 2
+    assert [each.pair for each in trial.watches.armed()] == [armed]

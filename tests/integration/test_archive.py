@@ -1,11 +1,11 @@
 """Archiving on a real record: all of an order is in one of two places, whatever happens in between."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from click import ClickException
@@ -140,13 +140,17 @@ def test_kill_before_the_record_has_noted_the_archive_costs_nothing(engine: Engi
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
 
 
-def test_store_that_keeps_something_else_drops_nothing(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("keeps", [lambda content: content[:-9], lambda _: None])
+def test_store_that_keeps_something_else_or_nothing_drops_nothing(
+    engine: Engine, tmp_path: Path, keeps: Callable[[bytes], bytes | None]
+) -> None:
     ended(engine, 2)
     before = on_record(engine)
 
     class Forgetful(FolderArchiveStore):
         def put(self, place: str, content: bytes) -> None:
-            super().put(place, content[:-9])
+            if (kept := keeps(content)) is not None:
+                super().put(place, kept)
 
     with pytest.raises(RetryableError, match="nothing was dropped"):
         archiver(engine, Forgetful(tmp_path), retention_days=DAYS).run()
@@ -238,8 +242,7 @@ def answer_limit_s(engine: Engine) -> float:
     return limit
 
 
-def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:
-    ids = ended(engine, 3)
+def tamper_with(engine: Engine, order_id: UUID) -> None:
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(
@@ -247,13 +250,29 @@ def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engin
                 "UPDATE order_events SET packed = '', data = '{\"code\":\"NO_ROUTE\"}'"
                 " WHERE order_id = :id AND seq = 3"
             ),
-            {"id": ids[1]},
+            {"id": order_id},
         )
+
+
+def test_order_whose_events_were_tampered_with_stays_for_the_audit(engine: Engine, tmp_path: Path) -> None:
+    ids = ended(engine, 3)
+    tamper_with(engine, ids[1])
     done = archiving(engine, tmp_path).run()
     assert (done.orders, done.refused) == (2, 1)
     with engine.connect() as connection:
         left = connection.execute(text("SELECT DISTINCT order_id FROM order_events")).scalars().all()
     assert left == [ids[1]]
+
+
+def test_part_of_which_no_order_is_sound_makes_no_archive_and_the_next_one_does(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (order_id,) = ended(engine, days_ago=41)
+    tamper_with(engine, order_id)
+    ended(engine)
+    done = archiving(engine, tmp_path).run()
+    assert (done.orders, done.refused) == (1, 1)
+    assert on_record(engine) == (2, EVENTS, 1, 1)
 
 
 def test_two_runs_at_once_archive_each_order_once(engine: Engine, tmp_path: Path) -> None:
@@ -331,11 +350,3 @@ def test_functions_can_archive_and_cannot_drop_by_themselves(engine: Engine, tmp
         app.dispose()
         with engine.begin() as connection:
             connection.execute(text(f"DROP ROLE {login}"))
-
-
-def test_function_refuses_what_ended_today(engine: Engine) -> None:
-    (order_id,) = ended(engine, days_ago=0)
-    statement = text("SELECT archive_orders('a', :sha256, current_date, ARRAY[:id]::uuid[], ARRAY[6], 6, 1)")
-    with engine.begin() as connection:
-        parameters = {"sha256": bytes(32), "id": str(order_id)}
-        assert connection.execute(statement, parameters).scalar() is False

@@ -90,6 +90,16 @@ def test_passing_fault_of_a_statement_keeps_its_connection(engine: Engine) -> No
         assert process_of(engine) == before, (way, state)
 
 
+@pytest.mark.parametrize("cut", [KeyboardInterrupt, ConnectionResetError])
+def test_connection_whose_exchange_may_have_been_cut_short_is_replaced(
+    engine: Engine, cut: type[BaseException]
+) -> None:
+    before = process_of(engine)
+    with pytest.raises(cut), Database(engine).transaction():
+        raise cut
+    assert process_of(engine) != before
+
+
 def test_sessions_from_a_time_when_the_database_only_read_do_not_outlast_it(url: str) -> None:
     admin = make_engine(url)
     name = url.rpartition("/")[2]

@@ -63,6 +63,26 @@ def test_orders_of_long_ago_leave_with_their_keys_and_the_archive_stays(
         assert archive_check(FolderArchiveStore(tmp_path)).violations(connection) == []
 
 
+def test_key_and_spending_of_no_other_order_are_forgotten_with_an_order(
+    engine: Engine, tmp_path: Path
+) -> None:
+    old = archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS + 2)
+    store, recent = on_postgres(engine), an_order(client_order_id="another")
+    store.created(recent)
+    others = (("alice", "another"), ("bob", BOUGHT))
+    for account_id, client_order_id in others:
+        assert store.keys.reserve(account_id, client_order_id, recent.content_sha256)
+    spent = "INSERT INTO spending (order_id, day, token, units) VALUES (:order_id, current_date, 'So1', 1)"
+    with engine.begin() as connection:
+        connection.execute(text(spent), [{"order_id": each} for each in (old, recent.order_id)])
+    done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    assert done.forgotten == 1
+    with engine.connect() as connection:
+        keys = connection.execute(text("SELECT account_id, client_order_id FROM client_order_keys")).all()
+        spending = connection.execute(text("SELECT order_id FROM spending")).scalars().all()
+    assert (sorted(map(tuple, keys)), spending) == (sorted(others), [recent.order_id])
+
+
 def test_key_of_an_archived_order_is_recognised_until_it_is_forgotten(engine: Engine, tmp_path: Path) -> None:
     archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS - 2)
     done = archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()

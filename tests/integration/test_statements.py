@@ -26,9 +26,28 @@ _END = Statement(
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = pg_backend_pid() AND :sure"
 )
 
+_END_OTHERS = text(
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
 
 class _RefusedError(Exception):
     """Something that the code around a transaction may raise."""
+
+
+def add_and_give_up(database: Database, n: int) -> None:
+    with database.transaction() as session:
+        session.execute(_ADD, {"n": n})
+        raise _RefusedError
+
+
+def end_others(engine: Engine) -> None:
+    """Have the server end all of its sessions about this database."""
+    administrator = make_engine(engine.url.render_as_string(hide_password=False))
+    with administrator.connect() as connection:
+        connection.execute(_END_OTHERS)
+    administrator.dispose()
 
 
 @contextmanager
@@ -91,15 +110,50 @@ def test_transaction_counts_as_a_whole(engine: Engine) -> None:
 
 def test_transaction_that_is_left_by_an_exception_does_nothing(engine: Engine) -> None:
     database = Database(engine)
+    with pytest.raises(_RefusedError):
+        add_and_give_up(database, 1)
+    assert database.execute(_ALL) == []
 
-    def add_and_give_up() -> None:
+
+def test_transaction_after_a_single_statement_that_was_refused_is_still_one(engine: Engine) -> None:
+    database = Database(engine)
+    database.execute(_ADD, {"n": 1})
+    with pytest.raises(IntegrityError):
+        database.execute(_ADD, {"n": 1})
+    with pytest.raises(_RefusedError):
+        add_and_give_up(database, 2)
+    assert database.execute(_ALL) == [(1,)]
+
+
+def test_connection_on_which_not_even_a_rollback_is_possible_is_replaced(engine: Engine) -> None:
+    database = Database(engine)
+
+    def lose_the_connection_and_give_up() -> None:
         with database.transaction() as session:
             session.execute(_ADD, {"n": 1})
+            end_others(engine)
             raise _RefusedError
 
     with pytest.raises(_RefusedError):
-        add_and_give_up()
+        lose_the_connection_and_give_up()
     assert database.execute(_ALL) == []
+
+
+def test_idle_connections_are_replaced_with_the_one_that_was_found_lost(engine: Engine) -> None:
+    larger = make_engine(engine.url.render_as_string(hide_password=False), pool_size=2)
+    database = Database(larger)
+
+    def ask_on_two() -> None:
+        with database.transaction() as first, database.transaction() as second:
+            assert first.execute(_ALL) == second.execute(_ALL) == []
+
+    ask_on_two()
+    end_others(engine)
+    with pytest.raises(RetryableError), translated_errors():
+        database.execute(_ALL)
+    ask_on_two()
+    larger.dispose()
+    engine.dispose()
 
 
 def test_refused_statement_undoes_its_transaction_and_leaves_the_connection_usable(engine: Engine) -> None:

@@ -14,7 +14,6 @@ _SOLANA: Final = "tests/integration/solana"
 ELSEWHERE: Final[dict[str, str]] = {
     # SQL: what it does, only a server can say.
     "chalicelib/adapters/postgres/arrays.py": "tests/integration/test_arrays.py",
-    "chalicelib/adapters/postgres/archive.py": "tests/integration/test_archive.py",
     "chalicelib/adapters/postgres/audit.py": "tests/integration/test_operator.py",
     "chalicelib/adapters/postgres/cancel_all.py": "tests/contract/test_open_orders.py",
     "chalicelib/adapters/postgres/readiness.py": "tests/integration/test_readiness.py",

@@ -1,9 +1,12 @@
 """Launches: a sniper order buys, waits or refuses, and each filter is named."""
 
+from dataclasses import replace
+
 import pytest
 
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.launches import (
+    DELAY_BLOCKS_MAX,
     Filter,
     Launch,
     LaunchDecision,
@@ -26,6 +29,7 @@ def a_launch(*, height: int = 100, fee_rate: int = 2_500_000, liquidity_units: i
     [
         (Sniper(), a_launch(), LaunchJudgement(BUY)),
         (Sniper(), a_launch(height=99), LaunchJudgement(WAIT)),
+        (Sniper(), replace(a_launch(), is_open=False), LaunchJudgement(WAIT)),
         (Sniper(venue="meteora-damm-v2"), a_launch(), LaunchJudgement(BUY)),
         (Sniper(venue="raydium-cpmm"), a_launch(), LaunchJudgement(REFUSED, Filter.VENUE)),
         (Sniper(max_delay_blocks=0), a_launch(), LaunchJudgement(BUY)),
@@ -48,6 +52,13 @@ def test_filters_out_of_range_are_refused_by_name() -> None:
         Sniper(max_fee_bps=10_001)
     with pytest.raises(FieldError, match=r"sniper\.maxDelayBlocks must be from 0"):
         Sniper(max_delay_blocks=-1)
+
+
+def test_filters_at_the_ends_of_their_ranges_are_taken() -> None:
+    for least_or_most in (0, 10_000):
+        assert Sniper(max_fee_bps=least_or_most).max_fee_bps == least_or_most
+    for least_or_most in (0, DELAY_BLOCKS_MAX):
+        assert Sniper(max_delay_blocks=least_or_most).max_delay_blocks == least_or_most
 
 
 def test_sniper_order_names_what_it_gives() -> None:

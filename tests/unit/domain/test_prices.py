@@ -21,6 +21,8 @@ from chalicelib.domain.prices import (
         (-1, 200, "-50.00"),
         (5, 10**7, "0.00"),
         (15, 10**7, "0.02"),
+        (25, 10**7, "0.02"),
+        (35, 10**7, "0.04"),
     ],
 )
 def test_ratio_in_basis_points_has_two_decimals_half_to_even(
@@ -35,13 +37,39 @@ def test_worse_than_quoted_is_positive_on_either_side() -> None:
     assert slippage_bps_text(1000, 1010, is_output=True) == "-100.00"
 
 
-def a_swap(amount_in: int, amount_out: int, *, trade_fee: int = 0, fee_token: TokenIndex = 0) -> SwapResult:
-    return SwapResult(amount_in, amount_out, trade_fee, protocol_fee=0, fee_token=fee_token)
+def a_swap(
+    amount_in: int,
+    amount_out: int,
+    *,
+    trade_fee: int = 0,
+    fee_token: TokenIndex = 0,
+    creator_fee: int = 0,
+    creator_fee_token: TokenIndex = 0,
+) -> SwapResult:
+    return SwapResult(
+        amount_in,
+        amount_out,
+        trade_fee,
+        protocol_fee=0,
+        fee_token=fee_token,
+        creator_fee=creator_fee,
+        creator_fee_token=creator_fee_token,
+    )
 
 
 def test_impact_is_what_the_price_lacks_to_the_spot_fees_aside() -> None:
     assert price_impact_bps((2, 1), 0, a_swap(100, 198)) == "100.00"
     assert price_impact_bps((2, 1), 0, a_swap(110, 198, trade_fee=10)) == "100.00"
+    assert price_impact_bps((2, 1), 0, a_swap(100, 188, trade_fee=10, fee_token=1)) == "100.00"
+
+
+def test_creators_fee_is_no_impact_whichever_token_it_is_of() -> None:
+    assert price_impact_bps((2, 1), 0, a_swap(110, 198, creator_fee=10)) == "100.00"
+    assert price_impact_bps((2, 1), 0, a_swap(100, 188, creator_fee=10, creator_fee_token=1)) == "100.00"
+
+
+def test_trade_of_which_nothing_is_left_after_fees_has_no_impact() -> None:
+    assert price_impact_bps((2, 1), 0, a_swap(1, 0, trade_fee=1)) == "0.00"
 
 
 def test_impact_in_the_other_direction_uses_the_inverse_spot_price() -> None:

@@ -1,5 +1,6 @@
 """Launches out of pools and openings: fees as the pools' maths have them, and when one has come down."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,10 +8,21 @@ import pytest
 from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, PoolDefinition
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm import pools
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.domain.launches import Opening, SeenOpenings
+from chalicelib.domain.tokens import NEW_MINT
+from chalicelib.domain.watches import DirectedPair, moment_rate
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime
-from chalicelib.services.resting.launching import fee_rate, seconds_until_fee
+from chalicelib.services.resting.launching import (
+    fee_rate,
+    launch_thresholds,
+    launches_of,
+    seconds_until_fee,
+)
+from chalicelib.services.resting.prices import Prices
+from tests.fakes.orders import NOON
 
 TOKENS = load_tokens()
 OPENS_S = 1_000_000
@@ -26,6 +38,13 @@ def a_launch(kind: str, *, base_fee: BaseFee | None = None, opens_at_s: int = OP
 
 def falling_pool(fee: BaseFee, *, opens_at_s: int = OPENS_S) -> RoutablePool:
     return a_launch("damm_v2", base_fee=fee, opens_at_s=opens_at_s)
+
+
+def named(
+    pool_id: str, *, pair: tuple[str, str] = ("SOL", "USDC"), opens_at_s: int = OPENS_S
+) -> RoutablePool:
+    made = a_launch("cpmm", opens_at_s=opens_at_s)
+    return RoutablePool(pool_id, made.venue, pair, made.state)
 
 
 @pytest.mark.parametrize("kind", list(VENUES))
@@ -46,6 +65,59 @@ def test_first_second_is_found_in_which_a_falling_fee_is_low_enough(mode: Schedu
     assert fee_rate(pool, 1, ChainTime(now.unix_s + seconds - 1, 0)) > 50_000_000
 
 
+def test_fee_that_falls_to_just_what_is_wanted_is_waited_for() -> None:
+    pool = falling_pool(BaseFee(100_000_000, 10, 6, 9_750_000, SchedulerMode.LINEAR)).state
+    at = ChainTime(OPENS_S, 0)
+    seconds = seconds_until_fee(pool, 1, 80_500_000, at)
+    assert seconds is not None
+    assert fee_rate(pool, 1, ChainTime(at.unix_s + seconds, 0)) == 80_500_000
+
+
 def test_fee_that_does_not_fall_so_far_is_not_waited_for() -> None:
     pool = a_launch("cpmm").state
     assert seconds_until_fee(pool, 1, 2_499_999, ChainTime(OPENS_S, 0)) is None
+
+
+def test_launches_of_a_pair_are_those_that_open_after_the_order_the_oldest_first() -> None:
+    old, other = named("old"), named("other", pair=("SOL", "BONK"))
+    later, first = named("later"), named("first")
+    yet_to_open = named("yet to open", opens_at_s=OPENS_S + 60)
+    openings = {
+        "old": Opening(90, NOON),
+        "other": Opening(95, NOON + timedelta(seconds=1)),
+        "later": Opening(99, NOON + timedelta(seconds=3)),
+        "first": Opening(100, NOON + timedelta(seconds=2)),
+        "yet to open": Opening(100, NOON + timedelta(seconds=4)),
+        "higher": Opening(101, NOON + timedelta(seconds=5)),
+        "unknown": Opening(99, NOON + timedelta(seconds=6)),
+    }
+    market = {pool.pool_id: pool for pool in (old, other, later, first, yet_to_open, named("higher"))}
+    found = launches_of(
+        market,
+        DirectedPair("USDC", "SOL"),
+        SeenOpenings(100, openings),
+        ChainTime(OPENS_S + 1, 0),
+        since=NOON,
+    )
+    assert [(each.pool_id, each.opened_height, each.is_open) for each in found] == [
+        ("first", 100, True),
+        ("later", 99, True),
+        ("yet to open", 100, False),
+        ("higher", 101, False),
+    ]
+    assert {each.height for each in found} == {100}
+    assert [each.fee_rate for each in found] == [2_500_000, 2_500_000, 0, 0]
+    assert found[0].liquidity_units == pools.reserves(first.state)[1]
+
+
+def test_newest_pool_of_a_pair_meets_its_orders_and_those_of_any_new_mint() -> None:
+    mint = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+    known = [named("a"), named("b"), named("c", pair=("SOL", mint)), named("unseen", pair=("SOL", "BONK"))]
+    known.append(named("d", pair=("SOL", "9xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFin")))
+    at = {each: NOON + timedelta(seconds=n) for each, n in (("a", 2), ("b", 1), ("c", 3), ("d", 0))}
+    openings = SeenOpenings(100, {pool_id: Opening(99, moment) for pool_id, moment in at.items()})
+    pairs = [DirectedPair("SOL", name) for name in ("USDC", mint, NEW_MINT, "BONK")]
+    met = launch_thresholds(Prices(known, OPENS_S, 0, 100), pairs, openings)
+    assert [(each.pair, each.seen) for each in met] == [
+        (pair, moment_rate(at[pool_id])) for pair, pool_id in zip(pairs[:3], "acc", strict=True)
+    ]

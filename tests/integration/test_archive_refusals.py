@@ -1,0 +1,121 @@
+"""What the database refuses to drop, whatever the archive claims to hold."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from chalicelib.adapters.archive_folder import FolderArchiveStore
+from chalicelib.adapters.postgres.archive import PostgresFinishedOrders
+from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.bootstrap.archiving import archiver
+from chalicelib.services.archive.ports import Archive
+from tests.contract.records import on_postgres
+from tests.fakes.orders import an_order
+from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
+
+DAY: Final = (datetime.now(UTC) - timedelta(days=40)).date()
+
+_IS_BLOCKED: Final = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    made = make_engine(database_url)
+    yield made
+    made.dispose()
+
+
+def settled(engine: Engine, order_id: UUID, *, seq: int = EVENTS, **counts: int) -> bool:
+    """Have an order with one attempt archived; return whether it was."""
+    claimed: dict[str, Any] = {"orders": 1, "events": EVENTS, "attempts": 1} | counts
+    archive = Archive(f"orders/{uuid4()}", DAY, bytes(32), **claimed)
+    return PostgresFinishedOrders(engine).settle(archive, {str(order_id): seq})
+
+
+def test_order_that_ended_today_stays(engine: Engine) -> None:
+    (order_id,) = ended(engine, days_ago=0)
+    assert not settled(engine, order_id)
+
+
+def test_order_that_is_open_stays_however_old_it_is(engine: Engine, tmp_path: Path) -> None:
+    store, order = on_postgres(engine), an_order()
+    store.created(order)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE orders SET updated_at = now() - interval '40 days'"))
+    seqs = store.seqs(order.order_id)
+    assert not settled(engine, order.order_id, seq=seqs[-1], events=len(seqs), attempts=0)
+    assert archiving(engine, tmp_path).waiting() == 0
+
+
+def test_order_that_has_changed_since_it_was_read_stays(engine: Engine) -> None:
+    (order_id,) = ended(engine)
+    assert not settled(engine, order_id, seq=EVENTS - 1)
+    assert settled(engine, order_id)
+
+
+@pytest.mark.parametrize("counts", [{"events": EVENTS - 1}, {"attempts": 0}, {"transactions": 1}])
+def test_order_of_which_the_archive_holds_more_or_less_than_the_record_stays(
+    engine: Engine, counts: dict[str, int]
+) -> None:
+    (order_id,) = ended(engine)
+    before = on_record(engine)
+    with pytest.raises(DBAPIError, match="the archive holds"):
+        settled(engine, order_id, **counts)
+    assert on_record(engine) == before
+
+
+def test_nothing_is_archived_while_the_ledger_is_folded(engine: Engine) -> None:
+    """Rows of the order might be left by both."""
+    (order_id,) = ended(engine)
+    with engine.begin() as folding, ThreadPoolExecutor(1) as executor:
+        folding.execute(text("SELECT FROM market.folded FOR UPDATE"))
+        archived = executor.submit(settled, engine, order_id)
+        while not (waits := folding.execute(_IS_BLOCKED).scalar_one()) and not archived.done():
+            pass
+        assert waits
+        folding.commit()
+        assert archived.result()
+
+
+def test_order_that_is_followed_since_it_was_read_stays_until_the_follower_is_gone(
+    engine: Engine, tmp_path: Path
+) -> None:
+    (followed, *_) = ended(engine, 2)
+    before, subscriptions = on_record(engine), on_postgres(engine).subscriptions
+
+    class Late(FolderArchiveStore):
+        def put(self, place: str, content: bytes) -> None:
+            super().put(place, content)
+            subscriptions.begin_replay("c=", "alice", followed, replay_id=uuid4(), after_seq=0)
+
+    assert archiver(engine, Late(tmp_path), retention_days=DAYS).run().orders == 0
+    assert on_record(engine) == before
+    assert archiving(engine, tmp_path).run().orders == 1
+    subscriptions.forget(["c="])
+    assert archiving(engine, tmp_path).run().orders == 1
+    assert on_record(engine) == (2, 0, 0, 2)
+
+
+def test_order_whose_last_changes_are_yet_to_be_published_stays(engine: Engine, tmp_path: Path) -> None:
+    order_id, *_ = ended(engine, 2)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO unpublished (order_id, account_id, since)"
+                " SELECT order_id, account_id, now() FROM orders WHERE order_id = :id"
+            ),
+            {"id": order_id},
+        )
+    archive = archiving(engine, tmp_path)
+    assert (archive.waiting(), archive.run().orders) == (1, 1)
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM unpublished"))
+    assert (archive.waiting(), archive.run().orders) == (1, 1)
