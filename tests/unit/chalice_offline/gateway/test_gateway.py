@@ -122,6 +122,20 @@ def test_url_beyond_what_can_be_parsed_is_refused_like_any_other_too_long() -> N
     assert asyncio.run(scenario()) == 414
 
 
+def test_url_is_refused_from_one_character_beyond_the_limit_on_its_query_counted() -> None:
+    async def scenario() -> int:
+        limits = GatewayLimits(url_chars_max=100)
+        async with a_gateway(FakeFunctions(), limits=limits) as gateway:
+            longest = f"{websocket_url(gateway)}?{'x' * (100 - len('/ws?'))}"
+            async with connect(longest):
+                pass
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{longest}x").__aenter__()
+        return refused.value.response.status_code
+
+    assert asyncio.run(scenario()) == 414
+
+
 def test_text_that_is_not_utf8_closes_with_1007() -> None:
     async def scenario() -> tuple[int, str]:
         async with a_gateway(FakeFunctions()) as gateway, connect(websocket_url(gateway)) as client:
