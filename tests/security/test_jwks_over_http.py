@@ -57,6 +57,24 @@ def test_anything_else_is_a_passing_fault(status: int, body: bytes) -> None:
         fetch_jwks(url)()
 
 
+def test_set_is_read_up_to_its_most_bytes() -> None:
+    empty = len(b'{"keys":""}')
+    longest = b'{"keys":"' + b"x" * (JWKS_BYTES_MAX - empty) + b'"}'
+    with serving(200, longest) as url:
+        assert fetch_jwks(url)().keys() == {"keys"}
+    with serving(200, longest + b" ") as url, pytest.raises(RetryableError):
+        fetch_jwks(url)()
+
+
+def test_set_is_not_fetched_from_where_the_issuer_sends_on_to() -> None:
+    with (
+        serving(200, b'{"keys":[]}') as elsewhere,
+        serving(302, b"{}", Location=elsewhere) as url,
+        pytest.raises(RetryableError),
+    ):
+        fetch_jwks(url)()
+
+
 def test_silence_is_a_passing_fault() -> None:
     with serving(200, b"{}") as url:
         pass
