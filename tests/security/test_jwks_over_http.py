@@ -1,5 +1,6 @@
 """Fetching an issuer's keys over HTTP: what counts as an answer."""
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from chalicelib.adapters import jwt_keys
 from chalicelib.adapters.jwt_keys import JWKS_BYTES_MAX, fetch_jwks
+from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
 
 
@@ -20,7 +23,8 @@ def serving(status: int, body: bytes, **headers: str) -> Iterator[str]:
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # it was not read to its end
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -71,6 +75,29 @@ def test_set_is_not_fetched_from_where_the_issuer_sends_on_to() -> None:
         serving(200, b'{"keys":[]}') as elsewhere,
         serving(302, b"{}", Location=elsewhere) as url,
         pytest.raises(RetryableError),
+    ):
+        fetch_jwks(url)()
+
+
+def test_set_that_is_far_too_long_is_not_read_to_its_end() -> None:
+    with (
+        serving(200, b"x" * (64 * JWKS_BYTES_MAX)) as url,
+        pytest.raises(RetryableError, match="is too long"),
+    ):
+        fetch_jwks(url)()
+
+
+def test_answer_whose_parts_come_past_its_time_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt_keys, "TIME_LIMIT_S", 0.0)
+    with serving(200, b"{}") as url, pytest.raises(RetryableError, match="takes too long"):
+        fetch_jwks(url)()
+
+
+def test_issuer_is_not_asked_where_its_answer_could_outlast_the_invocation() -> None:
+    with (
+        serving(200, b"{}") as url,
+        time_left.of_invocation(jwt_keys.TIME_LIMIT_S),
+        pytest.raises(RetryableError, match="no time is left"),
     ):
         fetch_jwks(url)()
 
