@@ -158,6 +158,20 @@ def test_message_in_the_same_packet_as_the_close_frame_is_delivered() -> None:
     assert asyncio.run(scenario()) == ["last words"]
 
 
+def test_text_behind_a_binary_message_is_never_handled() -> None:
+    async def scenario() -> tuple[int, list[Any]]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            client.protocol.send_binary(b"x")
+            client.protocol.send_text(b"too late")
+            client.transport.write(b"".join(client.protocol.data_to_send()))
+            code, _ = await close_frame(client)
+            await functions.wait_for("disconnect")
+            return code, functions.events_of("message")
+
+    assert asyncio.run(scenario()) == (1003, [])
+
+
 def test_compression_is_agreed_only_when_it_is_set() -> None:
     async def scenario(*, permessage_deflate: bool) -> bool:
         functions = FakeFunctions()
