@@ -1,6 +1,7 @@
 """Fetching an issuer's keys over HTTP: what counts as an answer."""
 
 import contextlib
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -82,6 +83,17 @@ def test_set_is_not_fetched_from_where_the_issuer_sends_on_to() -> None:
 def test_set_that_is_far_too_long_is_not_read_to_its_end() -> None:
     with (
         serving(200, b"x" * (64 * JWKS_BYTES_MAX)) as url,
+        pytest.raises(RetryableError, match="is too long"),
+    ):
+        fetch_jwks(url)()
+
+
+def test_compressed_set_counts_by_what_is_in_it() -> None:
+    compressed = {"Content-Encoding": "gzip"}
+    with serving(200, gzip.compress(b'{"keys":[]}'), **compressed) as url:
+        assert fetch_jwks(url)() == {"keys": []}
+    with (
+        serving(200, gzip.compress(b"x" * (64 * JWKS_BYTES_MAX)), **compressed) as url,
         pytest.raises(RetryableError, match="is too long"),
     ):
         fetch_jwks(url)()
