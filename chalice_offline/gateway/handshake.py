@@ -68,7 +68,7 @@ def decide_handshake(outcome: Outcome, *, integration_timeout_s: float) -> Accep
     answer = integration_answer(outcome, integration_timeout_s=integration_timeout_s)
     if isinstance(answer, IntegrationFailure):
         return Refuse(answer.status, answer.message)
-    if not 200 <= answer.status < 300:
+    if answer.status >= 300:
         return Refuse(answer.status, _phrase(answer.status))
     headers = list(_answer_headers(answer.payload))
     subprotocol = next((v for k, v in headers if k.lower() == "sec-websocket-protocol"), None)

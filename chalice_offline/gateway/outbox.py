@@ -54,7 +54,7 @@ class Outbox:
             return
         self._closed = True
         message = {"type": "websocket.close", "code": closure.code, "reason": closure.reason}
-        if not self._waiting_bytes:
+        if self._sender is None:
             self._enqueue(message, 0)
             return
         await asyncio.sleep(0)  # a sender that is merely scheduled, not blocked, gets its turn first

@@ -21,7 +21,6 @@ _NO_SUCH_STAGE = Refuse(403, "Forbidden", _FORBIDDEN)
 _URL_TOO_LONG = Refuse(414, "Request-URI Too Long")
 _TOO_MANY = Refuse(429, "Too Many Requests", "LimitExceededException")
 _STOPPING = Refuse(503, "Service Unavailable")
-# The gateway's own word on the request, whatever the client says; only the addresses are added to.
 # What a client that vanishes during the handshake leaves behind (RFC 6455, 7.1.5).
 _VANISHED = Closure(1006, "")
 

@@ -133,7 +133,7 @@ def fetch_jwks(url: str) -> Fetch:
             answer.release_conn()
         except urllib3.exceptions.HTTPError as error:
             raise RetryableError("the token issuer does not answer") from error
-        if answer.status != 200 or len(body) > JWKS_BYTES_MAX:
+        if answer.status != 200:
             raise RetryableError(f"the token issuer answered {answer.status} with {len(body)} bytes")
         return _key_set(body)
 
@@ -141,17 +141,20 @@ def fetch_jwks(url: str) -> Fetch:
 
 
 def _read(answer: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
-    """Return a body, or the first bytes of one that is too long.
+    """Return a body.
 
     Raises:
-        RetryableError: It comes too slowly.
+        RetryableError: It is too long, or comes too slowly.
     """
     body = b""
-    while len(body) <= JWKS_BYTES_MAX and (part := answer.read1(_READ_BYTES, decode_content=True)):
+    while part := answer.read1(_READ_BYTES, decode_content=True):
         body += part
-        if time.monotonic() > deadline:
-            answer.close()
-            raise RetryableError("the token issuer's answer takes too long")
+        is_late = time.monotonic() > deadline
+        if is_late or len(body) > JWKS_BYTES_MAX:
+            answer.close()  # with what is left of it
+            raise RetryableError(
+                f"the token issuer's answer {'takes too long' if is_late else 'is too long'}"
+            )
     return body
 
 

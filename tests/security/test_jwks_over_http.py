@@ -1,5 +1,7 @@
 """Fetching an issuer's keys over HTTP: what counts as an answer."""
 
+import contextlib
+import gzip
 import json
 import threading
 from collections.abc import Iterator
@@ -8,7 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from chalicelib.adapters import jwt_keys
 from chalicelib.adapters.jwt_keys import JWKS_BYTES_MAX, fetch_jwks
+from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
 
 
@@ -20,7 +24,8 @@ def serving(status: int, body: bytes, **headers: str) -> Iterator[str]:
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # it was not read to its end
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
@@ -54,6 +59,58 @@ def test_published_set_is_read() -> None:
 )
 def test_anything_else_is_a_passing_fault(status: int, body: bytes) -> None:
     with serving(status, body, Location="http://127.0.0.1:1/") as url, pytest.raises(RetryableError):
+        fetch_jwks(url)()
+
+
+def test_set_is_read_up_to_its_most_bytes() -> None:
+    empty = len(b'{"keys":""}')
+    longest = b'{"keys":"' + b"x" * (JWKS_BYTES_MAX - empty) + b'"}'
+    with serving(200, longest) as url:
+        assert fetch_jwks(url)().keys() == {"keys"}
+    with serving(200, longest + b" ") as url, pytest.raises(RetryableError):
+        fetch_jwks(url)()
+
+
+def test_set_is_not_fetched_from_where_the_issuer_sends_on_to() -> None:
+    with (
+        serving(200, b'{"keys":[]}') as elsewhere,
+        serving(302, b"{}", Location=elsewhere) as url,
+        pytest.raises(RetryableError),
+    ):
+        fetch_jwks(url)()
+
+
+def test_set_that_is_far_too_long_is_not_read_to_its_end() -> None:
+    with (
+        serving(200, b"x" * (64 * JWKS_BYTES_MAX)) as url,
+        pytest.raises(RetryableError, match="is too long"),
+    ):
+        fetch_jwks(url)()
+
+
+def test_compressed_set_counts_by_what_is_in_it() -> None:
+    compressed = {"Content-Encoding": "gzip"}
+    with serving(200, gzip.compress(b'{"keys":[]}'), **compressed) as url:
+        assert fetch_jwks(url)() == {"keys": []}
+    with (
+        serving(200, gzip.compress(b"x" * (64 * JWKS_BYTES_MAX)), **compressed) as url,
+        pytest.raises(RetryableError, match="is too long"),
+    ):
+        fetch_jwks(url)()
+
+
+def test_answer_whose_parts_come_past_its_time_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jwt_keys, "TIME_LIMIT_S", 0.0)
+    with serving(200, b"{}") as url, pytest.raises(RetryableError, match="takes too long"):
+        fetch_jwks(url)()
+
+
+def test_issuer_is_not_asked_where_its_answer_could_outlast_the_invocation() -> None:
+    with (
+        serving(200, b"{}") as url,
+        time_left.of_invocation(jwt_keys.TIME_LIMIT_S),
+        pytest.raises(RetryableError, match="no time is left"),
+    ):
         fetch_jwks(url)()
 
 

@@ -152,6 +152,58 @@ def test_set_with_members_that_are_no_keys_still_has_its_good_ones() -> None:
     assert a_verifier(mixed_keys(issuer), "RS256").verify(signed).account_id == "alice"
 
 
+@pytest.mark.parametrize(
+    ("use", "is_taken"), [({"use": "sig"}, True), ({}, True), ({"use": "enc"}, False), ({"use": 5}, False)]
+)
+def test_key_that_was_made_for_anything_but_signatures_verifies_none(
+    use: dict[str, Any], *, is_taken: bool
+) -> None:
+    issuer = Issuer("mine", "other")
+    of_mine, of_other = issuer.fetch()["keys"]
+    del of_mine["use"]
+    keys = JwksKeys(lambda: {"keys": [{**of_mine, **use}, of_other]}, lifespan_s=600, refresh_interval_s=30)
+    verifier = a_verifier(keys, "RS256")
+    if is_taken:
+        assert verifier.verify(issuer.token("mine")).account_id == "alice"
+    else:
+        assert refusal(verifier, issuer.token("mine")) is Code.UNAUTHORIZED
+
+
+def test_issuer_is_asked_again_for_an_unknown_key_once_an_interval(issuer: Issuer) -> None:
+    verifier = issuer.verifier()
+    verifier.verify(issuer.token("old"))
+    for elapsed_s, requests in ((29.9, 1), (0.1, 2), (29.9, 2), (0.1, 3)):
+        issuer.now += elapsed_s
+        assert refusal(verifier, issuer.token("new")) is Code.UNAUTHORIZED
+        assert issuer.requests == requests
+
+
+def test_silent_issuer_is_not_asked_again_within_an_interval(issuer: Issuer) -> None:
+    issuer.is_silent = True
+    verifier = issuer.verifier()
+    for _ in range(3):
+        with pytest.raises(RetryableError):
+            verifier.verify(issuer.token("old"))
+    assert issuer.requests == 1
+    issuer.is_silent, issuer.now = False, issuer.now + 30
+    assert verifier.verify(issuer.token("old")).account_id == "alice"
+
+
+def test_keys_are_fetched_anew_only_when_older_than_a_lifespan_and_good_for_two(issuer: Issuer) -> None:
+    verifier = issuer.verifier()
+    verifier.verify(issuer.token("old"))
+    began, issuer.is_silent = issuer.now, True
+    issuer.now = began + 600
+    verifier.verify(issuer.token("old"))
+    assert issuer.requests == 1
+    issuer.now = began + 1_200
+    assert verifier.verify(issuer.token("old")).account_id == "alice"
+    assert issuer.requests == 2
+    issuer.now = began + 1_201
+    with pytest.raises(RetryableError):
+        verifier.verify(issuer.token("old"))
+
+
 @pytest.mark.parametrize("document", [{}, {"keys": 5}, {"keys": {}}, {"keys": []}, {"keys": [None, 1, "a"]}])
 def test_set_without_a_key_is_a_passing_fault(document: dict[str, Any]) -> None:
     keys = JwksKeys(lambda: document, lifespan_s=600, refresh_interval_s=30)

@@ -32,7 +32,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "services/postgres_binaries.py": "e2e/test_restart.py",
     # The gateway, asked as its clients ask it.
     "gateway/application.py": "unit/chalice_offline/gateway/test_gateway.py",
-    "gateway/callbacks.py": "unit/chalice_offline/gateway/test_management.py",
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",

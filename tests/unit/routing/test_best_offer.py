@@ -108,6 +108,20 @@ def test_best_of_several_quotes_is_taken_and_every_venue_shows_its_own(mode: Swa
     assert {f"m{factor}": str(factor) for factor in generous}.items() <= shown.items()
 
 
+@both_modes
+def test_quote_is_compared_with_a_split_by_the_costs_of_all_its_legs(mode: SwapMode) -> None:
+    pools = [a_routable("x", a_cpmm(10**9, 10**9)), a_routable("y", a_cpmm(10**9, 10**9))]
+    order = an_order(mode, leg_cost=10)
+    over_pools = best_plan(Market(pools, NOW_S), order)
+    assert len(over_pools.legs) == 2
+    sign = 1 if mode is SwapMode.EXACT_IN else -1
+    equal = objective(over_pools) + sign * 10
+    assert offer(pools, order, quote_of(mode, equal)).firm_quote is None
+    better = quote_of(mode, equal + sign, "better", "maker b")
+    taken = offer(pools, order, quote_of(mode, equal, "equal", "maker a"), better)
+    assert taken.firm_quote == better
+
+
 def test_split_is_compared_with_the_quote_that_it_beats() -> None:
     pools = [a_routable("x", a_cpmm(10**9, 10**9)), a_routable("y", a_cpmm(10**9, 10**9))]
     order = an_order(SwapMode.EXACT_IN, leg_cost=0)

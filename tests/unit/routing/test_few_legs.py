@@ -1,5 +1,6 @@
 """Plans with no more legs than a transaction has room for."""
 
+from decimal import Decimal
 from random import Random
 
 import pytest
@@ -46,6 +47,10 @@ def test_plan_that_is_too_long_is_replaced_by_one_that_fits_and_is_worse_by_what
         assert len(plan.legs) <= most
         assert (plan.bound, plan.leg_cost) == (best.bound, best.leg_cost)
         assert plan.gap_bps >= best.gap_bps
+        is_exact_in = mode is SwapMode.EXACT_IN
+        costs = 100 * len(plan.legs)
+        short = plan.bound - plan.amount_out + costs if is_exact_in else plan.amount_in + costs - plan.bound
+        assert 0 <= plan.gap_bps - Decimal(10_000 * short) / plan.bound < Decimal("0.000001")
         assert plan.best_single_by_venue == best.best_single_by_venue
         named = plan.amount_in if mode is SwapMode.EXACT_IN else plan.amount_out
         assert named == 10**12
@@ -67,15 +72,14 @@ def test_what_fits_and_cannot_fill_the_order_is_no_plan() -> None:
         with_room(market, order, best, legs(1))
 
 
-def test_leg_that_brings_least_for_its_room_goes_first() -> None:
+@pytest.mark.parametrize("large", ["a", "b", "c"])
+def test_leg_that_brings_least_for_its_room_goes_first(large: str) -> None:
     pools = [a_routable(name, a_cpmm(10**12, 10**12)) for name in ("a", "b", "c")]
     market = Market(pools, NOW_S)
     order = SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**11, leg_cost=1)
-    room = Room(12, lambda pool_id: 10 if pool_id == "b" else 5)
-    assert {leg.pool_id for leg in with_room(market, order, best_plan(market, order), room).legs} == {
-        "a",
-        "c",
-    }
+    room = Room(12, lambda pool_id: 10 if pool_id == large else 5)
+    plan = with_room(market, order, best_plan(market, order), room)
+    assert {leg.pool_id for leg in plan.legs} == {"a", "b", "c"} - {large}
 
 
 def test_common_room_is_the_least_and_every_venue_counts_its_own_pools() -> None:

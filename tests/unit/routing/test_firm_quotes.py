@@ -35,6 +35,8 @@ def halved(maximum: int) -> UpTo:
         (FixedAmounts(100, 50), wanting(49, SwapMode.EXACT_OUT), None),
         (FixedAmounts(100, 0), wanting(100), None),
         (FixedAmounts(100, U64_MAX + 1), wanting(100), None),
+        (FixedAmounts(0, 50), wanting(50, SwapMode.EXACT_OUT), None),
+        (FixedAmounts(U64_MAX + 1, 50), wanting(50, SwapMode.EXACT_OUT), None),
         (halved(100), wanting(99), (99, 49)),
         (halved(100), wanting(100), (100, 50)),
         (halved(100), wanting(101), None),
@@ -88,6 +90,11 @@ def test_each_venue_shows_its_best_fill(mode: SwapMode, amounts: list[FixedAmoun
             "maker": best,
             "another maker": "other",
         }
+
+
+def test_quote_that_does_not_fill_an_order_leaves_it_to_those_behind() -> None:
+    quotes = [a_quote(FixedAmounts(99, 50), "0"), a_quote(FixedAmounts(100, 50), "1")]
+    assert [fill.quote.quote_id for fill in FirmQuotes(quotes).fills(wanting(100))] == ["1"]
 
 
 def test_quote_that_was_taken_fills_no_second_order() -> None:

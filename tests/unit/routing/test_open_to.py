@@ -55,6 +55,8 @@ def test_rates_of_a_mint_are_of_its_pools_and_no_rate_leads_over_a_mint_that_is_
 
 def test_mark_of_a_mint_is_of_its_pools_and_strangers_pools_make_no_other() -> None:
     assert not makes_price(MARKET[1], ("SOL", "USDC"))
+    assert makes_price(MARKET[2], (ONE, "USDC"))
+    assert not makes_price(MARKET[4], (ONE, "USDC"))
     mark = mark_of(MARKET, (ONE, "USDC"), NOW_S)
     assert mark is not None
     assert mark.output_units == mark.input_units

@@ -15,6 +15,7 @@ from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.router import best_execution, best_plan
+from chalicelib.routing.shares import shares_of
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 
@@ -170,7 +171,8 @@ def test_orders_planned_one_after_the_other_meet_the_pools_that_those_before_lef
 def test_no_pool_appears_twice_and_shares_add_up_per_plan_and_hop(mode: SwapMode, seed: int) -> None:
     plan = plan_for(a_market_with_two_hop_paths(Random(seed)), 10**12, mode=mode)
     assert max(Counter(leg.pool_id for leg in plan.legs).values()) == 1
-    assert sum(path.share_bps for path in plan.paths) == 10_000
+    named = [path.amount_in if mode is SwapMode.EXACT_IN else path.amount_out for path in plan.paths]
+    assert [path.share_bps for path in plan.paths] == shares_of(named, 10_000)
     for path in plan.paths:
         for token in path.tokens[:-1]:
             assert sum(leg.share_bps for leg in path.legs if leg.token_in == token) == path.share_bps

@@ -39,6 +39,20 @@ def test_each_venue_is_quoted_by_its_best_pool_and_the_best_of_all_is_the_best(m
     assert found.best is found.by_venue["y"]
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize(("units_0", "units_1"), [(1, 100), (100, 1)])
+def test_best_pool_is_found_where_a_unit_of_one_token_is_worth_many_of_the_other(
+    mode: SwapMode, units_0: int, units_1: int
+) -> None:
+    pools = [
+        RoutablePool(pool_id, "x", ("A", "B"), a_cpmm(units_0 * depth, units_1 * depth))
+        for pool_id, depth in (("shallow", 10**9), ("deep", 10**10), ("shallower", 10**8))
+    ]
+    found = singles(mode, *pools)
+    assert found.best is found.by_venue["x"]
+    assert found.best.pool.pool.pool_id == "deep"
+
+
 @pytest.mark.parametrize(("mode", "exact"), [(SwapMode.EXACT_IN, Exact.IN), (SwapMode.EXACT_OUT, Exact.OUT)])
 def test_quote_is_the_swap_that_the_pool_makes(mode: SwapMode, exact: Exact) -> None:
     best = singles(mode, *POOLS).best

@@ -13,9 +13,10 @@ from chalice_offline.gateway.authorizer import (
 )
 from chalice_offline.gateway.handshake import Handshake
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
+from chalice_offline.json_text import encoded
 
 ARN = "arn:aws:execute-api:us-east-1:123456789012:local00000/ws/$connect"
-REQUEST = Handshake((("Authorization", "Bearer x"), ("X-Empty", "")), "token=t&none=", "127.0.0.1", 0)
+REQUEST = Handshake((("Authorization", "Bearer x"), ("X-Empty", "")), "token=t&none=&a.b=c", "127.0.0.1", 0)
 
 
 def statement(effect: str = "Allow", action: object = "execute-api:Invoke", resource: object = ARN) -> Any:
@@ -66,10 +67,21 @@ def test_policy_that_denies_or_does_not_allow_is_403(denying: list[Any]) -> None
         Returned({"principalId": "me", "policyDocument": {"Statement": 7}}),
         policy(statement(), principalId=None),
         policy(statement(), context={"nested": {}}),
+        policy(statement(), context="text"),
     ],
 )
 def test_failure_or_malformed_result_is_500(outcome: Outcome) -> None:
     assert judge(outcome, method_arn=ARN) == FAILED
+
+
+def test_result_of_8_kb_is_taken_and_a_byte_more_is_500() -> None:
+    def result(size: int) -> Outcome:
+        empty = policy(statement(), context={"x": ""})
+        assert isinstance(empty, Returned)
+        return policy(statement(), context={"x": "a" * (size - len(encoded(empty.payload)))})
+
+    assert isinstance(judge(result(8_192), method_arn=ARN), Allowed)
+    assert judge(result(8_193), method_arn=ARN) == FAILED
 
 
 def test_exception_called_unauthorized_is_401() -> None:
@@ -88,6 +100,7 @@ def test_context_values_become_text() -> None:
         ([], False),
         (["route.request.header.authorization"], False),
         (["route.request.querystring.token"], False),
+        (["route.request.querystring.a.b"], False),
         (["route.request.header.authorization", "route.request.header.absent"], True),
         (["route.request.header.X-Empty"], True),
         (["route.request.querystring.none"], True),

@@ -122,6 +122,20 @@ def test_url_beyond_what_can_be_parsed_is_refused_like_any_other_too_long() -> N
     assert asyncio.run(scenario()) == 414
 
 
+def test_url_is_refused_from_one_character_beyond_the_limit_on_its_query_counted() -> None:
+    async def scenario() -> int:
+        limits = GatewayLimits(url_chars_max=100)
+        async with a_gateway(FakeFunctions(), limits=limits) as gateway:
+            longest = f"{websocket_url(gateway)}?{'x' * (100 - len('/ws?'))}"
+            async with connect(longest):
+                pass
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(f"{longest}x").__aenter__()
+        return refused.value.response.status_code
+
+    assert asyncio.run(scenario()) == 414
+
+
 def test_text_that_is_not_utf8_closes_with_1007() -> None:
     async def scenario() -> tuple[int, str]:
         async with a_gateway(FakeFunctions()) as gateway, connect(websocket_url(gateway)) as client:
@@ -142,6 +156,20 @@ def test_message_in_the_same_packet_as_the_close_frame_is_delivered() -> None:
             return [event["body"] for event in await functions.wait_for("message")]
 
     assert asyncio.run(scenario()) == ["last words"]
+
+
+def test_text_behind_a_binary_message_is_never_handled() -> None:
+    async def scenario() -> tuple[int, list[Any]]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            client.protocol.send_binary(b"x")
+            client.protocol.send_text(b"too late")
+            client.transport.write(b"".join(client.protocol.data_to_send()))
+            code, _ = await close_frame(client)
+            await functions.wait_for("disconnect")
+            return code, functions.events_of("message")
+
+    assert asyncio.run(scenario()) == (1003, [])
 
 
 def test_compression_is_agreed_only_when_it_is_set() -> None:

@@ -16,7 +16,8 @@ def test_success_status_accepts(status: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(301, "Moved Permanently"), (401, "Unauthorized"), (599, "Refused")]
+    ("status", "message"),
+    [(300, "Multiple Choices"), (401, "Unauthorized"), (599, "Refused")],
 )
 def test_other_status_refuses_with_it(status: int, message: str) -> None:
     assert decide(Returned({"statusCode": status})) == Refuse(status, message)
@@ -45,12 +46,12 @@ def test_headers_of_the_answer_are_applied_except_the_handshakes_own() -> None:
     payload: dict[str, Any] = {
         "statusCode": 200,
         "headers": {
-            "sec-websocket-protocol": "mqtt",
             "X-Plan": "free",
+            "sec-websocket-protocol": "mqtt",
             "Connection": "close",
             "Bad": "a\r\nb",
         },
-        "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2"]},
+        "multiValueHeaders": {"Set-Cookie": ["a=1", "b=2", "c=3\r\nBad: x"]},
     }
     headers = (("X-Plan", "free"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
     assert decide(Returned(payload)) == Accept("mqtt", headers)

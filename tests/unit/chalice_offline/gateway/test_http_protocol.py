@@ -115,6 +115,18 @@ def test_posts_that_came_together_are_judged_one_by_one_where_one_of_them_is_ref
     assert asyncio.run(scenario()) == ([200, 403, 413, 200, 200, 429], ["a", "b", "c"])
 
 
+def test_post_in_the_same_packet_behind_a_delete_is_410_and_not_delivered() -> None:
+    async def scenario() -> tuple[list[int], list[object]]:
+        functions = FakeFunctions()
+        async with a_gateway(functions) as gateway, connect(websocket_url(gateway)) as client:
+            path_id = connection_id(functions).replace("=", "%3D")
+            delete = a_post(path_id, "").replace(b"POST", b"DELETE")
+            found = statuses(await answers(gateway, delete + a_post(path_id, "too late")))
+            return found, [message async for message in client]
+
+    assert asyncio.run(scenario()) == ([204, 410], [])
+
+
 @pytest.mark.parametrize("length", [8_192, 32 * 1024, 32 * 1024 + 1, MESSAGE_BYTES_MAX])
 def test_long_frames_among_posts_that_came_together_arrive_in_order(length: int) -> None:
     async def scenario() -> tuple[list[int], list[object]]:

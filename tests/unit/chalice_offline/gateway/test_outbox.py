@@ -102,9 +102,9 @@ def test_frames_for_a_client_that_has_gone_are_dropped() -> None:
         client.gone = True
         client.reading.set()
         outbox = Outbox(client.send, client.write_now, bytes_max=10)
-        outbox.put("x", 1)
+        outbox.put("x", 10)
         await settle()
-        assert outbox.put("y", 1), "the sender cannot know yet"
+        assert outbox.put("y", 10), "the sender cannot know yet"
         await outbox.close(DELETED)
         await settle()
         return client.texts
@@ -133,3 +133,45 @@ def test_frame_waits_behind_those_that_wait_though_the_client_reads_again() -> N
         return client.texts
 
     assert asyncio.run(scenario()) == ["x", "y"]
+
+
+def test_frames_put_in_one_piece_do_not_overtake_those_that_wait() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        outbox.put("x", 1)
+        client.keeps_up = True
+        assert not outbox.put_now(["y", "z"])
+        client.reading.set()
+        await settle()
+        assert outbox.put_now(["y", "z"])
+        return client.texts
+
+    assert asyncio.run(scenario()) == ["x", "y", "z"]
+
+
+def test_nothing_is_written_behind_the_close_frame() -> None:
+    async def scenario() -> Sent:
+        client = FakeClient(keeps_up=True)
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        await outbox.close(DELETED)
+        await settle()
+        assert outbox.put("x", 1), "as to a client that has gone"
+        assert not outbox.put_now(["y"])
+        await settle()
+        return client.received
+
+    assert [message["type"] for message in asyncio.run(scenario())] == ["websocket.close"]
+
+
+def test_close_does_not_wait_behind_an_empty_frame_either() -> None:
+    async def scenario() -> Sent:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        outbox.put("", 0)
+        await settle()
+        await outbox.close(DELETED)
+        await settle()
+        return client.received
+
+    assert "websocket.close" in [message["type"] for message in asyncio.run(scenario())]

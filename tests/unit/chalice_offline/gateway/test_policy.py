@@ -98,6 +98,8 @@ def test_what_is_no_policy_is_refused(document: Any) -> None:
         ("?", "", False),
         ("a*b?c", "axxbbyc", True),
         ("a*b?c", "abc", False),
+        ("*ab", "xab", True),
+        ("*ab", "xb", False),
         ("**a**", "bab", True),
         ("[a]", "a", False),
         ("[!a]", "[!a]", True),

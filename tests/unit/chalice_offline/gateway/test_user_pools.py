@@ -21,6 +21,7 @@ def test_claims_reach_the_app_as_texts(prefix: str) -> None:
     claims = {
         "sub": "7",
         "cognito:groups": ["admin", "desk"],
+        "mixed": ["admin", 1],
         "email_verified": True,
         "auth_time": 1673901557,
         "exp": 1673901557,
@@ -29,6 +30,7 @@ def test_claims_reach_the_app_as_texts(prefix: str) -> None:
     assert claims_in(prefix + a_token(claims)) == {
         "sub": "7",
         "cognito:groups": "admin,desk",
+        "mixed": '["admin", 1]',
         "email_verified": "true",
         "auth_time": "1673901557",
         "exp": "Mon Jan 16 20:39:17 UTC 2023",
@@ -53,6 +55,21 @@ def test_claims_reach_the_app_as_texts(prefix: str) -> None:
 )
 def test_what_is_no_token_has_no_claims(token: str) -> None:
     assert claims_in(token) is None
+
+
+def test_date_from_1970_to_9999_is_told_as_one_and_any_other_as_its_number() -> None:
+    last = 253_402_300_799
+    assert claims_in(a_token({"exp": 0})) == {"exp": "Thu Jan 01 00:00:00 UTC 1970"}
+    assert claims_in(a_token({"exp": last, "iat": last + 1})) == {
+        "exp": "Fri Dec 31 23:59:59 UTC 9999",
+        "iat": "253402300800",
+    }
+
+
+def test_claims_are_read_up_to_16_kb_of_base64() -> None:
+    longest = "x" * (12 * 1024 - len('{"sub": ""}'))
+    assert claims_in(a_token({"sub": longest})) == {"sub": longest}
+    assert claims_in(a_token({"sub": longest + "x"})) is None
 
 
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -87,6 +104,8 @@ def test_token_that_the_pool_has_issued_lets_in() -> None:
     [
         "",
         "a.b.c",
+        encoded(b"[1]") + "." + issued(ID).partition(".")[2],
+        issued([1]),
         issued({**ID, "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_b"}),
         issued({**ID, "token_use": "access"}),
         issued(ID, kid="other"),
@@ -94,9 +113,24 @@ def test_token_that_the_pool_has_issued_lets_in() -> None:
         issued(ID, key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
         issued(ID)[:-4] + "AAAA",
         issued(ID).rpartition(".")[0] + ".",
+        issued(ID).rpartition(".")[0] + ".A",
         issued(ID).partition(".")[0] + "." + encoded(json.dumps({**ID, "exp": 9_999}).encode()) + ".AAAA",
     ],
-    ids=["none", "words", "pool", "use", "key id", "unsigned", "key", "signature", "cut off", "changed"],
+    ids=[
+        "none",
+        "words",
+        "header",
+        "claims",
+        "pool",
+        "use",
+        "key id",
+        "unsigned",
+        "key",
+        "signature",
+        "cut off",
+        "no base64",
+        "changed",
+    ],
 )
 def test_token_that_it_has_not_issued_does_not(token: str) -> None:
     assert judged(token) is Fault.NOT_VALID
