@@ -104,6 +104,7 @@ class Runtime:
             self._find_pool = UserPools(endpoint, self._aws, log).find
             self._resources = DeclaredResources(options.app_dir, options.stage, endpoint, self._aws, log)
         self._tasks: list[asyncio.Task[None]] = []
+        self._status_file = StatusFile(state, log, self._status)
         self._project: Project | None = None
         self._positions = PositionsFile(state.path / "streams.json", log)
         self._described = asyncio.Event()
@@ -140,7 +141,7 @@ class Runtime:
             timeout_s=STOP_TIMEOUT_S,
         )
         await self._triggers.use(self._project)
-        self._tasks.append(keep_going("status", StatusFile(self._state, self._log, self._status).keep))
+        self._tasks.append(keep_going("status", self._status_file.keep))
         if self._options.reloads:
             self._tasks.append(keep_going("reload", self._watch_code))
 
@@ -303,8 +304,7 @@ class Runtime:
             self._triggers.function_ended(function_name)
 
     async def _watch_code(self) -> None:
-        template = template_path(self._options, self._file)
-        files = [] if template is None else [template]
+        files = filter(None, [template_path(self._options, self._file)])
         await CodeWatch(self._options.app_dir, self._state.path, self._log, files).run(self._reload)
 
     async def _reload(self, changed: Collection[str], is_more: asyncio.Event) -> None:
@@ -336,8 +336,7 @@ class Runtime:
         former, self._project = self._project, project
         self._gateway.use(self._manifest(project))
         try:
-            names = {trigger.queue_name for trigger in project.queues}
-            self._must_make_queues |= self._queues.name(names)
+            self._must_make_queues |= self._queues.name({trigger.queue_name for trigger in project.queues})
             if self._must_make_queues:
                 await self._services.start_sqs()
                 await self._queues.ensure()
@@ -349,6 +348,7 @@ class Runtime:
             self._log.event("error", "queues and schedules are not those of the code", reason=str(error))
         if self._needs_restart():
             self._log.event("warning", "the project's settings have changed: they need a restart")
+        self._status_file.update()
         self._log.event("info", "reloaded")
 
     def _needs_restart(self) -> bool:

@@ -18,15 +18,19 @@ class StatusFile:
         self._log = log
         self._status = status
         self._is_stale = False
+        self._published: Mapping[str, Any] = {}
 
     async def keep(self) -> None:
         """Look every second; ends when cancelled."""
-        published: Mapping[str, Any] = {}
         while True:
-            status = self._status()
-            if status != published and self._write(status):
-                published = status
+            self.update()
             await asyncio.sleep(_INTERVAL_S)
+
+    def update(self) -> None:
+        """Look now, as before what makes others read it is told."""
+        status = self._status()
+        if status != self._published and self._write(status):
+            self._published = status
 
     def _write(self, status: Mapping[str, Any]) -> bool:
         """Return whether it could be written: a full disk may have room again later."""

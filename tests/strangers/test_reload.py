@@ -7,7 +7,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,28 +44,13 @@ time.sleep(3600)
 """
 
 
-def a_project(folder: Path) -> Path:
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "grows"
     (folder / ".chalice").mkdir(parents=True)
     (folder / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "grows"}')
     (folder / "app.py").write_text(FUNCTIONS)
     return folder
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
-    return a_project(tmp_path / "grows")
-
-
-@pytest.fixture(scope="module")
-def growing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """An instance whose app tests edit, and leave as it was; see ``app_of``."""
-    folder: Path = tmp_path_factory.mktemp("growing")
-    with Instance(a_project(folder / "grows"), folder / "state") as instance:
-        yield instance
-
-
-def app_of(growing: Instance) -> Path:
-    return growing.state_dir.parent / "grows"
 
 
 def edit(instance: Instance, project: Path, text: str, *, then: str = "reloaded") -> None:
@@ -87,28 +71,31 @@ def command(instance: Instance, *arguments: str) -> str:
     ).stdout
 
 
-def test_new_routes_queues_and_schedules_apply_without_a_restart(growing: Instance) -> None:
-    project = app_of(growing)
-    growing.line("no API; functions, for chalice-offline invoke: add")
-    url = f"http://127.0.0.1:{growing.port}/api/hello"
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url)
-    refused.value.close()
-    edit(growing, project, FUNCTIONS + ROUTE)
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"hello"
-    edit(growing, project, FUNCTIONS + ROUTE + TRIGGERS)
-    command(growing, "send", "grows-jobs", "the first job")
-    growing.line("worked on the first job")
-    growing.wait(lambda: "hourly" in growing.status()["schedules"], "status")
-    assert command(growing, "tick", "hourly") == '"ticked"\n'
-    growing.line("ticked by Scheduled Event")
-    (project / "app.py").write_text(HANGS)
-    growing.wait((project / "importing").exists, "an import that hangs")
-    edit(growing, project, FUNCTIONS)
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url)
-    refused.value.close()
+def test_new_routes_queues_and_schedules_apply_without_a_restart(project: Path, tmp_path: Path) -> None:
+    with Instance(project, tmp_path / "state") as instance:
+        instance.line("no API; functions, for chalice-offline invoke: add")
+        url = f"http://127.0.0.1:{instance.port}/api/hello"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url)
+        refused.value.close()
+        edit(instance, project, FUNCTIONS + ROUTE)
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"hello"
+        edit(instance, project, FUNCTIONS + ROUTE + TRIGGERS)
+        command(instance, "send", "grows-jobs", "the first job")
+        instance.line("worked on the first job")
+        instance.wait(
+            lambda: "hourly" in json.loads((tmp_path / "state" / "status.json").read_text())["schedules"],
+            "status",
+        )
+        assert command(instance, "tick", "hourly") == '"ticked"\n'
+        instance.line("ticked by Scheduled Event")
+        (project / "app.py").write_text(HANGS)
+        instance.wait((project / "importing").exists, "an import that hangs")
+        edit(instance, project, FUNCTIONS)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url)
+        refused.value.close()
 
 
 def test_commands_of_the_start_run_again_when_what_they_apply_has_changed(
@@ -210,19 +197,17 @@ def read(event, context):
 
 
 def test_import_error_on_reload_is_shown_as_text_and_the_old_code_goes_on(
-    growing: Instance, tmp_path: Path
+    project: Path, tmp_path: Path
 ) -> None:
-    project, seen = app_of(growing), len(growing.lines)
-    edit(growing, project, FUNCTIONS + "import no_such_module\n", then="not reloaded")
-    growing.line("ModuleNotFoundError: No module named 'no_such_module'", after=seen)
-    said = growing.lines[seen:]
-    assert [line for line in said if "describe.py" in line or "chalice/cli" in line] == []
-    edit(growing, project, FUNCTIONS + "def broken(:\n", then="not reloaded")
-    growing.line("SyntaxError", after=seen)
-    event = tmp_path / "event.json"
-    event.write_text('{"a": 1, "b": 2}')
-    assert command(growing, "invoke", "add", "--event", str(event)) == "3\n"
-    edit(growing, project, FUNCTIONS)
+    with Instance(project, tmp_path / "state") as instance:
+        edit(instance, project, FUNCTIONS + "import no_such_module\n", then="not reloaded")
+        instance.line("ModuleNotFoundError: No module named 'no_such_module'")
+        assert [line for line in instance.lines if "describe.py" in line or "chalice/cli" in line] == []
+        edit(instance, project, FUNCTIONS + "def broken(:\n", then="not reloaded")
+        instance.line("SyntaxError")
+        event = tmp_path / "event.json"
+        event.write_text('{"a": 1, "b": 2}')
+        assert command(instance, "invoke", "add", "--event", str(event)) == "3\n"
 
 
 def test_app_that_does_not_import_is_told_once_as_text(project: Path, tmp_path: Path) -> None:
