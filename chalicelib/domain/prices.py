@@ -27,7 +27,7 @@ def price_impact_bps(spot: tuple[int, int], token_in: TokenIndex, swap: SwapResu
 
     ``spot`` is token 1 per token 0 as numerator and denominator, before the swap.
     """
-    net_in, gross_out = swap.amount_in, swap.amount_out
+    net_in, gross_out = swap.amount_in - swap.transfer_fee_in, swap.amount_out + swap.transfer_fee_out
     if swap.fee_token == token_in:
         net_in -= swap.trade_fee
     else:

@@ -68,6 +68,13 @@ def test_creators_fee_is_no_impact_whichever_token_it_is_of() -> None:
     assert price_impact_bps((2, 1), 0, a_swap(100, 188, creator_fee=10, creator_fee_token=1)) == "100.00"
 
 
+def test_what_a_mint_withholds_of_its_transfers_is_no_impact() -> None:
+    withheld_in = a_swap(110, 198)._replace(transfer_fee_in=10)
+    withheld_out = a_swap(100, 188)._replace(transfer_fee_out=10)
+    assert price_impact_bps((2, 1), 0, withheld_in) == "100.00"
+    assert price_impact_bps((2, 1), 0, withheld_out) == "100.00"
+
+
 def test_trade_of_which_nothing_is_left_after_fees_has_no_impact() -> None:
     assert price_impact_bps((2, 1), 0, a_swap(1, 0, trade_fee=1)) == "0.00"
 
