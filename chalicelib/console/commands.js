@@ -62,7 +62,13 @@ async function cancelByFilters({ pair, type }) {
   if (type) query.set('types', type);
   let [done, sent, more] = [0, 0, true];
   while (more) {
-    const answer = await ask(`/orders${query.size ? `?${query}` : ''}`, { method: 'DELETE' });
+    let answer;
+    try {
+      answer = await ask(`/orders${query.size ? `?${query}` : ''}`, { method: 'DELETE' });
+    } catch (error) {
+      if (done) error.message = `${done} are canceled; then: ${error.message}`;
+      throw error;
+    }
     done += answer.canceled;
     sent = answer.alreadySent.length;
     more = answer.more && answer.canceled > 0;

@@ -39,7 +39,6 @@ const SECONDS_MIN = 60;
 
 const set = (changes) => {
   form.value = { ...form.value, ...changes };
-  setUnknown(account(), null);
   errors.value = [];
 };
 const scaleOf = (symbol) => tokens.value.find((token) => token.symbol === symbol)?.decimals ?? 9;
@@ -312,9 +311,15 @@ function OrderForm() {
       <p class="buttons">
         ${
           unknown
-            ? html`<button type="button" class="main" onClick=${() => submit(unknown)}>
-                Send again
-              </button>`
+            ? html`<button type="button" onClick=${() => setUnknown(account(), null)}>Leave it</button>
+                <button
+                  type="button"
+                  class="main"
+                  disabled=${isBusy.value}
+                  onClick=${() => submit(unknown)}
+                >
+                  Send again
+                </button>`
             : html`<button class="main" disabled=${isBusy.value}>Preview</button>`
         }
       </p>
@@ -350,6 +355,7 @@ async function preview() {
 
 async function submit({ asked, order, clientOrderId }) {
   const from = account();
+  const isAgain = unknownOf(from)?.clientOrderId === clientOrderId;
   isBusy.value = true;
   try {
     const { orderId } = await ask('/orders', {
@@ -360,8 +366,9 @@ async function submit({ asked, order, clientOrderId }) {
     say('Accepted', 'good');
     go(`order/${orderId}`);
   } catch (error) {
-    if (error.isUnknown || error.status >= 500)
-      setUnknown(from, { asked, order, clientOrderId, problem: `${error.message}.` });
+    // What refuses a second try says nothing of the first: a token may have expired, a limit been met since.
+    if (error.isUnknown || error.status >= 500 || isAgain)
+      setUnknown(from, { asked, order, clientOrderId, problem: unknownWords(error) });
     else {
       setUnknown(from, null);
       refused(error);
@@ -370,3 +377,6 @@ async function submit({ asked, order, clientOrderId }) {
     isBusy.value = false;
   }
 }
+
+const unknownWords = (error) =>
+  `${error.message}.${error.isUnknown ? '' : ' Whether it was accepted before is not known.'}`;

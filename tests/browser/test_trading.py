@@ -53,6 +53,19 @@ window.fetch = async (url, options, ...more) => {
     return new Response(body, { status: answer.status });
 };
 """
+# A page whose first answer to an order breaks off, and whose second try is refused.
+THEN_IS_REFUSED = (
+    ANSWER_BREAKS_OFF
+    + """
+const breaking = window.fetch;
+let tries = 0;
+window.fetch = async (url, options, ...more) => {
+    if (!String(url).endsWith('/orders') || options?.method !== 'POST' || ++tries !== 2)
+        return breaking(url, options, ...more);
+    return new Response('{"code": "RATE_LIMITED", "message": "too many requests"}', { status: 429 });
+};
+"""
+)
 # A page whose previews wait until `answer` is called.
 PREVIEW_IS_LATE = """
 const real = window.fetch;
@@ -101,6 +114,35 @@ def test_order_whose_answer_broke_off_is_sent_again_as_the_same_order(
     _confirmed(rest, [order_id])
     orders = rest.get("/orders?limit=100").json()["orders"]
     assert [each["orderId"] for each in orders if each["amount"] == "0.71"] == [order_id]
+
+
+def test_order_whose_second_try_is_refused_is_still_the_same_order_until_it_is_left(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    with console("#/trade", before=THEN_IS_REFUSED) as page:
+        page.fill("input[name=amount]", "0.74")
+        page.click("form.order button.main", text="Preview")
+        page.click("dialog[open] button.main")
+        page.click("form.order button.main", text="Send again")
+        alert = "document.querySelector('form.order [role=alert]')?.innerText"
+        page.until(f"{alert}?.includes('too many requests')", "the refusal of the second")
+        page.fill("input[name=amount]", "74")
+        assert page.text("form.order [role=alert]").startswith("Sell 0.74 SOL for USDC. ")
+        page.click("form.order button.main", text="Send again")
+        page.until("location.hash.startsWith('#/order/')", "the order's page")
+        order_id = page.run("location.hash").removeprefix("#/order/")
+    _confirmed(rest, [order_id])
+    orders = rest.get("/orders?limit=100").json()["orders"]
+    assert [each["orderId"] for each in orders if each["amount"] == "0.74"] == [order_id]
+
+
+def test_order_of_which_nothing_is_known_can_be_left(console: OpenPage) -> None:
+    with console("#/trade", before=ANSWER_BREAKS_OFF) as page:
+        page.fill("input[name=amount]", "0.75")
+        page.click("form.order button.main", text="Preview")
+        page.click("dialog[open] button.main")
+        page.click("form.order button", text="Leave it")
+        page.until("document.querySelector('form.order button.main').innerText === 'Preview'", "a new order")
 
 
 def test_order_that_is_sent_is_the_one_that_was_previewed_whatever_the_form_says_by_then(

@@ -23,6 +23,8 @@ from websockets.http11 import Request, Response
 from chalicelib.wire.moments import rfc3339
 
 Frame = dict[str, Any]
+RestRefusal = tuple[int, Frame, dict[str, str]]
+"""Status, body and headers; status 0 is no answer."""
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
@@ -80,7 +82,7 @@ class FakeEngine:
         self.received: list[Frame] = []
         self.requests: list[tuple[str, str, Any]] = []
         self.refusals: dict[str, deque[Frame | None]] = {}
-        self.rest_refusals: deque[tuple[int, Frame, dict[str, str]]] = deque()
+        self.rest_refusals: deque[RestRefusal] = deque()
         self.deliver: Callable[[Frame], list[Frame]] = lambda frame: [frame]
         self.handshakes: deque[int] = deque()
         self.drop_after: int | None = None
@@ -129,6 +131,12 @@ class FakeEngine:
         for connection in list(self.connections):
             connection.transport.abort()
             self.connections.discard(connection)
+
+    async def stop_rest(self) -> None:
+        """Answer no request over REST from now on, nor be reached for one."""
+        assert self._rest is not None
+        self._rest.close()
+        await self._rest.wait_closed()
 
     async def until(self, found: Callable[[], bool]) -> None:
         """Wait until something is so of what was received."""
@@ -288,6 +296,8 @@ class FakeEngine:
                     length = int(value) if name.lower() == "content-length" else length
                 body = json.loads(await reader.readexactly(length)) if length else None
                 self.requests.append((method, target, body))
+                async with self._changed:
+                    self._changed.notify_all()
                 if self.rest_refusals:
                     status, answer, headers = self.rest_refusals.popleft()
                 else:

@@ -7,9 +7,7 @@ from decimal import Decimal
 import pytest
 
 from orderflow_client import (
-    BATCH_ORDERS_MAX,
     Client,
-    ClientOrderIdConflictError,
     NotFoundError,
     Order,
     OrderAlreadyFinalError,
@@ -17,7 +15,7 @@ from orderflow_client import (
     RefusedError,
     UnknownOutcomeError,
 )
-from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.fakes.engine_server import LIFE, FakeEngine, RestRefusal
 from tests.unit.orderflow_client.conftest import Play
 
 NOWHERE = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
@@ -54,32 +52,6 @@ def test_every_order_type_travels_as_the_contract_has_it(play: Play[None]) -> No
         assert (limit["type"], limit["limitPrice"], limit["timeInForce"]) == ("limit", "140.5", "gtc")
         assert stop["trigger"] == {"price": "120", "when": "below", "confirmations": 3}
         assert sniper["sniper"] == {"maxFeeBps": 100, "minLiquidity": "5000"}
-
-    play(story)
-
-
-def test_batch_of_any_size_has_a_result_for_each_order_in_its_order(play: Play[None]) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        orders = [{"side": "sell", "amount": str(n + 1)} for n in range(BATCH_ORDERS_MAX + 3)]
-        results = await client.submit_batch(orders)  # type: ignore[arg-type]
-        assert [len(frame["orders"]) for frame in engine.received] == [BATCH_ORDERS_MAX, 3]
-        assert [engine.terms[each.id]["amount"] for each in results if isinstance(each, Order)] == [
-            order["amount"] for order in orders
-        ]
-        assert isinstance(results[-1], Order)
-        assert await statuses(results[-1]) == list(LIFE)
-
-    play(story)
-
-
-def test_refused_order_of_a_batch_is_refused_alone(play: Play[None]) -> None:
-    async def story(_engine: FakeEngine, client: Client) -> None:
-        await client.submit(side="sell", amount="1", client_order_id="mine")
-        first, second = await client.submit_batch(
-            [{"side": "sell", "amount": "2", "client_order_id": "mine"}, {"side": "sell", "amount": "2"}]
-        )
-        assert isinstance(first, ClientOrderIdConflictError)
-        assert isinstance(second, Order)
 
     play(story)
 
@@ -155,25 +127,6 @@ def test_order_of_another_time_is_followed_from_where_the_caller_stood(play: Pla
     play(story)
 
 
-def test_same_key_with_other_terms_is_a_conflict_even_if_the_record_says_so_late(play: Play[None]) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        engine.deliver = lambda frame: [] if frame["type"] == "order" else [frame]
-        order = await client.submit(side="sell", amount="1", client_order_id="mine")
-        with pytest.raises(ClientOrderIdConflictError):
-            await client.submit(side="sell", amount="2", client_order_id="mine")
-        engine.orders[order.id].clear()
-        engine.deliver = lambda frame: [frame]
-        (connection,) = engine.connections
-        following = asyncio.create_task(statuses(order))
-        await connection.send(
-            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":""}'
-        )
-        with pytest.raises(ClientOrderIdConflictError):
-            await following
-
-    play(story)
-
-
 def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
@@ -183,6 +136,26 @@ def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None
         await engine.happens(order.id, "canceled")
         engine.rest_refusals.append((502, {"message": "Bad gateway"}, {}))
         assert (await order.cancel()).status == "canceled"
+
+    play(story)
+
+
+def test_cancel_that_was_not_answered_and_then_refused_is_refused_only_if_the_record_says_so(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount="1")
+        await order.result()
+        lost: RestRefusal = (502, {"message": "Bad gateway"}, {})
+        engine.rest_refusals.append(lost)
+        with pytest.raises(OrderAlreadyFinalError):
+            await order.cancel()
+        refused: RestRefusal = (409, {"code": "ORDER_ALREADY_FINAL", "message": "over", "details": []}, {})
+        not_known: RestRefusal = (401, {"code": "UNAUTHORIZED", "message": "expired"}, {})
+        for answers in ([lost, not_known], [lost, refused, not_known]):
+            engine.rest_refusals.extend(answers)
+            with pytest.raises(UnknownOutcomeError):
+                await order.cancel()
 
     play(story)
 

@@ -8,8 +8,15 @@ import pytest
 
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials
-from orderflow_client.errors import DisconnectedError, LimitReachedError, ProtocolError, UnknownOutcomeError
+from orderflow_client.errors import (
+    DisconnectedError,
+    LimitReachedError,
+    ProtocolError,
+    RefusedError,
+    UnknownOutcomeError,
+)
 from orderflow_client.rest import Rest
+from orderflow_client.tries import Effect
 from tests.fakes.engine_server import FakeEngine
 from tests.unit.orderflow_client.conftest import QUICK
 
@@ -49,10 +56,46 @@ def test_unknown_outcome_of_what_must_not_happen_twice_is_told(
     async def story(engine: FakeEngine, rest: Rest) -> None:
         engine.rest_refusals.append(fault)
         with pytest.raises(UnknownOutcomeError):
-            await rest.ask("PATCH", "/orders/x", is_repeatable=False)
+            await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
         assert len(engine.requests) == 1
 
     ask(story)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (401, {"code": "UNAUTHORIZED", "message": "expired"}, {}),
+        (429, {"code": "RATE_LIMITED", "message": "later"}, {"Retry-After": "60"}),
+        (409, {"code": "ORDER_ALREADY_SENT", "message": "it may land"}, {}),
+    ],
+)
+def test_refusal_after_a_lost_answer_leaves_the_outcome_of_a_change_unknown_and_not_of_a_read(
+    refusal: tuple[int, dict[str, str], dict[str, str]],
+) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.extend([(0, {}, {}), refusal] * 2)
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await rest.ask("PATCH", "/orders/x", effect=Effect.SAME)
+        assert isinstance(caught.value.__cause__, RefusedError)
+        assert caught.value.__cause__.code == refusal[1]["code"]
+        with pytest.raises(RefusedError):
+            await rest.ask("GET", "/orders/x")
+
+    ask(story)
+
+
+def test_engine_that_goes_away_after_a_lost_answer_leaves_the_outcome_unknown() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append((0, {}, {}))
+        asking = asyncio.create_task(rest.ask("DELETE", "/orders/x", effect=Effect.SAME))
+        await engine.until(lambda: bool(engine.requests))
+        await engine.stop_rest()
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await asking
+        assert isinstance(caught.value.__cause__, DisconnectedError)
+
+    ask(story, time_limit_s=0.6)
 
 
 def test_fault_that_does_not_pass_in_time_is_told() -> None:
@@ -93,7 +136,7 @@ def test_engine_that_is_not_there_is_not_reached() -> None:
         where = addresses("http://127.0.0.1:9")
         rest = Rest(where, Credentials(None, where), replace(QUICK, time_limit_s=0.3))
         with pytest.raises(DisconnectedError):
-            await rest.ask("GET", "/health", is_repeatable=False)
+            await rest.ask("GET", "/health")
         await rest.close()
 
     asyncio.run(story())

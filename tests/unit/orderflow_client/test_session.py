@@ -14,6 +14,7 @@ from orderflow_client import (
     InvalidRequestError,
     LimitReachedError,
     Limits,
+    RefusedError,
     UnauthorizedError,
     UnknownOutcomeError,
 )
@@ -75,8 +76,44 @@ def test_outcome_that_stays_unknown_names_the_key_to_ask_again_with() -> None:
             engine.refusals["submit"] = deque([BUSY] * 99)
             with pytest.raises(LimitReachedError):
                 await client.submit(side="sell", amount="1")
+            engine.refusals["submit"] = deque([UNKNOWN, *[BUSY] * 99])
+            with pytest.raises(UnknownOutcomeError, match="perhaps; then: RATE_LIMITED") as caught:
+                await client.submit(side="sell", amount="1", client_order_id="mine")
+            assert caught.value.client_order_id == "mine"
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("then", [{"code": "UNAUTHORIZED", "message": "no"}, {"code": "X", "message": ""}])
+def test_submit_that_is_refused_after_its_answer_was_lost_may_have_been_accepted(
+    play: Play[None], then: dict[str, str]
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([None, then])
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await client.submit(side="sell", amount="1")
+        assert caught.value.client_order_id == engine.received[0]["clientOrderId"]
+        engine.refusals["submit"] = deque([None, then])
+        with pytest.raises(RefusedError):
+            await client.preview(side="sell", amount="1")
+
+    play(story)
+
+
+def test_credential_that_is_refused_after_an_answer_was_lost_leaves_the_order_unknown(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([None])
+        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
+        await engine.until(lambda: bool(engine.received))
+        engine.handshakes.append(401)
+        engine.cut()
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await asking
+        assert isinstance(caught.value.__cause__, UnauthorizedError)
+
+    play(story)
 
 
 def test_engine_that_is_not_there_was_sent_nothing() -> None:
@@ -136,7 +173,9 @@ def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> No
     asyncio.run(story())
 
 
-def test_closing_ends_whoever_waits_and_every_later_call(play: Play[None]) -> None:
+def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_was_sent(
+    play: Play[None],
+) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
         waiting = asyncio.create_task(order.result())
@@ -144,9 +183,11 @@ def test_closing_ends_whoever_waits_and_every_later_call(play: Play[None]) -> No
         asking = asyncio.create_task(client.submit(side="sell", amount="1"))
         await engine.until(lambda: [frame["action"] for frame in engine.received].count("submit") == 2)
         await client.close()
-        for task in (waiting, asking):
-            with pytest.raises(ClientClosedError):
-                await task
+        with pytest.raises(ClientClosedError):
+            await waiting
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await asking
+        assert caught.value.client_order_id == engine.received[-1]["clientOrderId"]
         with pytest.raises(ClientClosedError):
             await client.submit(side="sell", amount="1")
         with pytest.raises(ClientClosedError):

@@ -1,6 +1,6 @@
 """Orderflow's client for Python: submit orders, and see every step of them, exactly once."""
 
-from orderflow_client.client import BATCH_ORDERS_MAX, BatchResult, Client
+from orderflow_client.client import Client
 from orderflow_client.errors import (
     CannotBeDoneError,
     ClientClosedError,
@@ -40,6 +40,7 @@ from orderflow_client.models import OrderEventFrame as OrderEvent
 from orderflow_client.order_calls import Changes
 from orderflow_client.orders import Order
 from orderflow_client.results import CanceledAll
+from orderflow_client.submissions import BATCH_ORDERS_MAX, BatchResult
 from orderflow_client.version import __version__
 
 __all__ = [

@@ -3,23 +3,19 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
-from uuid import uuid4
+from typing import Final, Self, Unpack
 from weakref import WeakValueDictionary
 
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials, TokenSource
 from orderflow_client.errors import (
     ClientClosedError,
+    ConflictError,
     LimitReachedError,
     NotFoundError,
-    OrderAlreadyFinalError,
     OrderflowError,
     ProtocolError,
-    RefusedError,
     UnknownOutcomeError,
-    error_from,
-    passes,
 )
 from orderflow_client.feed import Feed
 from orderflow_client.feeds import Feeds
@@ -44,15 +40,9 @@ from orderflow_client.requests import checked, order_path
 from orderflow_client.rest import Rest
 from orderflow_client.results import CanceledAll
 from orderflow_client.session import Frame, Session
+from orderflow_client.submissions import BatchResult, Submissions
 from orderflow_client.tracking import Tracked
-
-BATCH_ORDERS_MAX: Final = 20
-"""Orders in one frame; ``submit_batch`` takes more and sends several."""
-
-_SUBMIT: Final = "o:"
-"""What the ``requestId`` of a submit begins with; its ``clientOrderId`` follows."""
-
-BatchResult = Order | RefusedError | UnknownOutcomeError
+from orderflow_client.tries import Effect
 
 
 class Client:
@@ -81,10 +71,8 @@ class Client:
             where, credentials, self.limits, on_frame=self._on_frame, on_connected=self._resume
         )
         self._orders: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
-        # Submitted and not yet answered, by clientOrderId, and whether this client made that key.
-        self._pending: dict[str, tuple[Tracked, bool]] = {}
-        self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
-        self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, is_repeatable=True))
+        self._submissions = Submissions(self._session, self, self._keep)
+        self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, effect=Effect.NOTHING))
         self._connection = 0
         self._is_closed = False
 
@@ -121,21 +109,20 @@ class Client:
             UnknownOutcomeError: No answer within the time limit; ``client_order_id`` is its key.
             DisconnectedError: It was never sent.
         """
-        return await self._submit(checked(OrderFields, order))
+        return await self._submissions.submit(checked(OrderFields, order))
 
     async def submit_batch(self, orders: Iterable[OrderFields]) -> Sequence[BatchResult]:
-        """Submit orders, twenty to a frame; return for each its handle, or why there is none."""
-        wires = [checked(OrderFields, order) for order in orders]
-        found: list[BatchResult] = []
-        for start in range(0, len(wires), BATCH_ORDERS_MAX):
-            found += await self._submit_frame(wires[start : start + BATCH_ORDERS_MAX])
-        return found
+        """Submit orders, twenty to a frame; return for each its handle, or why there is none.
+
+        What ``submit`` raises is returned, for each order its own: others may be accepted by then.
+        """
+        return await self._submissions.submit_all([checked(OrderFields, order) for order in orders])
 
     async def preview(self, **order: Unpack[OrderFields]) -> Preview:
         """Return what an order would do; nothing is stored."""
         wire = checked(OrderFields, order)
         return Preview.from_wire(
-            await self._session.ask({"action": "submit", **wire, "dryRun": True}, is_repeatable=True)
+            await self._session.ask({"action": "submit", **wire, "dryRun": True}, effect=Effect.NOTHING)
         )
 
     async def quote(self, **swap: Unpack[SwapFields]) -> Quote:
@@ -191,19 +178,24 @@ class Client:
         Raises:
             OrderAlreadySentError: It may land.
             OrderAlreadyFinalError: It ended before.
+            UnknownOutcomeError: No answer came within the time limit; read the order, or cancel it again.
         """
-        path = order_path(order_id)
         try:
-            return OrderBody.from_wire(await self._rest.ask("DELETE", path, is_repeatable=False))
-        except UnknownOutcomeError:
-            # Canceling twice is canceling once, but the second answer would be that it is final.
+            return OrderBody.from_wire(
+                await self._rest.ask("DELETE", order_path(order_id), effect=Effect.SAME)
+            )
+        except UnknownOutcomeError as unknown:
+            # Canceling twice is canceling once, but what the second is told is that the order is final.
+            refusal = unknown.__cause__
+            if not isinstance(refusal, ConflictError):
+                raise
             try:
-                return OrderBody.from_wire(await self._rest.ask("DELETE", path))
-            except OrderAlreadyFinalError:
                 found = await self.read_order(order_id)
-                if found.status != OrderStatus.CANCELED:
-                    raise
-                return found
+            except OrderflowError as fault:
+                raise unknown from fault
+            if found.status != OrderStatus.CANCELED:
+                raise refusal from None
+            return found
 
     async def cancel_all(self, **which: Unpack[CancelAllFields]) -> CanceledAll:
         """Cancel every order of the account, or those of a pair or of some types.
@@ -212,7 +204,7 @@ class Client:
             UnknownOutcomeError: No answer came. Sent again, it could meet orders that are to stay.
         """
         frame = {"action": "cancelAll", **checked(CancelAllFields, which)}
-        answer = await self._session.ask(frame, is_repeatable=False)
+        answer = await self._session.ask(frame, effect=Effect.ANOTHER)
         sent = answer.get("alreadySent") or ()
         try:
             return CanceledAll(
@@ -230,9 +222,9 @@ class Client:
         """
         wire = checked(Changes, changes)
         # With ifSeq, a second time would be refused for what the first did.
-        is_repeatable = "ifSeq" not in wire
+        effect = Effect.ANOTHER if "ifSeq" in wire else Effect.SAME
         return OrderBody.from_wire(
-            await self._rest.ask("PATCH", order_path(order_id), body=wire, is_repeatable=is_repeatable)
+            await self._rest.ask("PATCH", order_path(order_id), body=wire, effect=effect)
         )
 
     async def markets(self) -> Markets:
@@ -270,7 +262,7 @@ class Client:
         frame = {"action": "subscribe", "orderId": order_id, "afterSeq": tracked.history.last_seq}
         number = self._connection
         try:
-            await self._session.ask(frame, is_repeatable=True)
+            await self._session.ask(frame, effect=Effect.NOTHING)
         except LimitReachedError:
             return  # its events are read from the record instead, every few seconds
         except NotFoundError:
@@ -280,81 +272,17 @@ class Client:
             return
         tracked.connection = number or self._connection
 
-    async def _submit(self, wire: dict[str, Any]) -> Order:
-        key, tracked = self._begin(wire)
-        try:
-            frame = {"action": "submit", **wire}
-            answer = await self._session.ask(frame, mark=f"{_SUBMIT}{key}", is_repeatable=True)
-            return self._accepted(answer, key, tracked)
-        except UnknownOutcomeError as error:
-            error.client_order_id = key
-            raise
-        finally:
-            self._pending.pop(key, None)
-
-    async def _submit_frame(self, wires: Sequence[dict[str, Any]]) -> list[BatchResult]:
-        begun = [self._begin(wire) for wire in wires]
-        try:
-            answer = await self._session.ask({"action": "submitBatch", "orders": wires}, is_repeatable=True)
-            results = answer.get("results")
-            if not isinstance(results, list) or len(results) != len(wires):
-                raise ProtocolError("the answer to submitBatch has another number of results")
-            return list(
-                await asyncio.gather(
-                    *(
-                        self._settled(result, wire, key, tracked)
-                        for result, wire, (key, tracked) in zip(results, wires, begun, strict=True)
-                    )
-                )
-            )
-        except UnknownOutcomeError as error:
-            return [
-                UnknownOutcomeError(str(error), order_id=error.order_id, client_order_id=key)
-                for key, _ in begun
-            ]
-        finally:
-            for key, _ in begun:
-                self._pending.pop(key, None)
-
-    async def _settled(self, result: Any, wire: dict[str, Any], key: str, tracked: Tracked) -> BatchResult:
-        """Return what became of one order of a batch; what is not known is asked again by itself."""
-        if not isinstance(result, dict):
-            raise ProtocolError("a result of submitBatch is no JSON object")
-        if "code" not in result:
-            return self._accepted(result, key, tracked)
-        error = error_from(result)
-        if isinstance(error, RefusedError) and not passes(error):
-            return error
-        try:
-            return await self._submit(wire)
-        except (RefusedError, UnknownOutcomeError) as again:
-            return again
-
-    def _begin(self, wire: dict[str, Any]) -> tuple[str, Tracked]:
-        is_ours = "clientOrderId" not in wire
-        key = wire.setdefault("clientOrderId", str(uuid4()))
-        if key in self._pending and not is_ours:
-            return key, self._pending[key][0]
-        tracked = Tracked(is_submitted=True)
-        self._pending[key] = tracked, is_ours
-        return key, tracked
-
-    def _accepted(self, answer: Frame, key: str, tracked: Tracked) -> Order:
-        order_id = answer.get("orderId")
-        if not isinstance(order_id, str):
-            raise ProtocolError("the acceptance has no orderId")
-        # The same order may be here already: submitted before under the same key.
+    def _keep(self, order_id: str, tracked: Tracked) -> Tracked:
         kept = self._orders.setdefault(order_id, tracked)
-        self._by_key[key] = kept
         kept.connection = self._connection
-        return Order(self, order_id, key, kept)
+        return kept
 
     def _on_frame(self, frame: Frame) -> None:
         kind = frame.get("type")
         if kind == "order":
             self._on_event(frame)
         elif kind == "error":
-            self._on_late_refusal(frame)
+            self._submissions.refuse_late(frame)
 
     def _on_event(self, frame: Frame) -> None:
         try:
@@ -363,27 +291,10 @@ class Client:
             return  # as a frame that was lost: the record is asked for it
         self._feeds.add(event)
         tracked = self._orders.get(event.order_id)
-        key = event.client_order_id
-        if tracked is None and key is not None and key in self._pending:
-            tracked, is_ours = self._pending[key]
-            if is_ours:
-                self._orders[event.order_id] = tracked
-                self._session.answer(f"{_SUBMIT}{key}", frame)
-            else:
-                # Under a key of the caller's, they may be those of an older order.
-                return
+        if tracked is None and (tracked := self._submissions.overtaken_by(event, frame)) is not None:
+            self._orders[event.order_id] = tracked
         if tracked is not None:
             tracked.add(event)
-
-    def _on_late_refusal(self, frame: Frame) -> None:
-        """A second content under one key is refused by the record at the latest, after its acceptance."""
-        mark = frame.get("requestId")
-        if not isinstance(mark, str) or not mark.startswith(_SUBMIT):
-            return
-        tracked = self._by_key.get(mark.removeprefix(_SUBMIT))
-        error = error_from(frame)
-        if tracked is not None and isinstance(error, RefusedError) and not tracked.history.last_seq:
-            tracked.fail(error)
 
     async def _resume(self) -> None:
         """Subscribe again to everything that is followed and not finished, from where it stood."""

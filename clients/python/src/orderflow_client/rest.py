@@ -21,9 +21,9 @@ from orderflow_client.errors import (
     RefusedError,
     UnknownOutcomeError,
     error_from,
-    passes,
 )
 from orderflow_client.limits import Limits
+from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
 # Nothing left this machine, or the engine cannot have read it whole.
@@ -57,27 +57,27 @@ class Rest:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        is_repeatable: bool = True,
+        effect: Effect = Effect.NOTHING,
         answers: frozenset[int] = frozenset(),
     ) -> dict[str, Any]:
         """Return the answer, a JSON object; ``answers`` are statuses beside 2xx that are no errors.
 
         Raises:
             RefusedError: As the engine said, for good or for all of the time limit.
-            UnknownOutcomeError: No answer came, and sending it again would not be safe or did not help.
+            UnknownOutcomeError: No answer came that speaks for each time that it was sent.
             DisconnectedError: The engine was not reached.
         """
         deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()
+        tries = Tries(effect)
         while True:
             try:
                 return await self._once(method, path, query, body, answers)
-            except (RefusedError, UnknownOutcomeError, DisconnectedError) as error:
-                if not _may_repeat(error, is_repeatable=is_repeatable):
-                    raise
-                asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
-                wait_s = backoff.next_s(asked_s)
-                if time.monotonic() + wait_s >= deadline:
-                    raise
+            except OrderflowError as failure:
+                error = failure
+            asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
+            wait_s = backoff.next_s(asked_s)
+            if not tries.may_follow(error) or time.monotonic() + wait_s >= deadline:
+                raise tries.failed(error)
             await asyncio.sleep(wait_s)
 
     async def _once(
@@ -140,9 +140,3 @@ def _read(response: httpx.Response, content: bytes, answers: frozenset[int]) -> 
         status=response.status_code,
         retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
     )
-
-
-def _may_repeat(error: OrderflowError, *, is_repeatable: bool) -> bool:
-    if isinstance(error, RefusedError):
-        return passes(error)
-    return is_repeatable or isinstance(error, DisconnectedError)

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
@@ -30,6 +30,7 @@ from orderflow_client.errors import (
     passes,
 )
 from orderflow_client.limits import Limits
+from orderflow_client.tries import Effect, Tries
 
 Frame = dict[str, Any]
 
@@ -39,8 +40,22 @@ _RECEIVED_BYTES_MAX: Final = 1_048_576
 _LOST: Final = object()
 
 
+class Answered(NamedTuple):
+    """An answer.
+
+    Attributes:
+        unknown: An earlier try may have been carried out as well, unanswered.
+    """
+
+    frame: Frame
+    unknown: UnknownOutcomeError | None
+
+
 class Session:
-    """See the module. ``close`` ends it; every question that waits then raises ``ClientClosedError``."""
+    """See the module. ``close`` ends it; every question that waits then raises ``ClientClosedError``.
+
+    Of one that was sent and changes something the outcome is unknown instead.
+    """
 
     def __init__(
         self,
@@ -103,49 +118,64 @@ class Session:
         self,
         frame: Mapping[str, Any],
         *,
+        effect: Effect,
         mark: str | None = None,
-        is_repeatable: bool,
-        time_limit_s: float | None = None,
+        unknown: UnknownOutcomeError | None = None,
     ) -> Frame:
+        """Send a frame, as ``answered`` does, and return its answer alone."""
+        return (await self.answered(frame, effect=effect, mark=mark, unknown=unknown)).frame
+
+    async def answered(
+        self,
+        frame: Mapping[str, Any],
+        *,
+        effect: Effect,
+        mark: str | None = None,
+        unknown: UnknownOutcomeError | None = None,
+    ) -> Answered:
         """Send a frame and return its answer.
 
         Args:
+            effect: What a second time does: whether the frame is sent again after a lost connection or an
+                unknown outcome.
             mark: The ``requestId``; made if there is none.
-            is_repeatable: The same frame twice does what it does once, so it is sent again after a lost
-                connection or an unknown outcome.
+            unknown: What it asks for was asked for before, in another frame, and may have been done.
 
         Raises:
             RefusedError: The engine refused it, for good or for all of the time limit.
-            UnknownOutcomeError: It was sent, and no answer came.
+            UnknownOutcomeError: It was sent, and no answer came that speaks for each time.
             DisconnectedError: It was never sent.
         """
-        self.start()
+        tries, backoff = Tries(effect, unknown), Backoff()
+        try:
+            self.start()
+        except ClientClosedError as closed:
+            raise tries.failed(closed) from None
         mark = mark or f"q{next(self._marks)}"
         text = json.dumps({**frame, "requestId": mark}, ensure_ascii=False, separators=(",", ":"))
         if len(text.encode()) > FRAME_BYTES_MAX:
             raise InvalidRequestError("MESSAGE_TOO_LARGE", f"a frame may have {FRAME_BYTES_MAX} bytes")
-        limit_s = self._limits.time_limit_s if time_limit_s is None else time_limit_s
-        deadline, backoff = time.monotonic() + limit_s, Backoff()
+        limit_s = self._limits.time_limit_s
+        deadline = time.monotonic() + limit_s
         error: OrderflowError = DisconnectedError(f"no connection within {limit_s:g} s; nothing was sent")
         async with self._slots:
             while (left_s := deadline - time.monotonic()) > 0:
-                found = await self._try(text, mark, left_s)
+                try:
+                    found = await self._try(text, mark, left_s)
+                except (RefusedError, ClientClosedError) as failure:
+                    error = failure
+                    break
                 if found is None:
                     continue
-                if isinstance(found, UnknownOutcomeError):
-                    # A lost connection is waited for already, and silence was long enough.
-                    error = found
-                elif found.get("type") != "error":
-                    return found
-                else:
-                    error = error_from(found)
-                    if isinstance(error, RefusedError) and not passes(error):
-                        raise error
-                if isinstance(error, UnknownOutcomeError) and not is_repeatable:
-                    raise error
+                if not isinstance(found, UnknownOutcomeError) and found.get("type") != "error":
+                    return Answered(found, tries.unknown)
+                error = found if isinstance(found, UnknownOutcomeError) else error_from(found)
+                if not tries.may_follow(error):
+                    break
+                # A lost connection is waited for already, and silence was long enough.
                 if error is not found:
                     await self._pause(backoff, error, deadline)
-        raise error
+        raise tries.failed(error)
 
     async def _try(self, text: str, mark: str, left_s: float) -> Frame | UnknownOutcomeError | None:
         """Send once; return the answer, that none came, or None if there was no connection to send on."""
@@ -176,8 +206,6 @@ class Session:
         if found is not _LOST:
             answered: Frame = found
             return answered
-        if self._is_closed:
-            raise ClientClosedError("the client was closed before the answer came")
         return UnknownOutcomeError("no answer came: whether it was done is not known")
 
     async def _pause(self, backoff: Backoff, error: OrderflowError, deadline: float) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar, Unpack
 from orderflow_client import client as asynchronous
 from orderflow_client import orders as asynchronous_orders
 from orderflow_client.credentials import TokenSource
-from orderflow_client.errors import ClientClosedError, RefusedError, UnknownOutcomeError
+from orderflow_client.errors import ClientClosedError, OrderflowError
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
@@ -77,9 +77,7 @@ class Client:
     def submit(self, **order: Unpack[OrderFields]) -> "Order":
         return Order(self, self.wait(self._client.submit(**order)))
 
-    def submit_batch(
-        self, orders: Iterable[OrderFields]
-    ) -> Sequence["Order | RefusedError | UnknownOutcomeError"]:
+    def submit_batch(self, orders: Iterable[OrderFields]) -> Sequence["Order | OrderflowError"]:
         results = self.wait(self._client.submit_batch(orders))
         return [
             Order(self, each) if isinstance(each, asynchronous_orders.Order) else each for each in results

@@ -1,0 +1,139 @@
+"""Orders submitted in batches: each accepted once or not at all, and told as unknown where it is."""
+
+import asyncio
+from collections import deque
+
+import pytest
+
+from orderflow_client import (
+    BATCH_ORDERS_MAX,
+    Client,
+    ClientOrderIdConflictError,
+    Order,
+    OrderFields,
+    UnauthorizedError,
+    UnknownOutcomeError,
+)
+from tests.fakes.engine_server import LIFE, FakeEngine, Frame
+from tests.unit.orderflow_client.conftest import Play
+
+LATE: Frame = {"code": "INVALID_REQUEST", "message": "expiresAt is past"}
+
+
+async def statuses(order: Order) -> list[str]:
+    return [str(event.status) async for event in order.events()]
+
+
+def orders(number: int) -> list[OrderFields]:
+    return [{"side": "sell", "amount": str(each + 1)} for each in range(number)]
+
+
+def test_batch_of_any_size_has_a_result_for_each_order_in_its_order(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        orders = [{"side": "sell", "amount": str(n + 1)} for n in range(BATCH_ORDERS_MAX + 3)]
+        results = await client.submit_batch(orders)  # type: ignore[arg-type]
+        assert [len(frame["orders"]) for frame in engine.received] == [BATCH_ORDERS_MAX, 3]
+        assert [engine.terms[each.id]["amount"] for each in results if isinstance(each, Order)] == [
+            order["amount"] for order in orders
+        ]
+        assert isinstance(results[-1], Order)
+        assert await statuses(results[-1]) == list(LIFE)
+
+    play(story)
+
+
+def test_refused_order_of_a_batch_is_refused_alone(play: Play[None]) -> None:
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1", client_order_id="mine")
+        first, second = await client.submit_batch(
+            [{"side": "sell", "amount": "2", "client_order_id": "mine"}, {"side": "sell", "amount": "2"}]
+        )
+        assert isinstance(first, ClientOrderIdConflictError)
+        assert isinstance(second, Order)
+
+    play(story)
+
+
+def test_frame_of_a_batch_that_is_lost_leaves_the_orders_of_the_frames_before_known(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await (await client.submit(side="sell", amount="1")).result()
+        engine.deliver = lambda frame: [frame] if len(frame.get("results", ())) == BATCH_ORDERS_MAX else []
+        engine.handshakes.append(401)
+        results = await client.submit_batch(orders(BATCH_ORDERS_MAX + 2))
+        assert all(isinstance(each, Order) for each in results[:BATCH_ORDERS_MAX])
+        keys = [each["clientOrderId"] for each in engine.received[-1]["orders"]]
+        rest = results[BATCH_ORDERS_MAX:]
+        assert [each.client_order_id for each in rest if isinstance(each, UnknownOutcomeError)] == keys
+        assert [type(each.__cause__) for each in rest if isinstance(each, UnknownOutcomeError)] == [
+            UnauthorizedError, UnauthorizedError,
+        ]  # fmt: skip
+
+    play(story)
+
+
+def test_batch_that_is_refused_whole_is_refused_for_each_of_its_orders(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submitBatch"] = deque([{"code": "UNAUTHORIZED", "message": "no"}])
+        assert [type(each) for each in await client.submit_batch(orders(2))] == [UnauthorizedError] * 2
+
+    play(story)
+
+
+def test_order_that_is_refused_when_its_batch_is_sent_once_more_may_have_been_accepted_the_first_time(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        answers: list[Frame | None] = [None, {"type": "acceptedBatch", "results": [LATE, LATE]}]
+        engine.refusals["submitBatch"] = deque(answers)
+        results = await client.submit_batch(orders(2))
+        assert [type(each) for each in results] == [UnknownOutcomeError] * 2
+        assert len(engine.received) == 2
+
+    play(story)
+
+
+def test_order_of_a_batch_whose_outcome_is_unknown_stays_so_if_it_is_refused_by_itself(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        unknown = {"code": "OUTCOME_UNKNOWN", "message": "perhaps", "orderId": "1"}
+        engine.refusals["submitBatch"] = deque([{"type": "acceptedBatch", "results": [unknown, LATE]}])
+        engine.refusals["submit"] = deque([LATE])
+        first, second = await client.submit_batch(orders(2))
+        assert isinstance(first, UnknownOutcomeError)
+        assert (first.order_id, first.client_order_id) == ("1", engine.received[-1]["clientOrderId"])
+        assert type(second).__name__ == "InvalidRequestError"
+
+    play(story)
+
+
+@pytest.mark.parametrize("results", [None, [1, 2], [{"orderId": "1"}], [{"orderId": 1}, {"orderId": 1}]])
+def test_batch_that_is_answered_by_nonsense_may_have_been_accepted(play: Play[None], results: object) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submitBatch"] = deque([{"type": "acceptedBatch", "results": results}])
+        for each in await client.submit_batch(orders(2)):
+            assert isinstance(each, UnknownOutcomeError)
+            assert each.client_order_id is not None
+
+    play(story)
+
+
+def test_same_key_with_other_terms_is_a_conflict_even_if_the_record_says_so_late(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame["type"] == "order" else [frame]
+        order = await client.submit(side="sell", amount="1", client_order_id="mine")
+        with pytest.raises(ClientOrderIdConflictError):
+            await client.submit(side="sell", amount="2", client_order_id="mine")
+        engine.orders[order.id].clear()
+        engine.deliver = lambda frame: [frame]
+        (connection,) = engine.connections
+        following = asyncio.create_task(statuses(order))
+        await connection.send(
+            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":""}'
+        )
+        with pytest.raises(ClientOrderIdConflictError):
+            await following
+
+    play(story)
