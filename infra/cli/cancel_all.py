@@ -42,7 +42,12 @@ def cancel_all(
     facts: dict[str, Any] = {"canceled": 0, "alreadySent": []}
     has_more = True
     while has_more:
-        done = request("DELETE", f"{rest_url}/orders", token, query=query)
+        try:
+            done = request("DELETE", f"{rest_url}/orders", token, query=query)
+        except click.ClickException as fault:
+            if not facts["canceled"]:
+                raise
+            raise click.ClickException(f"{_said(facts)}; then {fault.message}") from fault
         facts = {"canceled": facts["canceled"] + done["canceled"], "alreadySent": done["alreadySent"]}
         # Where a call cancels nothing of what is left, another would not either.
         has_more = done["more"] and done["canceled"] > 0

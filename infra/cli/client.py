@@ -1,6 +1,5 @@
 """What the commands share that are a client of the engine: its addresses, and a token."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -12,6 +11,7 @@ from infra.cli.parameters import BEARER, ServiceUrl
 from infra.cli.session import CliSession, status_file
 
 TIME_LIMIT_S: Final = 30.0
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 _TOKEN: Final = click.option(
     "--token",
     type=BEARER,
@@ -70,18 +70,29 @@ def bearer(token: str | None) -> dict[str, str]:
 def request(
     method: str, url: str, token: str | None, *, query: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Return the answer of the REST API; a refusal is told as it was answered."""
+    """Return the answer of the REST API.
+
+    Raises:
+        ClickException: A refusal, as it was answered; or that none was, and whether something may be done.
+    """
     asked = f"{url}?{urlencode(query)}" if query else url
+    perhaps = "" if method == "GET" else "; whether it was done is not known"
     try:
         # The proxy settings of the shell are for the internet, and the engine may be on this machine.
         with httpx.Client(timeout=TIME_LIMIT_S, trust_env=False) as client:
             answer = client.request(method, asked, headers=bearer(token))
+    except _UNSENT as error:
+        raise click.ClickException(f"{url} cannot be reached: {error}") from error
     except httpx.HTTPError as error:
-        raise click.ClickException(f"{url} does not answer: {error}") from error
+        raise click.ClickException(f"{url} does not answer: {error}{perhaps}") from error
     try:
-        body: dict[str, Any] = answer.json()
-    except json.JSONDecodeError as error:
-        raise click.ClickException(f"{url} answered {answer.status_code} without JSON") from error
-    if answer.is_error:
-        raise click.ClickException(f"{body.get('code')}: {body.get('message')}")
+        body = answer.json()
+    except ValueError:
+        body = None
+    if answer.is_error and isinstance(body, dict) and "code" in body:
+        raise click.ClickException(f"{body['code']}: {body.get('message')}")
+    if answer.is_error or not isinstance(body, dict):
+        # A gateway's own words, which say nothing of what was done behind it unless it refused.
+        told = "" if 400 <= answer.status_code < 500 else perhaps
+        raise click.ClickException(f"{url} answered {answer.status_code} {answer.reason_phrase}{told}")
     return body

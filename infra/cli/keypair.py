@@ -94,7 +94,8 @@ def landed_by(
             if status.fault is not None:
                 raise click.ClickException(f"{signature} was refused: {json.dumps(status.fault)}")
             return
-        if height > end_height:
+        # One that is seen has landed, and may only not be final yet.
+        if status is None and height > end_height:
             raise click.ClickException(f"{signature} did not land; sending again makes a new transaction")
         if resend is not None and status is None:
             nodes.tell_all(send_transaction(resend, is_simulated_first=False), time_limit_s=TIME_LIMIT_S)

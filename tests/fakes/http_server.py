@@ -16,12 +16,14 @@ class ScriptedServer:
 
     Attributes:
         script: None stands for silence, until the next request.
+        later: The script of every connection but the first, if it is another.
         connections: How many were accepted.
         piece_bytes: What it says leaves in pieces of so many bytes.
     """
 
     def __init__(self, script: Sequence[bytes | None]) -> None:
         self.script = script
+        self.later: Sequence[bytes | None] | None = None
         self.connections = 0
         self.piece_bytes = 65_536
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -38,9 +40,10 @@ class ScriptedServer:
             except OSError:
                 return
             self.connections += 1
+            script = self.script if self.connections == 1 or self.later is None else self.later
             self._open.append(connection)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Thread(target=self._talk, args=(connection,), daemon=True).start()
+            Thread(target=self._talk, args=(connection, script), daemon=True).start()
 
     def close(self) -> None:
         # Closing alone would leave ``accept`` waiting.
@@ -49,10 +52,10 @@ class ScriptedServer:
         for connection in self._open:
             connection.close()
 
-    def _talk(self, connection: socket.socket) -> None:
+    def _talk(self, connection: socket.socket, script: Sequence[bytes | None]) -> None:
         # Its client may be gone, or the server closed, at any point.
         with suppress(OSError):
-            for part in self.script:
+            for part in script:
                 if not connection.recv(65_536):
                     break
                 for start in range(0, len(part or b""), self.piece_bytes):
