@@ -95,16 +95,17 @@ function Rule({ rule }) {
 // Returns whether the account is still there that asked.
 async function run({ ruleId }) {
   running.value = new Set([...running.value, ruleId]);
-  const found = new Map(problems.value);
-  found.delete(ruleId);
+  let problem = null;
   try {
     const result = await ask(`/operator/audit/${ruleId}`, { method: 'POST' });
     rules.value = rules.value.map((rule) => (rule.ruleId === ruleId ? result : rule));
   } catch (error) {
     if (error.isOfAnother) return false;
-    found.set(ruleId, inWords(error));
+    problem = inWords(error);
   }
-  problems.value = found;
+  // Others that ran meanwhile keep theirs.
+  const others = [...problems.value].filter(([each]) => each !== ruleId);
+  problems.value = new Map(problem === null ? others : [...others, [ruleId, problem]]);
   running.value = new Set([...running.value].filter((each) => each !== ruleId));
   return true;
 }

@@ -18,6 +18,21 @@ INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)
 VALUES (:id, CAST(:order_id AS uuid), :body, 10, 'a defect of ours: KeyError')
 """)
 
+# A page whose first check of a rule waits until `answer` is called, and whose second one fails.
+ONE_CHECK_WAITS_AND_ONE_FAILS = """
+const real = window.fetch;
+const called = new Promise((resolve) => { window.answer = resolve; });
+let checks = 0;
+window.fetch = async (url, options, ...more) => {
+    if (!String(url).includes('/operator/audit/')) return real(url, options, ...more);
+    checks += 1;
+    if (checks === 2)
+        return new Response('{"code": "SERVICE_UNAVAILABLE", "message": "a moment"}', { status: 503 });
+    await called;
+    return real(url, options, ...more);
+};
+"""
+
 
 def archived(instance: Instance, message: Message) -> str:
     engine = make_engine(instance.status()["database_url"])
@@ -53,3 +68,15 @@ def test_archived_order_that_is_not_on_record_is_sent_again_by_a_button_and_othe
         )
     while rest.get(f"/orders/{order.order_id}").json()["status"] != "confirmed":
         pass
+
+
+def test_check_that_fails_beside_another_is_still_told_when_that_one_ends(console: OpenPage) -> None:
+    with console("#/audit", before=ONE_CHECK_WAITS_AND_ONE_FAILS) as page:
+        page.shown(".rules li:nth-child(2)")
+        light = "document.querySelector('.rules li:nth-child({}) .status').innerText"
+        page.click(".rules li:nth-child(1) button")
+        page.click(".rules li:nth-child(2) button")
+        page.until(f"{light.format(2)} === 'not checked'", "the failure")
+        page.run("window.answer(); null")
+        page.until(f"{light.format(1)} === 'holds'", "the end of the first")
+        assert page.run(light.format(2)) == "not checked"
