@@ -17,7 +17,7 @@ _CONNECT_S: Final = 2
 _ANSWER_S: Final = 5
 
 
-def archive_store(url: str, *, region: str, endpoint_url: str = "") -> ArchiveStore:
+def archive_store(url: str, *, region: str | None, endpoint_url: str = "") -> ArchiveStore:
     """Return the store that a URL names: ``s3://bucket/prefix``, or a folder by its whole path.
 
     A path from where a process happens to stand would be one folder to functions and another to commands.

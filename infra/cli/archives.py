@@ -15,6 +15,7 @@ from chalicelib.services.archive.ports import ArchiveStore
 from chalicelib.wire.archived_orders import ArchivedOrder, UnreadableArchiveError
 from infra.cli.parameters import wrong
 from infra.cli.session import state_dir
+from infra.region import region_of
 
 archives: Final[Callable[[Any], Any]] = click.option(
     "--archives",
@@ -34,7 +35,7 @@ def store_at(url: str | None) -> ArchiveStore:
     try:
         return archive_store(
             url or str(state_dir().absolute() / "archive"),
-            region=os.environ.get("AWS_REGION", "us-east-1"),
+            region=region_of(os.environ),
             endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
         )
     except ConfigurationError as error:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +12,9 @@ from rich.console import Console
 from sqlalchemy import text
 
 from infra.cli.parameters import NAME
+from infra.cli.redrive import DONE, send_back
 from infra.cli.session import CliSession
+from infra.region import region_of
 
 _DEPTHS: Final = {
     "ApproximateNumberOfMessages": "waiting",
@@ -24,7 +25,6 @@ _LETTERS: Final = text("""
 SELECT message_id, order_id::text, receive_count, reason, archived_at::text, body
 FROM dead_letters ORDER BY archived_at DESC LIMIT :limit
 """)
-_POLL_S: Final = 0.5
 
 
 @click.command()
@@ -64,26 +64,24 @@ def list_letters(session: CliSession, limit: int) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def redrive(session: CliSession, stage: str, *, yes: bool) -> None:
-    """Send what is still in the dead-letter queue back to the orders queue, by SQS's own move task."""
+    """Send what is still in the dead-letter queue back to the orders queue.
+
+    SQS does it by itself, also if this command is ended; an emulator that cannot is asked for each message.
+    """
     client = _client()
-    dead = _names(stage)[1]
+    target, dead = _names(stage)
     if not yes:
         click.confirm(f"Send all messages of {dead} back to their queue?", abort=True)
     try:
-        url = client.get_queue_url(QueueName=dead)["QueueUrl"]
-        arn = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        client.start_message_move_task(SourceArn=arn)
         with session.progress() as progress:
             bar = progress.add_task("Moving", total=None)
-            while (task := client.list_message_move_tasks(SourceArn=arn)["Results"][0])[
-                "Status"
-            ] == "RUNNING":
-                progress.update(bar, completed=task.get("ApproximateNumberOfMessagesMoved", 0))
-                time.sleep(_POLL_S)
+            done = send_back(client, dead, target, lambda moved: progress.update(bar, completed=moved))
     except (ClientError, BotoCoreError) as error:
-        raise click.ClickException(f"this endpoint cannot re-drive: {error}") from error
-    facts = {"status": task["Status"], "moved": task.get("ApproximateNumberOfMessagesMoved", 0)}
-    session.show(facts, lambda console: console.print(f"{facts['status']}: {facts['moved']} messages moved"))
+        raise click.ClickException(f"{dead}: {error}") from error
+    facts = {"status": done.status, "moved": done.moved}
+    session.show(facts, lambda console: console.print(f"{done.status}: {done.moved} messages moved"))
+    if done.status != DONE:
+        raise click.ClickException(done.why or "not all of them were moved")
 
 
 def _names(stage: str) -> tuple[str, str]:
@@ -93,13 +91,19 @@ def _names(stage: str) -> tuple[str, str]:
 def _client() -> Any:
     """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one,
     else the running runtime's.
+
+    Raises:
+        ClickException: What the environment names is not there, or it names no region.
     """
     if (
         os.environ.get("AWS_ENDPOINT_URL")
         or os.environ.get("AWS_ACCESS_KEY_ID")
         or os.environ.get("AWS_PROFILE")
     ):
-        return boto3.client("sqs")
+        try:
+            return boto3.client("sqs", region_name=region_of(os.environ))
+        except (BotoCoreError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
     status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
     try:
         status = json.loads(status_file.read_text(encoding="utf-8"))

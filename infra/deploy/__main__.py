@@ -119,8 +119,8 @@ def main(
     **given: Any,
 ) -> None:
     """Deploy Orderflow with CloudFormation: plan first, then the same with --yes."""
-    cloud = Cloud.of(target, os.environ)
     try:
+        cloud = Cloud.of(target, os.environ)
         deployment = Deployment(
             cloud,
             stage,

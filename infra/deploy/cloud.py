@@ -11,7 +11,9 @@ import localstack_client.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from chalicelib.config import ConfigurationError
 from infra.deploy.running_emulator import running_credentials
+from infra.region import region_of
 
 EMULATOR_URL: Final = "http://127.0.0.1:4566"
 """Where MiniStack and LocalStack listen by default."""
@@ -47,11 +49,18 @@ class Cloud:
 
         An emulator gets its own credentials or test ones, whatever the shell holds, and AWS never gets
         ``AWS_ENDPOINT_URL``: neither can be mistaken for the other.
+
+        Raises:
+            ConfigurationError: AWS is meant, and neither the environment nor its profile names a region.
+            BotoCoreError: There is no such profile.
         """
         if target is Target.AWS:
-            return cls(target, boto3.Session())
+            session = boto3.Session(region_name=region_of(environment))
+            if session.region_name is None:
+                raise ConfigurationError("no region: AWS_REGION names one, or the profile (AWS_PROFILE)")
+            return cls(target, session)
         endpoint = environment.get("AWS_ENDPOINT_URL") or EMULATOR_URL
-        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+        region = region_of(environment) or "us-east-1"
         key, secret = running_credentials(environment, endpoint) or _TEST_CREDENTIALS
         session = localstack_client.session.Session(
             aws_access_key_id=key,

@@ -19,6 +19,7 @@ import yaml
 from infra.deploy.compiling import compiled
 from infra.deploy.json_types import JsonObject
 from infra.deploy.template import finished, functions_of
+from infra.region import region_of
 
 # What is compiled, libraries and bytecode, differs with the Python that builds: 14.5 MB with 3.14.
 SIZE_MAX_BYTES: Final = 15_500_000
@@ -166,5 +167,4 @@ def _environment(shell: Mapping[str, str], stage: str) -> dict[str, str]:
         "ORDERS_QUEUE_NAME": f"orderflow-{stage}-orders",
         "ORDERS_DLQ_NAME": f"orderflow-{stage}-orders-dlq",
     }
-    region = shell.get("AWS_DEFAULT_REGION") or shell.get("AWS_REGION") or "us-east-1"
-    return {**shell, **queues, "AWS_DEFAULT_REGION": region}
+    return {**shell, **queues, "AWS_DEFAULT_REGION": region_of(shell) or "us-east-1"}

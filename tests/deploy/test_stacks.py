@@ -2,6 +2,7 @@
 
 import pytest
 
+from chalicelib.config import ConfigurationError
 from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import additions
@@ -99,6 +100,19 @@ def test_aws_is_reached_although_the_shell_names_an_emulator(monkeypatch: pytest
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     cloud = Cloud.of(Target.AWS, {"AWS_ENDPOINT_URL": "http://127.0.0.1:4999"})
     assert cloud.client("sqs").meta.endpoint_url == "https://sqs.eu-west-1.amazonaws.com"
+
+
+def test_region_on_aws_is_the_one_that_the_shell_names_by_either_name_and_has_to_be_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "nowhere")
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        cloud = Cloud.of(Target.AWS, {name: "eu-central-1"})
+        assert cloud.client("sqs").meta.region_name == "eu-central-1"
+    with pytest.raises(ConfigurationError, match="AWS_REGION"):
+        Cloud.of(Target.AWS, {})
 
 
 def test_addresses_of_an_emulated_stage_lead_to_the_emulator() -> None:

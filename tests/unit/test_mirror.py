@@ -86,7 +86,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/wallet_facts.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet_owner.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet_registration.py": f"{_SOLANA}/test_solana_commands.py",
-    "infra/cli/queues.py": "tests/integration/test_operator.py",
+    "infra/cli/queues.py": "tests/e2e/test_queue_commands.py",
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",
     # Over a socket, with a server that behaves.
     "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
