@@ -74,7 +74,8 @@ class Cloud:
     def client(self, service: str) -> Any:
         # Not named in the stubs; see botocore's documentation of Config.
         options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
-        config = Config(read_timeout=_READ_TIME_LIMIT_S, **options)
+        # A migration says nothing for minutes, and a router forgets a connection that is as silent.
+        config = Config(read_timeout=_READ_TIME_LIMIT_S, tcp_keepalive=True, **options)
         return self.session.client(service, config=config)
 
     @property

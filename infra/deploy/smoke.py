@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
-from websockets.sync.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 _FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 _ORDER: Final = {"action": "submit", "inputToken": "SOL", "outputToken": "USDC", "amount": "0.01"}
 _TIME_LIMIT_S: Final = 60.0
+_AGAIN_AFTER_S: Final = 2.0
 
 
 class SmokeOrderError(RuntimeError):
@@ -21,43 +23,72 @@ def smoke_order(url: str, *, token: str | None, say: Callable[[str], None]) -> l
     """Submit a small order over WebSocket and read its events to the last; return its frames.
 
     Raises:
-        SmokeOrderError: It was refused, ended otherwise, did not end in a minute, or its frame was not
-            answered: without its route response a stage executes orders and answers nothing. Or an empty
-            frame came: with a route response API Gateway may send one for a function's empty result.
+        SmokeOrderError: There was no connection in a minute, or the order was refused, ended otherwise, did
+            not end in a minute, or its frame was not answered: without its route response a stage executes
+            orders and answers nothing. Or an empty frame came: with a route response API Gateway may send one
+            for a function's empty result.
     """
-    headers = {"Authorization": f"Bearer {token}"} if token else None
     frames: list[dict[str, Any]] = []
     deadline = time.monotonic() + _TIME_LIMIT_S
-    # The first connection to a new stage pays every cold start.
-    with connect(url, additional_headers=headers, open_timeout=_TIME_LIMIT_S) as socket:
-        # It changes nothing, and is answered by a post on every stage.
-        socket.send(json.dumps({"action": "unsubscribe", "orderId": str(uuid4())}))
-        socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
-        # Events may overtake the answer.
-        while (awaited := still_awaited(frames)) is not None:
-            try:
-                said = socket.recv(timeout=max(0.0, deadline - time.monotonic()))
-            except TimeoutError:
-                raise SmokeOrderError(
-                    f"no {awaited} after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}"
-                ) from None
-            if not said:
-                raise SmokeOrderError("an empty frame came: deploy with ORDERFLOW_ROUTE_RESPONSES=0")
-            try:
-                frame = json.loads(said)
-            except ValueError:
-                # What an emulator's gateway says of a function that took too long is no JSON.
-                raise SmokeOrderError(f"the gateway said: {said!r}") from None
-            if frame.get("type") == "error" or ("message" in frame and "type" not in frame):
-                raise SmokeOrderError(json.dumps(frame))
-            if frame.get("type") == "unsubscribed":
-                continue
-            frames.append(frame)
-            say(f"  {frame.get('status', frame.get('type'))}")
+    with _connected(url, {"Authorization": f"Bearer {token}"} if token else None, deadline) as socket:
+        try:
+            # It changes nothing, and is answered by a post on every stage.
+            socket.send(json.dumps({"action": "unsubscribe", "orderId": str(uuid4())}))
+            socket.send(json.dumps({**_ORDER, "clientOrderId": f"smoke-{time.time_ns()}"}))
+            # Events may overtake the answer.
+            while (awaited := still_awaited(frames)) is not None:
+                frame = _next_frame(socket, awaited, deadline, frames)
+                if frame.get("type") == "unsubscribed":
+                    continue
+                frames.append(frame)
+                say(f"  {frame.get('status', frame.get('type'))}")
+        except ConnectionClosed as closed:
+            raise SmokeOrderError(f"the connection ended ({closed}); last: {frames[-1:]}") from closed
     end = next(frame for frame in frames if frame.get("status") in _FINAL)
     if end["status"] != "confirmed":
         raise SmokeOrderError(json.dumps(end))
     return frames
+
+
+def _connected(url: str, headers: Mapping[str, str] | None, deadline: float) -> ClientConnection:
+    """Return a connection. The first to a new stage pays every cold start, and its name may not be known yet.
+
+    Raises:
+        SmokeOrderError: The handshake was refused, or none was answered in time.
+    """
+    while True:
+        left_s = max(0.1, deadline - time.monotonic())
+        try:
+            return connect(url, additional_headers=headers, open_timeout=left_s)
+        except InvalidStatus as refused:
+            if (status := refused.response.status_code) < 500:
+                hint = "; is --token one of the issuer that the stage asks?" if status in {401, 403} else ""
+                raise SmokeOrderError(f"the handshake was refused with {status}{hint}") from refused
+            fault: Exception = refused
+        except (OSError, InvalidHandshake) as error:
+            fault = error
+        if time.monotonic() + _AGAIN_AFTER_S > deadline:
+            raise SmokeOrderError(f"{url} does not answer: {fault}") from fault
+        time.sleep(_AGAIN_AFTER_S)
+
+
+def _next_frame(
+    socket: ClientConnection, awaited: str, deadline: float, frames: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    try:
+        said = socket.recv(timeout=max(0.0, deadline - time.monotonic()))
+    except TimeoutError:
+        raise SmokeOrderError(f"no {awaited} after {_TIME_LIMIT_S:.0f} s; last: {frames[-1:]}") from None
+    if not said:
+        raise SmokeOrderError("an empty frame came: deploy with ORDERFLOW_ROUTE_RESPONSES=0")
+    try:
+        frame: dict[str, Any] = json.loads(said)
+    except ValueError:
+        # What an emulator's gateway says of a function that took too long is no JSON.
+        raise SmokeOrderError(f"the gateway said: {said!r}") from None
+    if frame.get("type") == "error" or ("message" in frame and "type" not in frame):
+        raise SmokeOrderError(json.dumps(frame))
+    return frame
 
 
 def still_awaited(frames: Sequence[Mapping[str, Any]]) -> str | None:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
+from infra.deploy import smoke
 from infra.deploy.smoke import SmokeOrderError, smoke_order, still_awaited
 
 
@@ -40,6 +42,44 @@ def test_function_that_did_not_answer_is_told_in_the_gateways_words(frame: str) 
 def test_stage_that_sends_an_empty_frame_is_told_how_to_be_without() -> None:
     with stage_that_says("") as url, pytest.raises(SmokeOrderError, match="ORDERFLOW_ROUTE_RESPONSES=0"):
         smoke_order(url, token=None, say=print)
+
+
+@contextmanager
+def stage_that_refuses(*statuses: int) -> Iterator[str]:
+    """A stage whose next handshakes are answered so, and which hangs up after the one that is not."""
+    left = list(statuses)
+
+    def refuse(connection: ServerConnection, _request: Request) -> Response | None:
+        return connection.respond(left.pop(0), "no") if left else None
+
+    def hang_up(connection: ServerConnection) -> None:
+        connection.recv()
+
+    with serve(hang_up, "127.0.0.1", 0, process_request=refuse) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_token_that_the_stage_refuses_is_told_as_that() -> None:
+    with stage_that_refuses(401) as url, pytest.raises(SmokeOrderError, match="refused with 401; is --token"):
+        smoke_order(url, token="expired", say=print)
+
+
+def test_stage_that_is_not_ready_is_asked_again_and_one_that_hangs_up_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smoke, "_AGAIN_AFTER_S", 0.01)
+    with stage_that_refuses(503, 500) as url, pytest.raises(SmokeOrderError, match="the connection ended"):
+        smoke_order(url, token=None, say=print)
+
+
+def test_stage_that_is_not_there_is_told_when_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "_TIME_LIMIT_S", 0.1)
+    with pytest.raises(SmokeOrderError, match=r"ws://127\.0\.0\.1:9 does not answer"):
+        smoke_order("ws://127.0.0.1:9", token=None, say=print)
 
 
 def test_order_that_ended_without_an_answer_to_its_frame_does_not_prove_the_stage() -> None:
