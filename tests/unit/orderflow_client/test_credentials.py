@@ -6,6 +6,7 @@ import pytest
 
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials
+from orderflow_client.errors import DisconnectedError
 
 LOCAL = addresses("http://127.0.0.1:3000")
 
@@ -21,6 +22,20 @@ def test_function_is_asked_for_a_token_each_time() -> None:
         return [await credentials.headers() for _ in range(2)]
 
     assert asyncio.run(twice()) == [{"Authorization": "Bearer a"}, {"Authorization": "Bearer b"}]
+
+
+def test_function_that_makes_no_token_is_told_without_its_words() -> None:
+    def fails() -> str:
+        raise KeyError("the secret")
+
+    def makes_none() -> str:
+        return None  # type: ignore[return-value]  # what a caller may do all the same
+
+    with pytest.raises(DisconnectedError, match=r"raised KeyError$") as caught:
+        asyncio.run(Credentials(fails, LOCAL).headers())
+    assert isinstance(caught.value.__cause__, KeyError)
+    with pytest.raises(DisconnectedError, match=r"returned NoneType$"):
+        asyncio.run(Credentials(makes_none, LOCAL).headers())
 
 
 def test_no_token_is_no_header() -> None:

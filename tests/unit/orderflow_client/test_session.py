@@ -119,7 +119,7 @@ def test_credential_that_is_refused_after_an_answer_was_lost_leaves_the_order_un
 def test_engine_that_is_not_there_was_sent_nothing() -> None:
     async def story() -> None:
         async with Client("http://127.0.0.1:9", limits=Limits(time_limit_s=0.2)) as client:
-            with pytest.raises(DisconnectedError):
+            with pytest.raises(DisconnectedError, match=r"Connect call failed .*; nothing was sent$"):
                 await client.submit(side="sell", amount="1")
 
     asyncio.run(story())
@@ -155,6 +155,47 @@ def test_credential_that_is_refused_ends_trying_until_the_caller_asks_again(play
         await client.submit(side="sell", amount="1")
 
     play(story)
+
+
+def test_credential_that_is_refused_later_ends_what_waits_for_events(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        iterations = [order.events(), client.events()]
+        for events in iterations:
+            assert [(await anext(events)).seq for _ in range(2)] == [1, 2]
+        waiting = [asyncio.ensure_future(anext(events)) for events in iterations]
+        engine.handshakes.append(401)
+        engine.cut()
+        for each in waiting:
+            with pytest.raises(UnauthorizedError):
+                await each
+
+    play(story)
+
+
+def test_token_that_cannot_be_made_for_a_while_delays_and_says_why_when_the_time_is_over() -> None:
+    async def story() -> None:
+        tries = 0
+
+        def token() -> str:
+            nonlocal tries
+            tries += 1
+            if tries < 3:
+                raise OSError("the issuer is away")
+            return "token"
+
+        async with FakeEngine() as engine:
+            async with Client(engine.url, token, rest_url=engine.rest_url, limits=QUICK) as client:
+                await client.submit(side="sell", amount="1")
+            limits = replace(QUICK, time_limit_s=0.3)
+            tries = -99
+            async with Client(engine.url, token, rest_url=engine.rest_url, limits=limits) as client:
+                with pytest.raises(DisconnectedError, match=r"token raised OSError\); nothing was sent$"):
+                    await client.submit(side="sell", amount="1")
+                with pytest.raises(DisconnectedError, match=r"token raised OSError$"):
+                    await client.markets()
+
+    asyncio.run(story())
 
 
 def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> None:

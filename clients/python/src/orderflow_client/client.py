@@ -68,13 +68,17 @@ class Client:
         self.limits: Final = limits or Limits()
         self._rest = Rest(where, credentials, self.limits)
         self._session = Session(
-            where, credentials, self.limits, on_frame=self._on_frame, on_connected=self._resume
+            where,
+            credentials,
+            self.limits,
+            on_frame=self._on_frame,
+            on_connected=self._resume,
+            on_failed=self._end,
         )
         self._orders: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
         self._submissions = Submissions(self._session, self, self._keep)
         self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, effect=Effect.NOTHING))
         self._connection = 0
-        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,17 +90,14 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections. Orders go on; who still waits for an event gets ``ClientClosedError``."""
-        self._is_closed = True
         await self._session.close()
         await self._rest.close()
-        for tracked in list(self._orders.values()):
-            tracked.ring()
-        self._feeds.end(ClientClosedError("the client is closed"))
+        self._end(ClientClosedError("the client is closed"))
 
     @property
     def closed(self) -> OrderflowError | None:
         """Return why nothing comes any more, or None."""
-        return ClientClosedError("the client is closed") if self._is_closed else None
+        return self._session.failure
 
     async def submit(self, **order: Unpack[OrderFields]) -> Order:
         """Submit an order, and return once it is accepted: durable, and sure to reach a final status.
@@ -271,6 +272,12 @@ class Client:
         except UnknownOutcomeError:
             return
         tracked.connection = number or self._connection
+
+    def _end(self, why: OrderflowError) -> None:
+        """Have all that wait for events know that none will come."""
+        for tracked in list(self._orders.values()):
+            tracked.ring()
+        self._feeds.end(why)
 
     def _keep(self, order_id: str, tracked: Tracked) -> Tracked:
         kept = self._orders.setdefault(order_id, tracked)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
 from orderflow_client.addresses import Addresses
+from orderflow_client.errors import DisconnectedError
 
 TokenSource = str | Callable[[], str | Awaitable[str]] | None
 
@@ -18,8 +19,20 @@ class Credentials:
         self._token = token
 
     async def headers(self) -> dict[str, str]:
+        """Return the header, or none without a token.
+
+        Raises:
+            DisconnectedError: The caller's function makes none: that may pass, as an issuer's fault does.
+        """
         if self._token is None:
             return {}
-        made = self._token if isinstance(self._token, str) else self._token()
-        token = await made if isawaitable(made) else made
+        try:
+            made = self._token if isinstance(self._token, str) else self._token()
+            token = await made if isawaitable(made) else made
+        except Exception as error:
+            # Not its words, which may have a secret in them: it is the cause.
+            problem = f"the function that makes the token raised {type(error).__name__}"
+            raise DisconnectedError(problem) from error
+        if not isinstance(token, str):
+            raise DisconnectedError(f"the function that makes the token returned {type(token).__name__}")
         return {"Authorization": f"Bearer {token}"}

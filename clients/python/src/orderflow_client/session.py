@@ -1,7 +1,8 @@
 """One WebSocket that is always there: it comes back by itself, and asks until it is answered.
 
 It knows frames and their ``requestId``, not orders. What comes without being asked for goes to ``on_frame``;
-after each connection ``on_connected`` says again what is to be followed.
+after each connection ``on_connected`` says again what is to be followed, and ``on_failed`` is told when there
+will be none any more, for now: the credential is refused.
 """
 
 import asyncio
@@ -65,12 +66,14 @@ class Session:
         *,
         on_frame: Callable[[Frame], None],
         on_connected: Callable[[], Awaitable[None]],
+        on_failed: Callable[[OrderflowError], None],
     ) -> None:
         self._addresses = addresses
         self._credentials = credentials
         self._limits = limits
         self._on_frame = on_frame
         self._on_connected = on_connected
+        self._on_failed = on_failed
         self._socket: ClientConnection | None = None
         self._connected = asyncio.Event()
         self._answers: dict[str, asyncio.Future[Any]] = {}
@@ -79,6 +82,7 @@ class Session:
         self._not_before = 0.0
         self._heard_at = 0.0
         self._failure: OrderflowError | None = None
+        self._fault: Exception | None = None  # of the last try to connect
         self._running: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -157,7 +161,7 @@ class Session:
             raise InvalidRequestError("MESSAGE_TOO_LARGE", f"a frame may have {FRAME_BYTES_MAX} bytes")
         limit_s = self._limits.time_limit_s
         deadline = time.monotonic() + limit_s
-        error: OrderflowError = DisconnectedError(f"no connection within {limit_s:g} s; nothing was sent")
+        error: OrderflowError | None = None
         async with self._slots:
             while (left_s := deadline - time.monotonic()) > 0:
                 try:
@@ -175,7 +179,13 @@ class Session:
                 # A lost connection is waited for already, and silence was long enough.
                 if error is not found:
                     await self._pause(backoff, error, deadline)
-        raise tries.failed(error)
+        raise tries.failed(error or self._unconnected(limit_s))
+
+    def _unconnected(self, limit_s: float) -> DisconnectedError:
+        why = f" ({self._fault})" if self._fault is not None else ""
+        error = DisconnectedError(f"no connection within {limit_s:g} s{why}; nothing was sent")
+        error.__cause__ = self._fault
+        return error
 
     async def _try(self, text: str, mark: str, left_s: float) -> Frame | UnknownOutcomeError | None:
         """Send once; return the answer, that none came, or None if there was no connection to send on."""
@@ -231,10 +241,12 @@ class Session:
                 ):
                     self._failure = error
                     self._connected.set()
+                    self._on_failed(error)
                     return
+                self._fault = error
                 asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
-            except (OSError, InvalidHandshake, TimeoutError, ConnectionClosed):
-                pass
+            except (OSError, InvalidHandshake, ConnectionClosed, DisconnectedError) as fault:
+                self._fault = fault
             finally:
                 self._lost()
             await asyncio.sleep(backoff.next_s(asked_s))
@@ -252,7 +264,7 @@ class Session:
         )
         async with connection as socket:
             self._socket = socket
-            self._failure = None
+            self._failure = self._fault = None
             self._connected.set()
             self._greeting = asyncio.create_task(self._greet(), name="orderflow resume")
             opened_at = time.monotonic()
