@@ -13,10 +13,11 @@ import click
 from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
+from infra.cli.database_login import DatabaseLogin
 from infra.cli.parameters import is_host, wrong
 
 _POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
@@ -27,8 +28,11 @@ _PATIENCE_S: Final = 6 * 3_600
 class CliSession:
     """One run of the command line."""
 
-    def __init__(self, database_url: str | None, *, is_json: bool) -> None:
+    def __init__(
+        self, database_url: str | None, *, is_json: bool, login: DatabaseLogin | None = None
+    ) -> None:
         self._database_url = database_url
+        self._login = login
         self._is_json = is_json
         self._console = Console()
         self._closing: list[Callable[[], None]] = []
@@ -41,10 +45,18 @@ class CliSession:
     @cached_property
     def patient_engine(self) -> Engine:
         """The same, for who asks about all of its record and would rather wait than be told of a limit."""
-        return self._engine(time_limit_s=_PATIENCE_S)
+        engine = self._engine(time_limit_s=_PATIENCE_S)
+        event.listen(engine, "connect", _without_server_limit)
+        return engine
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether another database was named than the running runtime's."""
+        return bool(self._database_url or self._login)
 
     def _engine(self, time_limit_s: int = CONNECT_TIME_LIMIT_S) -> Engine:
-        url = self._database_url or _running_database_url()
+        named = self._login.url() if self._login and not self._database_url else self._database_url
+        url = named or _running_database_url()
         # Others have no driver here: SQLAlchemy would look for one.
         if self._database_url and not _POSTGRES.match(url):
             raise wrong("--database-url", "must be postgresql://user:password@host:port/database")
@@ -59,7 +71,7 @@ class CliSession:
         """Return a secret of the running runtime,
         if it is its database that is looked into and it keeps such a one.
         """
-        if self._database_url:
+        if self.is_elsewhere:
             return None
         try:
             found: str | None = json.loads((state_dir() / "secrets.json").read_text(encoding="utf-8")).get(
@@ -84,7 +96,7 @@ class CliSession:
         None if another database was named, or no runtime is running.
         """
         database_url, aws = self.running("database_url"), self.running("aws")
-        if self._database_url or not database_url or not aws:
+        if self.is_elsewhere or not database_url or not aws:
             return None
         own = {"STAGE": "local", "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
         return {**own, "DATABASE_URL": database_url, **aws}
@@ -93,7 +105,7 @@ class CliSession:
         """Return a variable that a companion of the running runtime gave its functions, such as the local
         chain's address; None if another database is looked into, or there is no such companion.
         """
-        if self._database_url:
+        if self.is_elsewhere:
             return None
         found: str | None = (self.running("given") or {}).get(name)
         return found
@@ -143,6 +155,13 @@ def state_dir() -> Path:
 def status_file() -> Path:
     """Return where the runtime at ``ORDERFLOW_HOME`` says of itself what tools want to know."""
     return state_dir() / "status.json"
+
+
+def _without_server_limit(connection: Any, _record: object) -> None:
+    """Lift the limit that a stage's server sets for what functions ask."""
+    connection.autocommit = True
+    connection.cursor().execute("SET statement_timeout = 0")
+    connection.autocommit = False
 
 
 def _is_running() -> bool:

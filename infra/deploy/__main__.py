@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chalicelib.config import ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import LOOPBACK, Cloud, Target
-from infra.deploy.cloudformation import StackError
+from infra.deploy.cloudformation import CloudFormation, StackError
 from infra.deploy.deployment import (
     Deployment,
     MigrationError,
@@ -22,6 +22,7 @@ from infra.deploy.deployment import (
     QueueNotEmptyError,
     database_options,
 )
+from infra.deploy.operator_shell import shell_lines
 from infra.deploy.packaging import PackagingError
 from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import SmokeOrderError, smoke_order
@@ -49,6 +50,9 @@ socket, in which it runs the functions. Without a token the functions run in fro
 @click.option("--destroy", "destroys", is_flag=True, help="Delete the stage instead.")
 @click.option(
     "--stacks-only", is_flag=True, help="Only what stands beside the code; `chalice deploy` deploys that."
+)
+@click.option(
+    "--shell", "prints_shell", is_flag=True, help="Print what ./orderflow needs of the stage, for eval."
 )
 @click.option("--lose-messages", is_flag=True, help="Destroy although a queue holds messages.")
 @click.option(
@@ -113,6 +117,7 @@ def main(
     is_decided: bool,
     destroys: bool,
     stacks_only: bool,
+    prints_shell: bool,
     lose_messages: bool,
     token: str | None,
     app_dir: Path,
@@ -121,6 +126,9 @@ def main(
     """Deploy Orderflow with CloudFormation: plan first, then the same with --yes."""
     try:
         cloud = Cloud.of(target, os.environ)
+        if prints_shell:
+            _print_shell(cloud, stage)
+            return
         deployment = Deployment(
             cloud,
             stage,
@@ -155,6 +163,15 @@ def main(
         StackError,
     ) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _print_shell(cloud: Cloud, stage: str) -> None:
+    stacks = CloudFormation(cloud.client("cloudformation"), poll_s=0)
+    try:
+        lines = list(shell_lines(stage, stacks.outputs, region=cloud.session.region_name))
+    except LookupError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo("\n".join(lines))
 
 
 def _deploy(deployment: Deployment, cloud: Cloud, stage: str, *, is_decided: bool) -> dict[str, str] | None:

@@ -14,9 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
+from click.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from infra.cli.__main__ import orderflow
+from infra.deploy.__main__ import main as deploy
 from infra.deploy.deployment import QueueNotEmptyError
 from infra.deploy.metrics import FUNCTIONS
 from infra.deploy.packaging import Package
@@ -99,6 +102,22 @@ def test_deployed_stage_serves_the_console_with_its_files_and_what_its_pages_ask
         health = client.get(f"{stage.rest_url}/operator/health").json()
     assert health["problems"] == {}
     assert [queue["name"].rpartition("-")[2] for queue in health["queues"]] == ["orders", "dlq"]
+
+
+def test_operators_shell_reads_the_record_with_what_the_stage_says_of_itself(stage: Stage) -> None:
+    key = stage.cloud.session.get_credentials()
+    shell = {
+        "AWS_ENDPOINT_URL": stage.cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": key.access_key,
+        "AWS_SECRET_ACCESS_KEY": key.secret_key,
+        "DATABASE_URL": None,
+    }
+    printed = CliRunner().invoke(deploy, ["--shell", "--target", "ministack"], env=shell)
+    said = dict(re.findall(r"(\w+)=([^\s\"]+)(?:\s|$)", printed.stdout))
+    assert said.keys() >= {"STAGE", "AWS_REGION", "DATABASE_SECRET_ARN", "ARCHIVE_URL"}
+    assert 'WALLET_SEED="$(aws secretsmanager get-secret-value --secret-id ' in printed.stdout
+    shown = CliRunner().invoke(orderflow, ["--json", "orders", "--account", "local"], env={**shell, **said})
+    assert [each["status"] for each in json.loads(shown.stdout)] == ["confirmed"] * 3
 
 
 def test_deployed_stage_says_that_it_is_ready(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
@@ -15,6 +16,7 @@ from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from infra.cli.__main__ import orderflow
 from infra.cli.order_ids import both_ends
+from infra.cli.session import CliSession
 from tests.fakes.orders import VIEWS, advanced, an_order
 
 Run = Callable[..., Result]
@@ -213,3 +215,19 @@ def test_audit_of_the_record_finds_what_needs_no_ledger(
     assert result.exit_code == 1
     found = [check["check"] for check in json.loads(result.output) if check["violations"]]
     assert any(broken in check for check in found), found
+
+
+def test_command_about_all_of_the_record_outlasts_the_limit_that_a_stages_server_sets(
+    database_url: str, engine: Engine
+) -> None:
+    name = engine.url.database
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET statement_timeout = '50ms'"))
+    session = CliSession(database_url, is_json=True)
+    try:
+        with session.patient_engine.begin() as connection:
+            assert connection.execute(text("SELECT 1 FROM pg_sleep(0.2)")).scalar_one() == 1
+        with pytest.raises(DBAPIError, match="statement timeout"), session.engine.begin() as connection:
+            connection.execute(text("SELECT 1 FROM pg_sleep(0.2)"))
+    finally:
+        session.close()
