@@ -150,11 +150,9 @@ class Session:
             UnknownOutcomeError: It was sent, and no answer came that speaks for each time.
             DisconnectedError: It was never sent.
         """
-        tries, backoff = Tries(effect, unknown), Backoff()
-        try:
+        if not self._is_closed:
             self.start()
-        except ClientClosedError as closed:
-            raise tries.failed(closed) from None
+        tries, backoff = Tries(effect, unknown), Backoff()
         mark = mark or f"q{next(self._marks)}"
         text = json.dumps({**frame, "requestId": mark}, ensure_ascii=False, separators=(",", ":"))
         if len(text.encode()) > FRAME_BYTES_MAX:
