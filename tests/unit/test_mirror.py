@@ -30,8 +30,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/order_queries.py": "tests/contract/test_order_queries.py",
     "chalicelib/adapters/postgres/order_creation.py": "tests/contract/test_order_record.py",
     "chalicelib/adapters/postgres/order_record.py": "tests/contract/test_order_record.py",
-    "chalicelib/adapters/postgres/prepared.py": "tests/integration/test_engine.py",
-    "chalicelib/adapters/postgres/prepared_statement.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/psycopg_connection.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/resting_audit.py": "tests/integration/test_resting_audit.py",
     "chalicelib/adapters/postgres/rotation.py": "tests/integration/test_secrets.py",
@@ -121,7 +119,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/raydium_clmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/registered_wallets.py": f"{_SOLANA}/test_registered_wallets.py",
-    "chalicelib/adapters/solana/chain_audit.py": "tests/e2e/test_chain_beside.py",
+    "chalicelib/adapters/solana/chain_audit.py": f"{_SOLANA}/test_chain_audit.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",

@@ -12,17 +12,19 @@ from chalicelib.amm.swaps import Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.exactness import EXACT
-from tests.unit.adapters.solana.examples import a_case, a_pool, all_cases, with_account, with_bytes
-from tests.vectors.onchain import Case
+from tests.unit.adapters.solana.examples import (
+    a_case,
+    a_pool,
+    all_cases,
+    refusal_of,
+    with_account,
+    with_bytes,
+)
 
 PROGRAMS = list(SwapProgram)
+OF_THE_PROGRAM = {236, 117, 10_240, 10_136, 1_832, 1_576}
+"""Lengths of configurations, arrays and bitmaps; other accounts beside a pool are not read."""
 MINTS_AT = {SwapProgram.CPMM: 168, SwapProgram.CLMM: 73, SwapProgram.DLMM: 88, SwapProgram.DAMM_V2: 168}
-
-
-def refusal_of(case: Case) -> Unsupported:
-    with pytest.raises(UnsupportedPoolError) as refused:
-        a_pool(case)
-    return refused.value.reason
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -30,6 +32,20 @@ def test_account_of_another_program_is_no_pool_whatever_its_bytes(program: SwapP
     case = a_case(program)
     pool = case.accounts[case.pool]
     assert refusal_of(with_account(case, case.pool, pool._replace(owner=TOKEN))) is Unsupported.WRONG_OWNER
+
+
+@pytest.mark.parametrize("program", [SwapProgram.CPMM, SwapProgram.CLMM, SwapProgram.DLMM])
+def test_what_another_program_wrote_beside_a_pool_is_not_believed(program: SwapProgram) -> None:
+    case = a_case(program)
+    a_pool(case)
+    beside = [
+        key for key, account in case.accounts.items() if account.owner == case.program_id and key != case.pool
+    ]
+    for key in beside:
+        forged = case.accounts[key]._replace(owner=TOKEN)
+        if len(forged.data) in OF_THE_PROGRAM:
+            assert refusal_of(with_account(case, key, forged)) is Unsupported.WRONG_OWNER
+    assert any(len(case.accounts[key].data) in OF_THE_PROGRAM for key in beside)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -67,9 +83,6 @@ def test_pool_whose_mint_is_not_a_token_programs_is_refused(program: SwapProgram
         (SwapProgram.CLMM, 389, b"\x10", Unsupported.SWAP_DISABLED),
         (SwapProgram.CLMM, 390, b"\x01", Unsupported.FEE_ON_ONE_TOKEN),
         (SwapProgram.CLMM, 390, b"\x02", Unsupported.FEE_ON_ONE_TOKEN),
-        (SwapProgram.CLMM, 1096, b"\x01", Unsupported.DYNAMIC_FEE),
-        (SwapProgram.CLMM, 1118, b"\x01", Unsupported.DYNAMIC_FEE),
-        (SwapProgram.CLMM, 1175, b"\x01", Unsupported.DYNAMIC_FEE),
         (SwapProgram.CLMM, 235, b"\0\0", Unsupported.IMPLAUSIBLE),
         (SwapProgram.CLMM, 253, bytes(16), Unsupported.IMPLAUSIBLE),
         (SwapProgram.CLMM, 269, b"\xff\xff\xff\x7f", Unsupported.IMPLAUSIBLE),
@@ -93,6 +106,13 @@ def test_pool_is_refused_by_its_bytes(program: SwapProgram, at: int, raw: bytes,
     case = a_case(program)
     a_pool(case)
     assert refusal_of(with_bytes(case, case.pool, at, raw)) is reason
+
+
+def test_clmm_pool_is_refused_for_any_byte_of_a_dynamic_fee() -> None:
+    case = a_case(SwapProgram.CLMM)
+    for at in range(1096, 1176):
+        assert refusal_of(with_bytes(case, case.pool, at, b"\x01")) is Unsupported.DYNAMIC_FEE
+    a_pool(with_bytes(case, case.pool, 1176, b"\x01"))
 
 
 def test_cpmm_pool_with_deposits_disabled_still_swaps() -> None:
