@@ -2,16 +2,17 @@
 
 As Lambda does (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html): shards side by side, one
 batch of a shard at a time, and a batch that failed again and again, ever later, before what comes behind it.
-Where it had got to outlasts the runtime.
+Where it had got to outlasts the runtime; a batch that was still gathered is read again.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from chalice_offline.backoff import Doubling
-from chalice_offline.event_source.positions import Positions
+from chalice_offline.event_source.gathering import Gathering, Record
+from chalice_offline.event_source.positions import FIRST, Positions
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -23,13 +24,8 @@ POLL_S: Final = 1.0
 _SHARDS_AGAIN_S: Final = 10.0
 _RETRY_S: Final = 1.0
 _RETRY_MAX_S: Final = 60.0
-
-
-class Record(NamedTuple):
-    """One record: where it stands in its shard, and what a function gets of it."""
-
-    sequence: str
-    event: dict[str, Any]
+# That are read at once on the way to a shard's end.
+_PAGE: Final = 1_000
 
 
 class PositionGoneError(Exception):
@@ -45,8 +41,8 @@ class StreamReader(Protocol):
         """Return the shards that there are."""
         ...
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
-        """Return an iterator: behind a record, or at the end or the beginning of what is there now."""
+    def begin(self, shard: str, *, after: str | None) -> str:
+        """Return an iterator: behind a record, or at the beginning of what is there now."""
         ...
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
@@ -57,7 +53,8 @@ class StreamReader(Protocol):
 class StreamMapping:
     """Reads while started; ``look`` notes beforehand where the stream ends now.
 
-    A shard is read from behind what was dealt with before, and else from where the trigger begins.
+    A shard is read from behind what was dealt with before, and else from where the trigger begins: its first
+    record, or, noted the first time, what was its end then.
     """
 
     def __init__(
@@ -121,22 +118,38 @@ class StreamMapping:
 
     async def _find_shards(self) -> None:
         shards = await asyncio.to_thread(self._reader.shards)
-        for shard in shards:
-            if shard not in self._iterators:
-                # One that came later began with the first record that is not in another.
-                at_end = self._trigger.begins_at_end and not self._has_looked
-                last = self._positions.last(shard)
-                self._iterators[shard] = await self._begin(shard, last, at_end=at_end and last is None)
+        found = [shard for shard in shards if shard not in self._iterators]
+        if self._trigger.begins_at_end:
+            await self._note_beginnings(found)
+        for shard in found:
+            self._iterators[shard] = await self._begin(shard, self._positions.last(shard))
         self._has_looked = True
         self._answers()
+
+    async def _note_beginnings(self, shards: Sequence[str]) -> None:
+        """Note where the shards of which nothing is known begin, for the next start: until a function has
+        dealt with a batch, what is written from now on would be lost to it.
+        """
+        unknown = [shard for shard in shards if self._positions.last(shard) is None]
+        # One that came later began with the first record that is not in another.
+        came_later = self._has_looked or len(unknown) < len(shards)
+        ends = {
+            shard: FIRST if came_later else await asyncio.to_thread(_last_record, self._reader, shard)
+            for shard in unknown
+        }
+        for shard, end in ends.items():
+            self._positions.reached(shard, end)
 
     async def _follow(self, shard: str) -> None:
         iterator: str | None = self._iterators[shard]
         last = self._positions.last(shard)
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
+        now = asyncio.get_running_loop().time
+        trigger = self._trigger
+        gathering = Gathering(size_max=trigger.batch_size, window_s=trigger.batching_window_s, now=now())
         while iterator is not None and not self._is_stopping:
             try:
-                records, following = await self._read(shard, iterator, last)
+                records, following = await self._read(shard, iterator, last, gathering.room)
             except Exception as error:  # noqa: BLE001  # as above
                 self._report(error)
                 await self._wait(backoff.take(), heeds_hints=False)
@@ -145,27 +158,32 @@ class StreamMapping:
             backoff.reset()
             if records:
                 last = records[-1].sequence
-                if await self._is_delivered(records):
-                    self._positions.reached(shard, last)
-            else:
-                await self._wait(POLL_S)
+                gathering.add(records, now())
             iterator = following
+            while batch := gathering.take(now(), is_last=iterator is None):
+                if await self._is_delivered(batch):
+                    self._positions.reached(shard, batch[-1].sequence)
+                gathering.begin_window(now())
+            pause_s = gathering.pause_s(now())
+            if not records or pause_s is not None:
+                await self._wait(POLL_S if pause_s is None else min(POLL_S, pause_s))
 
-    async def _read(self, shard: str, iterator: str, last: str | None) -> tuple[list[Record], str | None]:
+    async def _read(
+        self, shard: str, iterator: str, last: str | None, count_max: int
+    ) -> tuple[list[Record], str | None]:
         """Return what the reader does; an iterator that is gone is replaced by one behind what was read."""
-        count_max = self._trigger.batch_size
         try:
             return await asyncio.to_thread(self._reader.read, iterator, count_max)
         except PositionGoneError:
-            again = await self._begin(shard, last, at_end=last is None and self._trigger.begins_at_end)
+            again = await self._begin(shard, last)
         return await asyncio.to_thread(self._reader.read, again, count_max)
 
-    async def _begin(self, shard: str, last: str | None, *, at_end: bool) -> str:
+    async def _begin(self, shard: str, last: str | None) -> str:
         try:
-            return await asyncio.to_thread(self._reader.begin, shard, after=last, at_end=at_end)
+            return await asyncio.to_thread(self._reader.begin, shard, after=last or None)
         except PositionGoneError:
             # Too old, or the stream was made anew: all that is left is behind it.
-            return await asyncio.to_thread(self._reader.begin, shard, after=None, at_end=False)
+            return await asyncio.to_thread(self._reader.begin, shard, after=None)
 
     async def _is_delivered(self, records: Sequence[Record]) -> bool:
         """Return True once a function has dealt with the records, False if the mapping stops before that."""
@@ -205,3 +223,15 @@ class StreamMapping:
         if self._is_failing:
             self._is_failing = False
             self._log.event("info", "stream answers again", stream=self._trigger.stream)
+
+
+def _last_record(reader: StreamReader, shard: str) -> str:
+    """Return the sequence number of the last record that is there now; ``FIRST`` if there is none. Blocks."""
+    last, iterator = FIRST, reader.begin(shard, after=None)
+    while True:
+        records, following = reader.read(iterator, _PAGE)
+        if records:
+            last = records[-1].sequence
+        if not records or following is None:
+            return last
+        iterator = following

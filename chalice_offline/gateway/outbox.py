@@ -13,6 +13,9 @@ from chalice_offline.supervision import spawn
 # How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
 _GONE: Final = (OSError, RuntimeError)
 
+# That wait for one client, whatever is in them: each takes some hundred bytes besides its text.
+_FRAMES_MAX: Final = 4_096
+
 WriteNow = Callable[[Sequence[str]], bool]
 """Writes text frames in one piece, or none of them and returns False."""
 
@@ -21,8 +24,8 @@ class Outbox:
     """Sends frames in order without making their senders wait for a slow client.
 
     A frame is written at once when the client keeps up. When it does not, ``write_now``
-    declines, ``send`` blocks, frames pile up here, and beyond ``bytes_max`` the next one is
-    refused: the 429 of the management API.
+    declines, ``send`` blocks, frames pile up here, and beyond ``bytes_max``, or a number of frames
+    that bounds those with hardly a byte, the next one is refused: the 429 of the management API.
     """
 
     def __init__(self, send: Send, write_now: WriteNow, *, bytes_max: int) -> None:
@@ -39,6 +42,8 @@ class Outbox:
         """Queue a text frame of ``size`` bytes; False when the client is too far behind. Never blocks."""
         if self._waiting_bytes and self._waiting_bytes + size > self._bytes_max:
             return False
+        if len(self._waiting) >= _FRAMES_MAX:
+            return False
         if self._closed or (self._sender is None and self._write_now((text,))):
             return True
         self._enqueue({"type": "websocket.send", "text": text}, size)
@@ -53,14 +58,9 @@ class Outbox:
         if self._closed:
             return
         self._closed = True
-        message = {"type": "websocket.close", "code": closure.code, "reason": closure.reason}
-        if self._sender is None:
-            self._enqueue(message, 0)
-            return
         await asyncio.sleep(0)  # a sender that is merely scheduled, not blocked, gets its turn first
-        self._waiting.clear()
         with contextlib.suppress(*_GONE):
-            await self._send(message)
+            await self._send({"type": "websocket.close", "code": closure.code, "reason": closure.reason})
 
     def _enqueue(self, message: Message, size: int) -> None:
         self._waiting.append((message, size))

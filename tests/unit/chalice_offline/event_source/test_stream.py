@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalice_offline.event_source import stream as stream_module
-from chalice_offline.event_source.stream import PositionGoneError, Record, StreamMapping
+from chalice_offline.event_source.gathering import Record
+from chalice_offline.event_source.stream import PositionGoneError, StreamMapping
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -23,7 +24,9 @@ class FakeStream:
     Attributes:
         fails_with: What it answers instead of its shards.
         hangs_up: How many reads have no answer.
+        hangs_up_at: The shard of which no read has one.
         trimmed: How many records of each shard can be asked for no longer.
+        reads, asked_for: How many reads there were, and how many records the last one asked for.
     """
 
     def __init__(self, **shards: list[str]) -> None:
@@ -32,27 +35,33 @@ class FakeStream:
         self.forgets = False
         self.fails_with: Exception | None = None
         self.hangs_up = 0
+        self.hangs_up_at = ""
         self.trimmed = 0
+        self.reads = 0
+        self.asked_for = 0
 
     def shards(self) -> list[str]:
         if self.fails_with is not None:
             raise self.fails_with
         return list(self.by_shard)
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
+    def begin(self, shard: str, *, after: str | None) -> str:
         self.forgets = False
         if after is not None and int(after) < self.trimmed:
             raise PositionGoneError(after)
-        place = int(after) + 1 if after is not None else len(self.by_shard[shard]) if at_end else self.trimmed
+        place = self.trimmed if after is None else int(after) + 1
         return f"{shard}:{place}"
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
+        self.reads, self.asked_for = self.reads + 1, count_max
         if self.forgets:
             raise PositionGoneError("unknown iterator")
         if self.hangs_up:
             self.hangs_up -= 1
             raise ConnectionResetError("no answer")
         shard, _, at = iterator.partition(":")
+        if shard == self.hangs_up_at:
+            raise ConnectionResetError("no answer")
         place = int(at)
         texts = self.by_shard[shard][place : place + count_max]
         records = [Record(str(place + index), {"text": text}) for index, text in enumerate(texts)]
@@ -102,6 +111,7 @@ def run(
     scenario: Callable[[StreamMapping], Awaitable[None]],
     *,
     batch_size: int = 10,
+    window_s: int = 0,
     begins_at_end: bool = False,
     positions: FakePositions | None = None,
 ) -> str:
@@ -110,7 +120,7 @@ def run(
 
     async def main() -> None:
         log = Log(output)
-        trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, begins_at_end)
+        trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, window_s, begins_at_end)
         mapping = StreamMapping(trigger, stream, functions, log, positions)
         await mapping.look()
         mapping.start()
@@ -138,6 +148,35 @@ def has(functions: FakeFunctions, *batches: list[str]) -> Callable[[StreamMappin
 def test_records_come_in_order_in_batches_of_the_size_that_the_code_names() -> None:
     functions = FakeFunctions()
     run(FakeStream(a=["1", "2", "3"]), functions, has(functions, ["1", "2"], ["3"]), batch_size=2)
+
+
+def test_batch_waits_for_its_window_unless_it_is_full_and_is_read_again_after_a_stop() -> None:
+    stream, positions, functions = FakeStream(a=["1"]), FakePositions(), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        while stream.reads < 3:
+            mapping.function_ended("another")
+            await asyncio.sleep(0.005)
+        assert functions.batches == []
+        assert stream.asked_for == 1, "what is gathered leaves that much room"
+        stream.by_shard["a"] += ["2", "3"]
+        await has(functions, ["1", "2"])(mapping)
+
+    run(stream, functions, scenario, batch_size=2, window_s=3_600, positions=positions)
+    assert positions.by_shard == {"a": "1"}
+    again = FakeFunctions()
+    run(stream, again, has(again, ["3"]), positions=positions)
+
+
+def test_batch_that_is_not_full_leaves_at_the_end_of_its_window() -> None:
+    functions = FakeFunctions()
+    run(FakeStream(a=["1"]), functions, has(functions, ["1"]), window_s=1)
+
+
+def test_last_batch_of_a_shard_that_has_ended_does_not_wait() -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+    stream.closed.add("a")
+    run(stream, functions, has(functions, ["1"]), window_s=3_600)
 
 
 def test_batch_that_failed_is_tried_again_before_what_is_behind_it() -> None:
@@ -184,12 +223,11 @@ def test_records_behind_one_that_was_read_and_is_trimmed_are_read_from_the_first
 @pytest.mark.parametrize("begins_at_end", [False, True])
 def test_read_without_an_answer_loses_no_record(monkeypatch: pytest.MonkeyPatch, begins_at_end: bool) -> None:
     monkeypatch.setattr(stream_module, "_RETRY_S", 0.01)
-    stream, functions = FakeStream(a=[] if begins_at_end else ["1"]), FakeFunctions()
-    stream.hangs_up = 2
+    stream, functions = FakeStream(a=[]), FakeFunctions()
 
     async def scenario(mapping: StreamMapping) -> None:
-        if begins_at_end:
-            stream.by_shard["a"].append("1")
+        stream.hangs_up = 2
+        stream.by_shard["a"].append("1")
         await has(functions, ["1"])(mapping)
 
     log = run(stream, functions, scenario, begins_at_end=begins_at_end)
@@ -222,9 +260,14 @@ def test_shard_that_has_ended_is_left_alone_and_others_go_on() -> None:
     run(stream, functions, scenario)
 
 
-def test_stop_does_not_wait_for_the_next_try_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
     monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+
+
+@pytest.mark.usefixtures("no_retry")
+def test_stop_does_not_wait_for_the_next_try_of_a_batch() -> None:
     functions = FakeFunctions(Raised("ValueError", "bad"))
 
     async def scenario(mapping: StreamMapping) -> None:
@@ -246,17 +289,78 @@ def test_mapping_that_is_started_again_goes_on_behind_what_was_dealt_with(begins
     assert positions.by_shard == {"a": "1"}
 
 
-def test_batch_that_was_not_dealt_with_before_the_stop_comes_again_after_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
-    monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+@pytest.mark.usefixtures("no_retry")
+def test_batch_that_was_not_dealt_with_before_the_stop_comes_again_after_it() -> None:
     stream, positions = FakeStream(a=["1", "2"]), FakePositions()
     failing = FakeFunctions(OK, Raised("ValueError", "bad"))
     run(stream, failing, has(failing, ["1"], ["2"]), positions=positions, batch_size=1)
 
     again = FakeFunctions()
     run(stream, again, has(again, ["2"]), positions=positions, begins_at_end=True)
+
+
+@pytest.mark.usefixtures("no_retry")
+@pytest.mark.parametrize("old", [[], ["old"]])
+def test_records_of_a_first_batch_that_never_succeeded_come_again_to_a_trigger_that_begins_at_the_end(
+    old: list[str],
+) -> None:
+    stream, positions, failing = FakeStream(a=[*old]), FakePositions(), FakeFunctions(Raised("E", "bad"))
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.by_shard["a"].append("1")
+        await has(failing, ["1"])(mapping)
+
+    run(stream, failing, scenario, begins_at_end=True, positions=positions)
+    stream.by_shard["a"].append("2")  # while nothing reads
+    again = FakeFunctions()
+    run(stream, again, has(again, ["1", "2"]), begins_at_end=True, positions=positions)
+
+
+def test_end_at_which_a_trigger_begins_is_that_of_the_first_start_however_far_it_is() -> None:
+    stream, positions = FakeStream(a=[f"{number}" for number in range(2_500)], b=[]), FakePositions()
+
+    async def nothing(_mapping: StreamMapping) -> None: ...
+
+    run(stream, FakeFunctions(), nothing, begins_at_end=True, positions=positions)
+    assert positions.by_shard == {"a": "2499", "b": ""}
+    stream.by_shard["a"].append("new")
+    again = FakeFunctions()
+    run(stream, again, has(again, ["new"]), begins_at_end=True, positions=positions)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_shard_that_comes_later_is_read_from_its_first_record(
+    monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    monkeypatch.setattr(stream_module, "_SHARDS_AGAIN_S", 0.01)
+    stream, positions, functions = FakeStream(a=["old"]), FakePositions(), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        if not is_restarted:
+            stream.by_shard["b"] = ["1"]
+            await has(functions, ["1"])(mapping)
+
+    run(stream, functions, scenario, begins_at_end=True, positions=positions)
+    stream.by_shard.setdefault("b", ["1"])
+    stream.by_shard["b"].append("2")
+    again = FakeFunctions()
+    wanted = ["1", "2"] if is_restarted else ["2"]
+    run(stream, again, has(again, wanted), begins_at_end=True, positions=positions)
+
+
+def test_no_shard_begins_until_the_ends_of_all_are_known() -> None:
+    stream, functions = FakeStream(a=["old"], b=["old"]), FakeFunctions()
+    stream.hangs_up_at = "b"
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.by_shard["a"].append("later")
+        stream.hangs_up_at = ""
+        await mapping.look()
+        stream.by_shard["a"].append("new")
+        stream.by_shard["b"].append("new")
+        await has(functions, ["new"], ["new"])(mapping)
+
+    run(stream, functions, scenario, begins_at_end=True)
 
 
 def test_position_that_the_stream_no_longer_knows_leads_to_all_that_is_left() -> None:

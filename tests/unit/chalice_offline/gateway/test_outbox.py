@@ -1,6 +1,10 @@
+"""Frames that wait for a client, which may read them late or never."""
+
 import asyncio
 from collections.abc import MutableMapping, Sequence
 from typing import Any
+
+import pytest
 
 from chalice_offline.gateway.connections import DELETED
 from chalice_offline.gateway.outbox import Outbox
@@ -17,10 +21,12 @@ class FakeClient:
     def __init__(self, *, keeps_up: bool = False) -> None:
         self.keeps_up = keeps_up
         self.received: Sent = []
+        self.tried: list[str] = []
         self.reading = asyncio.Event()
         self.gone = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.tried.append(message.get("text", message["type"]))
         if message["type"] == "websocket.close":
             self.reading.set()
         await self.reading.wait()
@@ -74,6 +80,25 @@ def test_frame_for_a_client_too_far_behind_is_refused_until_it_reads() -> None:
     assert asyncio.run(scenario()) == [True, True, False, True]
 
 
+@pytest.mark.parametrize(("text", "size"), [("", 0), ("x", 1)])
+def test_frames_with_hardly_a_byte_are_refused_in_the_end_as_well(text: str, size: int) -> None:
+    async def scenario() -> tuple[int, list[str]]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=1024 * 1024)
+        taken = 0
+        while outbox.put(text, size) and taken < 100_000:
+            taken += 1
+        client.reading.set()
+        await settle()
+        assert outbox.put("again", 5)
+        await settle()
+        return taken, client.texts
+
+    taken, texts = asyncio.run(scenario())
+    assert taken == 4_096
+    assert texts == [*[text] * taken, "again"]
+
+
 def test_single_frame_larger_than_the_buffer_is_taken_when_nothing_waits() -> None:
     async def scenario() -> bool:
         client = FakeClient()
@@ -112,13 +137,34 @@ def test_frames_for_a_client_that_has_gone_are_dropped() -> None:
     assert asyncio.run(scenario()) == []
 
 
+def test_client_that_has_gone_is_sent_nothing_more_and_never_too_far_behind() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        client.gone = True
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        for text in "xyz":
+            assert outbox.put(text, 3)
+        assert not outbox.put("too much", 8)
+        client.reading.set()
+        await settle()
+        for _ in range(5_000):
+            assert outbox.put("as to a client that has gone", 28)
+        await settle()
+        return client.tried
+
+    assert asyncio.run(scenario()) == ["x"]
+
+
 def test_client_that_keeps_up_has_its_frame_when_put_returns() -> None:
     async def scenario() -> list[str]:
         client = FakeClient(keeps_up=True)
         Outbox(client.send, client.write_now, bytes_max=10).put("x", 1)
+        assert client.texts == ["x"]
+        client.reading.set()
+        await settle()
         return client.texts
 
-    assert asyncio.run(scenario()) == ["x"]
+    assert asyncio.run(scenario()) == ["x"], "and not once more"
 
 
 def test_frame_waits_behind_those_that_wait_though_the_client_reads_again() -> None:
@@ -162,6 +208,22 @@ def test_nothing_is_written_behind_the_close_frame() -> None:
         return client.received
 
     assert [message["type"] for message in asyncio.run(scenario())] == ["websocket.close"]
+
+
+def test_connection_is_closed_once_and_what_waited_is_not_sent_behind_that() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        for text in "xyz":
+            outbox.put(text, 1)
+        await settle()
+        await outbox.close(DELETED)
+        await outbox.close(DELETED)
+        await settle()
+        return client.tried
+
+    # The sender finds out with the frame that it waits with.
+    assert asyncio.run(scenario()) == ["x", "websocket.close"]
 
 
 def test_close_does_not_wait_behind_an_empty_frame_either() -> None:
