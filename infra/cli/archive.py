@@ -9,6 +9,7 @@ from chalicelib.config import DAYS_MAX, KEPT_DAYS
 from chalicelib.domain.errors import RetryableError
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
+from infra.cli.stopping import stopping
 
 INTERRUPTED: Final = 130
 """The exit status of what Ctrl-C ended, as a shell has it."""
@@ -41,7 +42,7 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
     """Archive orders that ended long ago: their events and attempts go to compressed files, by day.
 
     What is written is read back and compared before anything is dropped. Safe to stop at any moment, and to
-    start again.
+    start again: Ctrl-C and SIGTERM let it finish the parts under way first, a second one does not.
     """
     store = store_at(archive_url)
     use_case = archiver(session.patient_engine, store, retention_days=days, kept_days=kept_days)
@@ -57,9 +58,9 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
         if is_dry:
             session.show({"waiting": waiting}, lambda console: console.print(f"{waiting} orders to archive"))
             return
-        with session.progress() as progress:
+        with session.progress() as progress, stopping("the parts under way") as stop:
             bar = progress.add_task("Archiving", total=waiting)
-            done = use_case.run(on_part=count)
+            done = use_case.run(lambda _: not stop.is_wanted, count)
     except RetryableError as fault:
         # What was moved before is moved.
         before = f" (after {moved} orders; start it again to go on)" if moved else ""
@@ -68,6 +69,9 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
         # What a part was about is decided by its commit: one that was not counted here may be archived too.
         click.echo(f"Interrupted after {moved} orders; start it again to go on", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from None
+    if stop.is_wanted:
+        click.echo(f"Stopped after {moved} orders; start it again to go on", err=True)
+        raise click.exceptions.Exit(stop.exit_status)
     facts = {
         "archived": done.orders,
         "refused": done.refused,

@@ -19,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
 from infra.cli.database_login import DatabaseLogin
 from infra.cli.parameters import is_host, wrong
+from infra.cli.progress_lines import ProgressLines
 
 _POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
 _PATIENCE_S: Final = 6 * 3_600
@@ -138,9 +139,9 @@ class CliSession:
         click.echo(json.dumps(dict(facts), default=str) if self._is_json else line)
 
     def progress(self) -> Progress:
-        """Return a progress bar on stderr; none is drawn where that is not a terminal."""
+        """Return a progress bar on stderr; where that is no terminal, a line is printed now and then."""
         console = Console(stderr=True)
-        return Progress(console=console, transient=True, disable=not console.is_terminal)
+        return Progress(console=console, transient=True) if console.is_terminal else ProgressLines(console)
 
 
 def is_given(option: str) -> bool:

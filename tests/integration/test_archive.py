@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,10 +20,8 @@ from chalicelib.bootstrap.audit import audit
 from chalicelib.domain.errors import ArchivedError, RetryableError
 from chalicelib.migrations.roles import grant
 from chalicelib.wire.archived_orders import order_of
-from infra.cli import archive as archive_command
 from infra.cli.__main__ import orderflow
 from infra.cli.archives import archived
-from infra.cli.session import CliSession
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
@@ -192,54 +189,6 @@ def test_run_that_is_out_of_time_leaves_the_rest_to_the_next_and_time_for_the_le
     assert later > folding > forgetting == first
     assert archiving(engine, tmp_path).run().orders == 1
     assert on_record(engine) == (3, 0, 0, 2)
-
-
-def test_command_that_stops_half_way_says_how_many_are_archived(engine: Engine, tmp_path: Path) -> None:
-    ended(engine, days_ago=41)
-    ended(engine)
-    # The later one's day is a file already.
-    day = (datetime.now(UTC) - timedelta(days=40)).date()
-    (tmp_path / "orders").mkdir()
-    (tmp_path / "orders" / day.isoformat()).touch()
-    found = command(engine, tmp_path, "archive")
-    assert found.exit_code == 1
-    assert "after 1 orders; start it again to go on" in found.output
-
-
-def test_command_that_is_interrupted_says_how_many_are_archived(
-    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ended(engine, days_ago=41)
-    ended(engine)
-
-    class Interrupted(FolderArchiveStore):
-        def put(self, place: str, content: bytes) -> None:
-            if any(tmp_path.rglob("*.gz")):
-                raise KeyboardInterrupt
-            super().put(place, content)
-
-    monkeypatch.setitem(vars(archive_command), "store_at", lambda _: Interrupted(tmp_path))
-    found = command(engine, tmp_path, "archive")
-    assert found.exit_code == archive_command.INTERRUPTED
-    assert "Interrupted after 1 orders; start it again to go on" in found.output
-    monkeypatch.undo()
-    assert command(engine, tmp_path, "archive").exit_code == 0
-    assert on_record(engine) == (2, 0, 0, 2)
-
-
-def test_command_about_all_of_the_record_waits_longer_than_a_function_would(database_url: str) -> None:
-    session = CliSession(database_url, is_json=True)
-    usual, patient = map(answer_limit_s, (session.engine, session.patient_engine))
-    session.close()
-    assert usual < 60
-    assert patient > 3_600
-
-
-def answer_limit_s(engine: Engine) -> float:
-    with engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        limit: float = driver._usock.gettimeout()
-    return limit
 
 
 def tamper_with(engine: Engine, order_id: UUID) -> None:
