@@ -60,7 +60,10 @@ class SimulatedMarket:
         return self.prices.read().height
 
     def check(self) -> None:
-        """Do nothing: the chain is in the database, which is checked by itself."""
+        """Raise ``RetryableError`` if there are no pools; the database is checked by itself."""
+        from chalicelib.adapters.simulated_market.readiness import check_has_pools
+
+        check_has_pools(self._clients.engine)
 
     @cached_property
     def prices(self) -> "PriceReader":

@@ -188,7 +188,9 @@ def health() -> Response:
 
 @http_errors
 def ready() -> Response:
-    """Say whether the database, the queue and the chain's nodes answer, and triggers see prices."""
+    """Say whether the database, the queue and the chain's nodes answer, there are pools, and triggers see
+    prices.
+    """
     use = services()
     shown: JsonObject = {}
 
@@ -208,6 +210,8 @@ def ready() -> Response:
         named["chain"] = check_chain
     checks = {name: _checked(name, check) for name, check in named.items()}
     is_ready = set(checks.values()) == {"ok"}
+    if is_ready and use.settings.chain is ChainName.SIMULATED and _checked("market", check_chain) != "ok":
+        checks["market"], is_ready = "unavailable", False
     # A gap in the prices holds triggers back, and nothing else.
     checks["prices"] = _prices() if is_ready else "unknown"
     status = "ok" if is_ready else "unavailable"

@@ -109,6 +109,10 @@ class Readiness(Answer):
         list[str] | None,
         Field(description="Of a database that is older than the engine: what it lacks. Nothing is executed."),
     ] = None
+    market: Annotated[
+        Literal["unavailable"] | None,
+        Field(description="Of a simulated market without pools, where every order would fail."),
+    ] = None
     chain: Annotated[
         Literal["ok", "unavailable"] | None,
         Field(description="On Solana, with what follows: as of the last read of the pools."),

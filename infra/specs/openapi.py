@@ -214,7 +214,7 @@ def _paths() -> dict[str, Any]:
             "get": _named(
                 "ready",
                 _open(
-                    "Database and queue answer; the former lacks no migration, and takes writes",
+                    "Database and queue answer; the former lacks no migration, takes writes, has pools",
                     rest_answers.Readiness,
                     "503",
                 ),

@@ -1,10 +1,11 @@
-"""Whether a database takes writes, on a real one that does not."""
+"""Whether a database takes writes and holds a market, on real ones that do not."""
 
 import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.readiness import check_takes_writes
+from chalicelib.adapters.simulated_market.readiness import check_has_pools
 from chalicelib.domain.errors import RetryableError
 
 NOWHERE = "postgresql://app:app@127.0.0.1:9/nothing"
@@ -46,3 +47,12 @@ def test_database_that_does_not_answer_is_not_ready() -> None:
     with pytest.raises(RetryableError):
         check_takes_writes(engine)
     engine.dispose()
+
+
+def test_market_that_was_never_opened_is_not_ready(database_url: str, market_url: str) -> None:
+    bare, opened = make_engine(database_url), make_engine(market_url)
+    check_has_pools(opened)
+    with pytest.raises(RetryableError, match=r"no pools: python -m chalicelib\.prepare opens it"):
+        check_has_pools(bare)
+    bare.dispose()
+    opened.dispose()

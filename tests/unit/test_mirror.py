@@ -53,6 +53,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/simulated_market/locking.py": f"{_MARKET}/test_finality.py",
     "chalicelib/adapters/simulated_market/pool_cache.py": f"{_MARKET}/test_pools.py",
     "chalicelib/adapters/simulated_market/prices.py": "tests/integration/test_resting_orders.py",
+    "chalicelib/adapters/simulated_market/readiness.py": "tests/integration/test_readiness.py",
     "chalicelib/adapters/simulated_market/seed.py": f"{_MARKET}/test_pools.py",
     "chalicelib/adapters/simulated_market/statuses.py": f"{_MARKET}/test_finality.py",
     "chalicelib/adapters/simulated_market/prompt_landing.py": f"{_MARKET}/test_prompt_landing.py",

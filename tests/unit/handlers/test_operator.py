@@ -54,7 +54,11 @@ def operations(wired: Wired, monkeypatch: pytest.MonkeyPatch) -> FakeOperations:
     fake.letters = [a_letter("m1", message=OrderMessage(order=an_order()))]
     redrive = RedriveDeadLetters(fake, wired.parts.queue)
     vars(wired.services).update(
-        operations=fake, queue_depths=fake, audit_rules=FakeRules(), redrive_dead_letters=redrive
+        operations=fake,
+        queue_depths=fake,
+        audit_rules=FakeRules(),
+        redrive_dead_letters=redrive,
+        check_chain=lambda: None,
     )
     monkeypatch.setattr(operator, "services", lambda: wired.services)
     return fake

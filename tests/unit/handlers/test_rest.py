@@ -359,8 +359,14 @@ def test_readiness_names_what_does_not_answer(wired: Wired) -> None:
         "queue": "ok",
         "prices": "unknown",
     }
-    vars(wired.services)["check_database"] = lambda: None
-    assert body_of(rest.ready()) == {"status": "ok", "database": "ok", "queue": "ok", "prices": "ok"}
+    vars(wired.services).update(check_database=lambda: None, check_chain=lambda: None)
+    ready = {"database": "ok", "queue": "ok", "prices": "ok"}
+    assert body_of(rest.ready()) == {"status": "ok", **ready}
+    vars(wired.services)["check_chain"] = down
+    response = rest.ready()
+    assert response.status_code == 503
+    missing = {"market": "unavailable", "prices": "unknown"}
+    assert body_of(response) == {**ready, "status": "unavailable", **missing}
 
 
 def test_readiness_on_solana_says_how_old_the_chain_is_that_its_nodes_show(wired: Wired) -> None:

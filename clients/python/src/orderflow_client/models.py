@@ -1510,6 +1510,7 @@ class Readiness:
     queue: str
     prices: str
     missing_migrations: tuple[str, ...] | None = None
+    market: str | None = None
     chain: str | None = None
     slot: int | None = None
     slot_age_seconds: int | None = None
@@ -1525,6 +1526,7 @@ class Readiness:
             queue=required(wire, "queue", text),
             prices=required(wire, "prices", text),
             missing_migrations=optional(wire, "missingMigrations", each(text)),
+            market=optional(wire, "market", text),
             chain=optional(wire, "chain", text),
             slot=optional(wire, "slot", whole),
             slot_age_seconds=optional(wire, "slotAgeSeconds", whole),
