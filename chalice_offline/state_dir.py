@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 _SECRET_BYTES: Final = 32
+_INVOKE: Final = "AWS_ENDPOINT_URL_LAMBDA"
 # All that an instance writes into its directory, by the first part of its path.
 _NAMES: Final = (
     *("lock", "secrets.json", "status.json", "aws.env", "children.", "ports.json", ".gitignore"),
@@ -138,14 +139,17 @@ class StateDir:
         }
 
     def write_status(self, status: Mapping[str, Any]) -> None:
-        """Publish pids, ports and addresses for tools, and ``aws`` of the status for a shell to read.
+        """Publish pids, ports and addresses for tools, and for a shell to read ``aws`` of the status and
+        where the app's functions are invoked: at the gateway, if there is one, not at the emulator.
 
         Private: the database address holds a password.
         """
         write_private(self.path / "status.json", json.dumps(status, indent=1))
         if status.get("aws"):
-            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in status["aws"].items()]
-            write_private(self.path / "aws.env", "".join(["unset AWS_PROFILE AWS_SESSION_TOKEN\n", *lines]))
+            exported = {**status["aws"], **({_INVOKE: status["url"]} if "url" in status else {})}
+            lines = [f"export {name}={shlex.quote(value)}\n" for name, value in exported.items()]
+            unset = f"unset AWS_PROFILE AWS_SESSION_TOKEN {_INVOKE}\n"
+            write_private(self.path / "aws.env", "".join([unset, *lines]))
 
     @property
     def aws_env_command(self) -> str:

@@ -31,6 +31,7 @@ _EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+_WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
 
 
@@ -72,9 +73,10 @@ class Application:
             target = (sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode(
                 "latin-1"
             )
-            return await self._invocations.respond(
+            answer = await self._invocations.respond(
                 InvokeRequest(scope["method"], target, scope["headers"], body)
             )
+            return answer._replace(headers=(*answer.headers, (REQUEST_ID, new_uuid())))
         stranger = self._edge.stranger(scope["headers"])
         if stranger is not None:
             return error(403, "ForbiddenException", f"Forbidden: {stranger}")
@@ -175,7 +177,10 @@ async def _respond(send: Send, response: Response) -> None:
     headers = [
         (name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in response.headers
     ]
-    if not any(name.lower() == b"content-length" for name, _ in headers):
-        headers.append((b"content-length", str(len(response.body)).encode()))
+    # A body after such a status would be read as the beginning of the connection's next answer. Chalice has
+    # one for ``Response(None, status_code=204)``: ``null``.
+    body = b"" if response.status in _WITHOUT_BODY else response.body
+    if response.status not in _WITHOUT_BODY:
+        headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": body})

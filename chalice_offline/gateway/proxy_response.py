@@ -17,6 +17,29 @@ from chalice_offline.invocation import Outcome
 
 # What a request is taken to accept, or to have, that does not say it.
 _DEFAULT: Final = "application/json"
+# They are the gateway's to say; a function's own reach the client under another name, among them what would
+# have a browser ask for a password (api-gateway-known-issues.html).
+_REMAPPED: Final = frozenset(
+    {
+        "authorization",
+        "connection",
+        "content-length",
+        "content-md5",
+        "date",
+        "expect",
+        "host",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "upgrade",
+        "user-agent",
+        "www-authenticate",
+        "x-amzn-requestid",
+    }
+)
+_DROPPED: Final = "transfer-encoding"
 
 
 def response_of(outcome: Outcome, *, integration_timeout_s: float, sends_binary: bool) -> Response:
@@ -33,7 +56,7 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
     Args:
         sends_binary: Whether a body in base64 is decoded; else it is sent as the text that it is.
     """
-    headers = _merged(payload.get("headers") or {}, payload.get("multiValueHeaders") or {})
+    headers = _sent_on(_merged(payload.get("headers") or {}, payload.get("multiValueHeaders") or {}))
     if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
         return MALFORMED
     if not any(name.lower() == "content-type" for name, _ in headers):
@@ -53,6 +76,14 @@ def _merged(single: Mapping[str, Any], multiple: Mapping[str, Any]) -> list[tupl
     known = {(name.lower(), value) for name, value in pairs}
     alone = [(str(name), str(value)) for name, value in single.items()]
     return [pair for pair in alone if (pair[0].lower(), pair[1]) not in known] + pairs
+
+
+def _sent_on(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
+        for name, value in headers
+        if name.lower() != _DROPPED
+    ]
 
 
 def is_binary(types: str | None, binary_types: Collection[str]) -> bool:

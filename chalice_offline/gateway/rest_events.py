@@ -17,9 +17,23 @@ from chalice_offline.gateway.resources import Match
 from chalice_offline.gateway.responses import Headers
 from chalice_offline.invocation import Caller
 
-# They are about the connection to the gateway; an event has none of them.
+# They are about the connection to the gateway, or its own to say; an event has none of them.
 _NOT_HANDED_ON: Final = frozenset(
-    {"connection", "content-length", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
+    {
+        "connection",
+        "content-length",
+        "content-md5",
+        "expect",
+        "keep-alive",
+        "max-forwards",
+        "proxy-authenticate",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "www-authenticate",
+    }
 )
 # Of a caller who signed, or came by an identity pool; there is neither here.
 _UNKNOWN_CALLER: Final = {

@@ -67,15 +67,15 @@ async def inspect_project(
             await process.wait()
     if process.returncode != 0:
         text = errors.decode(errors="replace").strip()
-        raise ProjectError(f"{app_dir}/app.py does not import:\n{text}{_hint(text, python)}")
+        raise ProjectError(f"{app_dir}/app.py does not import:\n{text}{_hint(text, python, app_dir)}")
     return parse_project(json.loads(output.splitlines()[-1]))
 
 
-def _hint(text: str, python: str) -> str:
-    """Return what to do about a module that is missing, nothing if none is."""
+def _hint(text: str, python: str, app_dir: Path) -> str:
+    """Return what to do about a package that is missing, nothing if none is."""
     found = _MISSING.search(text)
-    if found is None:
-        return ""
+    if found is None or (app_dir / found[1]).is_dir():
+        return ""  # of a package of the project's own, a part is missing: a clone may lack that too
     if found[1] == "chalice":
         return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
     lacks = f"\nThe app runs on {python}, which has no {found[1]}"

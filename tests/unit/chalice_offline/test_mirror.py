@@ -36,7 +36,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/protocol.py": "unit/chalice_offline/gateway/test_gateway.py",
-    "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",
     "gateway/session.py": "unit/chalice_offline/gateway/test_message_order.py",

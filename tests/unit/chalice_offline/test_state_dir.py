@@ -95,6 +95,18 @@ def test_credentials_are_for_a_shell_to_read_while_the_instance_runs(tmp_path: P
     assert not (tmp_path / "aws.env").exists()
 
 
+@pytest.mark.parametrize(
+    ("status", "told"), [({"url": "http://127.0.0.1:8000"}, "http://127.0.0.1:8000"), ({}, "")]
+)
+def test_shell_invokes_functions_at_the_gateway_and_without_one_at_the_emulator(
+    tmp_path: Path, status: dict[str, str], told: str
+) -> None:
+    StateDir(tmp_path).write_status({**status, "aws": {"AWS_REGION": "here"}})
+    command = ["/bin/sh", "-c", '. ./aws.env && printf "%s" "${AWS_ENDPOINT_URL_LAMBDA-}"']
+    environment = {"AWS_ENDPOINT_URL_LAMBDA": "http://another"}
+    assert subprocess.check_output(command, cwd=tmp_path, env=environment, text=True) == told
+
+
 def test_command_that_reads_credentials_can_be_pasted_whatever_the_path(tmp_path: Path) -> None:
     path = tmp_path / "it's $HOME"
     path.mkdir()

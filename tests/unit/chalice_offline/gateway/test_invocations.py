@@ -64,6 +64,7 @@ def test_function_is_found_by_any_of_its_names_and_gets_the_payload(name: str) -
     )
     assert (answer["StatusCode"], json.loads(answer["Payload"].read())) == (200, {"price": 3})
     assert "FunctionError" not in answer
+    assert answer["ResponseMetadata"]["RequestId"]
     assert functions.events == [("price", {"name": "tea"})]
 
 

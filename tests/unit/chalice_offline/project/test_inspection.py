@@ -175,6 +175,21 @@ def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stag
                 assert getattr(one, name) == getattr(other, name), name
 
 
+@pytest.mark.parametrize(
+    ("missing", "is_to_be_installed"), [("not_there_at_all.part", True), ("chalicelib.gone", False)]
+)
+def test_package_that_is_missing_is_to_be_installed_unless_it_is_the_projects_own(
+    tmp_path: Path, missing: str, *, is_to_be_installed: bool
+) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
+    (tmp_path / "chalicelib").mkdir()
+    (tmp_path / "app.py").write_text(f"import {missing}\n")
+    with pytest.raises(ProjectError, match=f"No module named '{missing.partition('.')[0]}") as caught:
+        asyncio.run(inspect_project(tmp_path, "dev", os.environ))
+    assert ("which has no" in str(caught.value)) is is_to_be_installed
+
+
 def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProjectError, match=r"has no app\.py"):
         asyncio.run(inspect_project(tmp_path, "dev", {}))
