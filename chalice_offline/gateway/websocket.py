@@ -68,7 +68,10 @@ def _precheck(edge: Edge, scope: Scope) -> Refuse | None:
         return _STOPPING
     if len(scope["raw_path"]) + 1 + len(scope["query_string"]) > edge.settings.limits.url_chars_max:
         return _URL_TOO_LONG
-    if scope["path"].rstrip("/") != f"/{edge.settings.websocket_stage}":
+    stage = f"/{edge.settings.websocket_stage}"
+    if scope["path"].rstrip("/") != stage:
+        if edge.manifest.websocket_handlers:
+            edge.warn("no WebSocket API at this path: it is at its stage", stage=stage)
         return _NO_SUCH_STAGE
     return None if edge.connects.take(edge.now_ms()) else _TOO_MANY
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -198,3 +199,21 @@ def test_failures_and_connections_are_logged_as_facts() -> None:
         return logged
 
     assert asyncio.run(scenario()) == ["connection opened", "connection closed"]
+
+
+def test_handshake_at_no_stage_is_403_and_the_developer_is_told_where_the_api_is() -> None:
+    """As one at the root, where ``chalice local`` has its REST API, and tutorials look."""
+    told: list[str] = []
+
+    def warn(message: str, facts: Mapping[str, str]) -> None:
+        told.append(f"{message} {facts}")
+
+    async def scenario() -> int:
+        async with a_gateway(FakeFunctions(), warn=warn) as gateway:
+            for _ in range(2):
+                with pytest.raises(InvalidStatus) as caught:
+                    await connect(f"ws://127.0.0.1:{gateway.port}/")
+            return caught.value.response.status_code
+
+    assert asyncio.run(scenario()) == 403
+    assert ["/ws" in line for line in told] == [True]
