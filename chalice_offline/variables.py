@@ -30,6 +30,16 @@ class UnknownVariableError(ValueError):
         super().__init__(f"local.toml: environment.{name} refers to ${{{reference}}}, which is not defined")
 
 
+class UnreadableVariableError(ValueError):
+    """A variable's value has a ``$`` that begins no reference."""
+
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(
+            f"local.toml: environment.{name}: {value!r} has a $ that begins no ${{NAME}} "
+            "of letters, digits and _; $$ is a $ by itself"
+        )
+
+
 def aws_variables(
     shell: Mapping[str, str], *, endpoint: str, managed_credentials: Mapping[str, str] | None
 ) -> dict[str, str]:
@@ -65,6 +75,7 @@ def function_environment(
 
     Raises:
         UnknownVariableError: A reference to none of these.
+        UnreadableVariableError: A ``$`` that begins no reference.
     """
     inherited = {name: value for name, value in shell.items() if name not in _NOT_INHERITED}
     known = {**references, **inherited, **managed}
@@ -74,4 +85,6 @@ def function_environment(
             environment[name] = string.Template(pattern).substitute(known)
         except KeyError as error:
             raise UnknownVariableError(name, str(error.args[0])) from error
+        except ValueError as error:
+            raise UnreadableVariableError(name, pattern) from error
     return {**environment, **inherited, **managed}

@@ -2,7 +2,12 @@
 
 import pytest
 
-from chalice_offline.variables import UnknownVariableError, aws_variables, function_environment
+from chalice_offline.variables import (
+    UnknownVariableError,
+    UnreadableVariableError,
+    aws_variables,
+    function_environment,
+)
 
 
 def test_managed_emulator_never_sees_real_credentials() -> None:
@@ -46,6 +51,13 @@ def test_declared_variables_may_refer_to_others() -> None:
 def test_reference_to_nothing_is_refused_with_both_names() -> None:
     with pytest.raises(UnknownVariableError, match=r"environment\.URL.*MISSING"):
         function_environment({}, {}, {"URL": "${MISSING}"}, references={})
+
+
+@pytest.mark.parametrize("value", ["pa$$w0rd$", "${QUEUE_URL_my-queue}", "50 $ off"])
+def test_dollar_that_begins_no_reference_is_refused_with_the_variables_name(value: str) -> None:
+    with pytest.raises(UnreadableVariableError, match=r"environment\.URL.*\$\$ is a \$ by itself"):
+        function_environment({}, {}, {"URL": value}, references={})
+    assert function_environment({}, {}, {"URL": "a$$b"}, references={})["URL"] == "a$b"
 
 
 def test_profiles_and_session_tokens_are_not_inherited() -> None:
