@@ -201,7 +201,7 @@ class Services(Ports):
         from chalicelib.services.intake.cancel_all import CancelAllOrders
 
         record = PostgresOpenOrders(self.engine)
-        return CancelAllOrders(record, self.publisher, self.queue, self.observer, self.clock)
+        return CancelAllOrders(record, self.queries, self.publisher, self.queue, self.observer, self.clock)
 
     @cached_property
     def consume_messages(self) -> "ConsumeMessages":

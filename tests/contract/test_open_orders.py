@@ -42,7 +42,7 @@ def waiting_order(store: Store, account_id: str, **terms: Any) -> UUID:
 
 def canceled(store: Store, account_id: str, wanted: OrderFilter = ALL, limit: int = 100) -> set[UUID]:
     ended = store.open_orders.cancel_some(account_id, wanted, NOON, limit=limit)
-    return {order.order_id for order, _ in ended}
+    return {order.order_id for order, _, _ in ended}
 
 
 @pytest.fixture
@@ -53,11 +53,12 @@ def account_id() -> str:
 def test_every_order_that_is_not_sent_is_ended_by_an_event(store: Store, account_id: str) -> None:
     waiting = store.created(an_order(account_id=account_id)).state.order
     resting = open_order(store, account_id)
-    ended = dict(store.open_orders.cancel_some(account_id, ALL, NOON, limit=100))
-    assert {order.order_id for order in ended} == {waiting.order_id, resting}
-    assert [(event.seq, event.status, event.at) for event in ended.values()] == [
+    ended = store.open_orders.cancel_some(account_id, ALL, NOON, limit=100)
+    assert {each.order.order_id for each in ended} == {waiting.order_id, resting}
+    assert [(each.event.seq, each.event.status, each.event.at) for each in ended] == [
         (3, OrderStatus.CANCELED, NOON)
     ] * 2
+    assert [each.published_seq for each in ended] == [0, 0]
     assert store.seqs(waiting.order_id) == [1, 2, 3]
     state = store.record.state(account_id, waiting.order_id)
     assert state is not None

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
-from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
-from chalicelib.services.intake.cancel_all import Unfinished
+from chalicelib.services.intake.cancel_all import EndedOrder, Unfinished
 from tests.fakes.tables import OrderRow, Tables
 
 
@@ -24,11 +23,11 @@ class MemoryOpenOrders:
 
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
-    ) -> Sequence[tuple[Order, OrderEvent]]:
+    ) -> Sequence[EndedOrder]:
         ended = []
         for row in [row for row in self._meant(account_id, wanted) if _is_cancelable(row.state)][:limit]:
             self._tables.unpublished[row.state.order.order_id] = self._tables.now()
-            ended.append(self._tables.cancel(row, at))
+            ended.append(EndedOrder(*self._tables.cancel(row, at), row.state.published_seq))
         return ended
 
     def note_published(self, published: Sequence[Published]) -> None:

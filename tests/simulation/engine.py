@@ -104,7 +104,7 @@ class Engine:
             world,
         )
         self.cancel_all_orders = CancelAllOrders(
-            parts.open_orders, self.publisher, parts.queue, Unobserved(), world
+            parts.open_orders, parts.queries, self.publisher, parts.queue, Unobserved(), world
         )
         self.submit_batch = SubmitBatch(self.submit_orders, EachAlone(parts.queue))
         self.amend_orders = AmendOrders(

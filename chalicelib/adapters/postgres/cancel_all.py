@@ -23,11 +23,9 @@ from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, RESTS, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
 from chalicelib.adapters.postgres.watches import disarming
-from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
-from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Published
-from chalicelib.services.intake.cancel_all import Unfinished
+from chalicelib.services.intake.cancel_all import EndedOrder, Unfinished
 
 _MEANT: Final = f"""
 o.account_id = :account_id
@@ -88,12 +86,15 @@ class PostgresOpenOrders:
 
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
-    ) -> Sequence[tuple[Order, OrderEvent]]:
+    ) -> Sequence[EndedOrder]:
         parameters = _meant(account_id, wanted, limit) | at_parameters(at)
         with translated_errors(), self._database.transaction() as session:
             rows = session.execute(_CANCEL_SOME, parameters)
             session.finish(disarming([row.order_id for row in rows]))
-        return ended(rows, at)
+        return [
+            EndedOrder(order, event, row.told_seq)
+            for row, (order, event) in zip(rows, ended(rows, at), strict=True)
+        ]
 
     def note_published(self, published: Sequence[Published]) -> None:
         named = json_rows([each._asdict() for each in published])

@@ -4,6 +4,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ConflictError, RetryableError, UnansweredError, UnknownOutcomeError
+from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
@@ -76,17 +77,13 @@ class CancelOrders:
             publish_later(self._queue, [order])
 
     def _publish_earlier(self, order: Order, published_seq: int, seq: int) -> int:
-        """Publish the events ahead of ``seq`` that are not known to have been; return after which all have.
-
-        They are a consumer's that works at the order, and can note no more that it has published them. Its
-        message comes back after the lease, and would have all of them told again, the cancel among them.
+        """Publish the events ahead of ``seq`` unless they are known to have been; return after which all
+        have.
         """
-        if published_seq >= seq - 1:
-            return seq - 1
-        events = self._queries.events_after(order.order_id, published_seq, limit=_EARLIER_MAX)
-        earlier = [event for event in events if event.seq < seq]
-        self._publisher.publish([(order, earlier)])
-        return published_seq if len(earlier) == seq - 1 - published_seq else seq - 1
+        earlier, after_seq = earlier_events(self._queries, order.order_id, published_seq, seq)
+        if earlier:
+            self._publisher.publish([(order, earlier)])
+        return after_seq
 
     def _found(self, account_id: str, order_id: UUID) -> OrderState:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
@@ -96,6 +93,22 @@ class CancelOrders:
             account_id,
             wait_s=self._lookup_wait_s,
         )
+
+
+def earlier_events(
+    queries: OrderQueries, order_id: UUID, published_seq: int, seq: int
+) -> tuple[list[OrderEvent], int]:
+    """Return the events ahead of ``seq`` that are not known to have been published, and after which event all
+    have been once these are.
+
+    They are a consumer's that works at the order, and can note no more that it has published them. Its
+    message comes back after the lease, and would have all of them told again, the cancel among them.
+    """
+    if published_seq >= seq - 1:
+        return [], seq - 1
+    events = queries.events_after(order_id, published_seq, limit=_EARLIER_MAX)
+    earlier = [event for event in events if event.seq < seq]
+    return earlier, published_seq if len(earlier) == seq - 1 - published_seq else seq - 1
 
 
 def _refusal(state: OrderState) -> ConflictError:

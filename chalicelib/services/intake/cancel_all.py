@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
@@ -13,8 +13,9 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
+from chalicelib.services.intake.cancel import earlier_events
 from chalicelib.services.intake.publish_later import publish_later
-from chalicelib.services.ports import Clock, Observer, OrderQueue
+from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderQueue
 
 CANCELED_AT_ONCE: Final = 200
 """In one statement, whose events then leave together."""
@@ -35,6 +36,18 @@ class Unfinished:
     cancelable: int
 
 
+class EndedOrder(NamedTuple):
+    """An order that was canceled, and its last event.
+
+    Attributes:
+        published_seq: Events up to this one are known to have been published.
+    """
+
+    order: Order
+    event: OrderEvent
+    published_seq: int
+
+
 class OpenOrdersRecord(Protocol):
     """An account's unfinished orders together. Raises ``RetryableError`` if the record is unreachable."""
 
@@ -47,7 +60,7 @@ class OpenOrdersRecord(Protocol):
 
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
-    ) -> Sequence[tuple[Order, OrderEvent]]:
+    ) -> Sequence[EndedOrder]:
         """End orders as canceled, at most ``limit``: those of which nothing was ever handed to a venue.
 
         They count as unpublished until ``note_published``.
@@ -88,6 +101,7 @@ class CancelAllOrders:
     def __init__(
         self,
         record: OpenOrdersRecord,
+        queries: OrderQueries,
         publisher: EventPublisher,
         queue: OrderQueue,
         observer: Observer,
@@ -97,6 +111,7 @@ class CancelAllOrders:
         per_call: int = CANCELED_PER_CALL_MAX,
     ) -> None:
         self._record = record
+        self._queries = queries
         self._publisher = publisher
         self._queue = queue
         self._observer = observer
@@ -148,14 +163,16 @@ class CancelAllOrders:
                 break
             most -= len(ended)
 
-    def _tell(self, ended: Sequence[tuple[Order, OrderEvent]]) -> None:
-        committed = [(order, [event]) for order, event in ended]
-        self._observer.saw(committed, {})
+    def _tell(self, ended: Sequence[EndedOrder]) -> None:
+        self._observer.saw([(order, [event]) for order, event, _ in ended], {})
         try:
-            self._publisher.publish(committed)
-            self._record.note_published(
-                [Published(order.order_id, event.seq - 1, event.seq) for order, event in ended]
-            )
+            told, published = [], []
+            for order, event, published_seq in ended:
+                earlier, after_seq = earlier_events(self._queries, order.order_id, published_seq, event.seq)
+                told.append((order, [*earlier, event]))
+                published.append(Published(order.order_id, after_seq, event.seq))
+            self._publisher.publish(told)
+            self._record.note_published(published)
         except RetryableError as fault:
             logger.warning("cancels not published", orders=len(ended), reason=fault.message)
-            publish_later(self._queue, [order for order, _ in ended])
+            publish_later(self._queue, [order for order, _, _ in ended])

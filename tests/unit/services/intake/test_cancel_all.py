@@ -6,16 +6,17 @@ from datetime import datetime
 import pytest
 
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
-from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Published
 from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.cancel_all import CancelAllOrders, OpenOrdersRecord, Unfinished
+from chalicelib.services.intake.cancel_all import CancelAllOrders, EndedOrder, OpenOrdersRecord, Unfinished
 from tests.contract.records import Store, in_memory
+from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.inline import Unobserved
+from tests.fakes.open_orders import MemoryOpenOrders
 from tests.fakes.orders import LIFE, VIEWS, an_order
 from tests.fakes.ports import FakeConnections, FakeQueue, FrozenClock
 from tests.fakes.subscriptions import MemorySubscriptions
@@ -33,9 +34,14 @@ class Desk:
             self.store.created(an_order(), OrderStatus.PENDING, OrderStatus.OPEN, connection_id="c=")
             for _ in range(orders)
         ]
+        created = [claimed.state for claimed in self.orders]
+        self.store.open_orders.note_published(
+            [Published(each.order.order_id, 0, each.seq) for each in created]
+        )
         publisher = EventPublisher(self.store.subscriptions, self.connections, self.queue, VIEWS)
         self.use = CancelAllOrders(
             record or self.store.open_orders,
+            self.store.queries,
             publisher,
             self.queue,
             Unobserved(),
@@ -51,6 +57,27 @@ def test_all_are_canceled_and_their_subscribers_told() -> None:
     assert (done.canceled, done.already_sent, done.has_more) == (7, [], False)
     frames = desk.connections.frames["c="]
     assert (len(frames), sum('"status":"canceled"' in frame for frame in frames)) == (7, 7)
+
+
+@pytest.mark.parametrize("delivery", [1, 2])
+def test_order_that_a_consumer_works_at_is_told_to_be_canceled_once(delivery: int) -> None:
+    consumer, order = ConsumerOnFakes(), an_order()
+    use = CancelAllOrders(
+        MemoryOpenOrders(consumer.tables),
+        consumer.queries,
+        consumer.publisher,
+        consumer.queue,
+        Unobserved(),
+        consumer.clock,
+    )
+    consumer.chain.before_signing = lambda: use.cancel_all(order.account_id, ALL)
+    consumer.execute(order, delivery=delivery)
+    consumer.clock.sleep(LEASE_S)
+    consumer.execute(order, delivery=delivery + 1)
+
+    told = [frame["status"] for frame in consumer.frames(order)]
+    assert told.count("canceled") == 1
+    assert list(dict.fromkeys(told)) == ["pending", "routing", "canceled"]
 
 
 def test_call_cancels_at_most_so_many_and_says_that_some_are_left() -> None:
@@ -78,7 +105,7 @@ class Writing:
 
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
-    ) -> Sequence[tuple[Order, OrderEvent]]:
+    ) -> Sequence[EndedOrder]:
         self._looks -= 1
         return () if self._looks >= 0 else self._inner.cancel_some(account_id, wanted, at, limit=limit)
 
@@ -113,7 +140,7 @@ class Failing(Writing):
 
     def cancel_some(
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
-    ) -> Sequence[tuple[Order, OrderEvent]]:
+    ) -> Sequence[EndedOrder]:
         self._answer()
         return super().cancel_some(account_id, wanted, at, limit=limit)
 

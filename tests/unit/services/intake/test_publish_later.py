@@ -41,7 +41,14 @@ def cancel_all(desk: Desk) -> int:
     parts = desk.parts
     open_orders = MemoryOpenOrders(parts.tables)
     use = CancelAllOrders(
-        open_orders, parts.publisher, parts.queue, Unobserved(), parts.clock, at_once=2, per_call=10
+        open_orders,
+        parts.queries,
+        parts.publisher,
+        parts.queue,
+        Unobserved(),
+        parts.clock,
+        at_once=2,
+        per_call=10,
     )
     return use.cancel_all("alice", OrderFilter()).canceled
 
