@@ -16,6 +16,7 @@ from chalice_offline.gateway.invocations import (
     InvokeRequest,
 )
 from chalice_offline.gateway.management import no_such_method
+from chalice_offline.gateway.refusals import body_too_long
 from chalice_offline.gateway.responses import Response, error
 from chalice_offline.gateway.rest import RestApi
 from chalice_offline.gateway.rest_events import Request
@@ -29,7 +30,6 @@ from chalice_offline.uuids import new_uuid
 _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
 _EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
-_TOO_LONG: Final = error(413, "RequestTooLargeException", "Request Too Long")
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
@@ -120,7 +120,7 @@ class Application:
         bytes_max = edge.settings.limits.rest_body_bytes_max
         body = await _body(receive, bytes_max)
         if len(body) > bytes_max:
-            return _TOO_LONG
+            return body_too_long(bytes_max)
         target = scope["raw_path"].decode("ascii").removeprefix(base) or "/"
         if scope["query_string"]:
             target += f"?{scope['query_string'].decode('latin-1')}"

@@ -44,6 +44,8 @@ _PARAMETERS: Final = ("Credential", "Signature", "SignedHeaders")
 _MISSING_TOKEN: Final = error(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
 MALFORMED: Final = failed(502, INTERNAL_SERVER_ERROR)
 EXPIRED_TOKEN: Final = error(401, "UnauthorizedException", "The incoming token has expired")
+# Both texts are as captured: https://github.com/koki-develop/lgtm-generator/issues/10.
+EVENT_TOO_LONG: Final = error(413, "BadRequestException", "Request Too Long")
 NO_API_KEY: Final = error(403, "ForbiddenException", "Forbidden")
 BY_AUTHORIZER: Final = {
     Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),
@@ -53,3 +55,9 @@ BY_AUTHORIZER: Final = {
     ),
     Refusal.FAILED: error(500, "AuthorizerConfigurationException", None),
 }
+
+
+def body_too_long(bytes_max: int) -> Response:
+    """Return the refusal of a body that is longer than API Gateway takes."""
+    text = f"HTTP content length exceeded {bytes_max} bytes."
+    return Response(413, text.encode(), (("Content-Type", "text; charset=utf-8"),))

@@ -3,15 +3,19 @@
 https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
 """
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalice_offline.gateway.authorizer import Refusal, weigh
 from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.events import Event
+from chalice_offline.gateway.invocations import PAYLOAD_BYTES_MAX
 from chalice_offline.gateway.proxy_response import is_binary, proxy_response, response_of
 from chalice_offline.gateway.refusals import (
     BY_AUTHORIZER,
+    EVENT_TOO_LONG,
     EXPIRED_TOKEN,
     MALFORMED,
     NO_API_KEY,
@@ -26,6 +30,8 @@ from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
 from chalice_offline.invocation import UserPoolGuard
 
 _PREFLIGHT: Final = "OPTIONS"
+# A byte of a body takes six of its event at most.
+_SURELY_FITS: Final = PAYLOAD_BYTES_MAX // 7
 _BY_FAULT: Final = {
     Fault.NOT_VALID: BY_AUTHORIZER[Refusal.UNAUTHORIZED],
     Fault.EXPIRED: EXPIRED_TOKEN,
@@ -63,6 +69,8 @@ class RestApi:
             return refusal
         if manifest.http_function is None:
             return MALFORMED
+        if len(request.body) > _SURELY_FITS and not _is_payload(event):
+            return EVENT_TOO_LONG
         outcome = await self._edge.invoke(manifest.http_function, event, request.caller)
         return response_of(
             outcome,
@@ -171,3 +179,8 @@ class RestApi:
             return BY_AUTHORIZER[decision]
         event["requestContext"]["authorizer"] = dict(decision.context)
         return None
+
+
+def _is_payload(event: Event) -> bool:
+    """Return whether Lambda takes an event, which is longer than its body: that is in JSON, or in base64."""
+    return len(json.dumps(event, ensure_ascii=False).encode(errors="surrogatepass")) <= PAYLOAD_BYTES_MAX

@@ -218,10 +218,6 @@ def test_preflight_allows_the_methods_that_the_configuration_names() -> None:
     assert response.headers["Access-Control-Allow-Methods"] == "GET,OPTIONS"
 
 
-def test_body_beyond_the_limit_is_413() -> None:
-    assert call("POST", "/api/orders", FakeFunctions(), content=b"x" * 1_001).status_code == 413
-
-
 def test_headers_that_are_not_ascii_do_not_break_the_gateway() -> None:
     headers = {b"authorization": b"B\xe4rer"}
     assert call("GET", "/api/nosuchroute", FakeFunctions(), headers=headers).status_code == 403
