@@ -90,6 +90,14 @@ def test_claim_of_an_order_that_rests_tells_how_it_fired(floor: Floor) -> None:
     assert (fired.firing, fired.seen, fired.height) == (1, Rate.of(170, 1_000), 9)
 
 
+def test_claim_of_several_orders_tells_of_each_how_it_fired(floor: Floor) -> None:
+    orders = [floor.at_rest().state.order for _ in range(3)]
+    assert [floor.fire(order) for order in orders[:2]] == [1, 1]
+    claims = floor.store.record.claim([order.order_id for order in orders], lease_ms=LONG_LEASE_MS)
+    fired = [claims.claimed[order.order_id].fired for order in orders]
+    assert [each and each.order_id for each in fired] == [*(order.order_id for order in orders[:2]), None]
+
+
 def test_order_put_to_rest_again_without_an_event_is_armed_again(floor: Floor) -> None:
     order = floor.at_rest().state.order
     floor.fire(order)
@@ -158,14 +166,14 @@ def test_order_canceled_while_it_is_put_to_rest_is_not_watched_for(contract_engi
 
 
 def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(floor: Floor) -> None:
-    states = [floor.at_rest().state, floor.at_rest().state]
+    states = [floor.at_rest().state for _ in range(3)]
     ids = [state.order.order_id for state in states]
     assert floor.store.record.cancel("alice", ids[0], NOON) is not None
     floor.watches.arm([watch_of(states[0])])
-    assert [floor.fire(state.order) for state in states] == [1, 1]
+    assert [floor.fire(state.order) for state in states[:2]] == [1, 1]
     sent_again = {one.order_id for one in floor.watches.resend(unclaimed_for_ms=0, limit=1_000)}
     assert sent_again.intersection(ids) == {ids[1]}
-    assert floor.watches.disarm(ids) == {ids[1]}
+    assert floor.watches.disarm(ids) == {ids[1], ids[2]}
 
 
 def test_triggered_order_is_known_as_such(floor: Floor) -> None:
