@@ -13,6 +13,9 @@ from chalice_offline.supervision import spawn
 # How ``send`` fails when the client has gone, and when a close frame overtook the frame to be sent.
 _GONE: Final = (OSError, RuntimeError)
 
+# That wait for one client, whatever is in them: each takes some hundred bytes besides its text.
+_FRAMES_MAX: Final = 4_096
+
 WriteNow = Callable[[Sequence[str]], bool]
 """Writes text frames in one piece, or none of them and returns False."""
 
@@ -21,8 +24,8 @@ class Outbox:
     """Sends frames in order without making their senders wait for a slow client.
 
     A frame is written at once when the client keeps up. When it does not, ``write_now``
-    declines, ``send`` blocks, frames pile up here, and beyond ``bytes_max`` the next one is
-    refused: the 429 of the management API.
+    declines, ``send`` blocks, frames pile up here, and beyond ``bytes_max``, or a number of frames
+    that bounds those with hardly a byte, the next one is refused: the 429 of the management API.
     """
 
     def __init__(self, send: Send, write_now: WriteNow, *, bytes_max: int) -> None:
@@ -38,6 +41,8 @@ class Outbox:
     def put(self, text: str, size: int) -> bool:
         """Queue a text frame of ``size`` bytes; False when the client is too far behind. Never blocks."""
         if self._waiting_bytes and self._waiting_bytes + size > self._bytes_max:
+            return False
+        if len(self._waiting) >= _FRAMES_MAX:
             return False
         if self._closed or (self._sender is None and self._write_now((text,))):
             return True

@@ -25,7 +25,7 @@ _CHARS_MAX = FRAME_BYTES_MAX // _UTF8_BYTES_MAX
 # What a client sent is read before its turn comes, so that its
 # close frame behind it is seen; up to this much.
 _AHEAD_BYTES_MAX = 4 * 1024 * 1024
-_MESSAGE_BYTES = 64  # that a text takes besides its characters
+_MESSAGE_BYTES = 64  # that a text takes besides its own
 _LOOK_S = 0.25
 # The first is Linux's own.
 _ENDED = getattr(select, "POLLRDHUP", 0) | select.POLLERR | select.POLLHUP
@@ -49,6 +49,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
 
     _failed = False
     _ahead_bytes = 0
+    _late_pong = b""
     _listener: Callable[[str], bool] | None = None
 
     def __init__(self, **arguments: Any) -> None:
@@ -98,6 +99,22 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         super().handle_close(event)
         self.gone.set()
 
+    def handle_ping(self) -> None:
+        """Answer; to a client that does not read only once it does, and the last ping alone (RFC 6455,
+        5.5.3), since pongs would pile up for as long as it pings.
+        """
+        answer = b"".join(self.conn.data_to_send())
+        if self.writable.is_set() or self.conn.state is not State.OPEN:  # with a close frame behind it
+            self.transport.write(answer)
+        elif answer:
+            self._late_pong = answer
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        pong, self._late_pong = self._late_pong, b""
+        if pong and self.conn.state is State.OPEN:
+            self.transport.write(pong)
+
     def data_received(self, data: bytes) -> None:
         if self._failed:
             return  # the rest of a message refused already
@@ -132,9 +149,9 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         if self.curr_msg_data_type != "text" or self.close_sent:
             super().send_receive_event_to_app()
             return
-        frames, self.frames = self.frames, []
+        data, self.frames = b"".join(self.frames), []
         try:
-            text = b"".join(frames).decode()
+            text = data.decode()
         except UnicodeDecodeError:
             # uvicorn closes too, but logs a traceback for what is the client's mistake.
             if self.conn.state is State.OPEN:  # else a close frame came in the same packet
@@ -146,7 +163,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             if self._listener is not None and self._listener(text):
                 return
         self.queue.put_nowait(text)  # type: ignore[arg-type]  # ``receive`` makes a message of it
-        self._ahead_bytes += len(text) + _MESSAGE_BYTES
+        self._ahead_bytes += len(data) + _MESSAGE_BYTES
         if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:
             self.read_paused = True
             self.transport.pause_reading()

@@ -206,7 +206,7 @@ class WebSocketSession:
             self._reply(frame)
 
     def _reply(self, frame: str) -> None:
-        if not self._outbox.put(frame, len(frame)):
+        if not self._outbox.put(frame, len(frame.encode())):
             self._edge.settings.log("answer dropped", {"connection_id": self.connection.connection_id})
 
     def _watch_time(self) -> None:

@@ -35,11 +35,9 @@ ELSEWHERE: Final[dict[str, str]] = {
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
-    "gateway/protocol.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",
-    "gateway/session.py": "unit/chalice_offline/gateway/test_message_order.py",
     "gateway/websocket.py": "unit/chalice_offline/gateway/test_access_log.py",
     "prompt_http.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     # Processes of an app, with the host that starts them.

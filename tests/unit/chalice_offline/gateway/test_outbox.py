@@ -1,6 +1,10 @@
+"""Frames that wait for a client, which may read them late or never."""
+
 import asyncio
 from collections.abc import MutableMapping, Sequence
 from typing import Any
+
+import pytest
 
 from chalice_offline.gateway.connections import DELETED
 from chalice_offline.gateway.outbox import Outbox
@@ -72,6 +76,25 @@ def test_frame_for_a_client_too_far_behind_is_refused_until_it_reads() -> None:
         return [*answers, outbox.put("z", 1)]
 
     assert asyncio.run(scenario()) == [True, True, False, True]
+
+
+@pytest.mark.parametrize(("text", "size"), [("", 0), ("x", 1)])
+def test_frames_with_hardly_a_byte_are_refused_in_the_end_as_well(text: str, size: int) -> None:
+    async def scenario() -> tuple[int, list[str]]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=1024 * 1024)
+        taken = 0
+        while outbox.put(text, size) and taken < 100_000:
+            taken += 1
+        client.reading.set()
+        await settle()
+        assert outbox.put("again", 5)
+        await settle()
+        return taken, client.texts
+
+    taken, texts = asyncio.run(scenario())
+    assert taken == 4_096
+    assert texts == [*[text] * taken, "again"]
 
 
 def test_single_frame_larger_than_the_buffer_is_taken_when_nothing_waits() -> None:
