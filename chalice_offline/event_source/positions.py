@@ -3,22 +3,27 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
 from chalice_offline.state_dir import write_private
+
+FIRST: Final = ""
+"""Where a shard begins, in place of a record's sequence number."""
 
 
 class Positions(Protocol):
     """Where one mapping has got to in each shard of its stream."""
 
     def last(self, shard: str) -> str | None:
-        """Return the sequence number of the last record that was dealt with, None if none was."""
+        """Return the sequence number of the last record that is behind it, None if nothing was noted."""
         ...
 
     def reached(self, shard: str, sequence: str) -> None:
-        """Note that a record, and all before it, have been dealt with. Raises nothing."""
+        """Note that a record, and all before it, are dealt with, or none of the mapping's; ``FIRST``
+        if the mapping is to have them all. Raises nothing.
+        """
         ...
 
 

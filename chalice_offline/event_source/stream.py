@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
 from chalice_offline.backoff import Doubling
-from chalice_offline.event_source.positions import Positions
+from chalice_offline.event_source.positions import FIRST, Positions
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -23,6 +23,8 @@ POLL_S: Final = 1.0
 _SHARDS_AGAIN_S: Final = 10.0
 _RETRY_S: Final = 1.0
 _RETRY_MAX_S: Final = 60.0
+# That are read at once on the way to a shard's end.
+_PAGE: Final = 1_000
 
 
 class Record(NamedTuple):
@@ -45,8 +47,8 @@ class StreamReader(Protocol):
         """Return the shards that there are."""
         ...
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
-        """Return an iterator: behind a record, or at the end or the beginning of what is there now."""
+    def begin(self, shard: str, *, after: str | None) -> str:
+        """Return an iterator: behind a record, or at the beginning of what is there now."""
         ...
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
@@ -57,7 +59,8 @@ class StreamReader(Protocol):
 class StreamMapping:
     """Reads while started; ``look`` notes beforehand where the stream ends now.
 
-    A shard is read from behind what was dealt with before, and else from where the trigger begins.
+    A shard is read from behind what was dealt with before, and else from where the trigger begins: its first
+    record, or, noted the first time, what was its end then.
     """
 
     def __init__(
@@ -121,14 +124,27 @@ class StreamMapping:
 
     async def _find_shards(self) -> None:
         shards = await asyncio.to_thread(self._reader.shards)
-        for shard in shards:
-            if shard not in self._iterators:
-                # One that came later began with the first record that is not in another.
-                at_end = self._trigger.begins_at_end and not self._has_looked
-                last = self._positions.last(shard)
-                self._iterators[shard] = await self._begin(shard, last, at_end=at_end and last is None)
+        found = [shard for shard in shards if shard not in self._iterators]
+        if self._trigger.begins_at_end:
+            await self._note_beginnings(found)
+        for shard in found:
+            self._iterators[shard] = await self._begin(shard, self._positions.last(shard))
         self._has_looked = True
         self._answers()
+
+    async def _note_beginnings(self, shards: Sequence[str]) -> None:
+        """Note where the shards of which nothing is known begin, for the next start: until a function has
+        dealt with a batch, what is written from now on would be lost to it.
+        """
+        unknown = [shard for shard in shards if self._positions.last(shard) is None]
+        # One that came later began with the first record that is not in another.
+        came_later = self._has_looked or len(unknown) < len(shards)
+        ends = {
+            shard: FIRST if came_later else await asyncio.to_thread(_last_record, self._reader, shard)
+            for shard in unknown
+        }
+        for shard, end in ends.items():
+            self._positions.reached(shard, end)
 
     async def _follow(self, shard: str) -> None:
         iterator: str | None = self._iterators[shard]
@@ -157,15 +173,15 @@ class StreamMapping:
         try:
             return await asyncio.to_thread(self._reader.read, iterator, count_max)
         except PositionGoneError:
-            again = await self._begin(shard, last, at_end=last is None and self._trigger.begins_at_end)
+            again = await self._begin(shard, last)
         return await asyncio.to_thread(self._reader.read, again, count_max)
 
-    async def _begin(self, shard: str, last: str | None, *, at_end: bool) -> str:
+    async def _begin(self, shard: str, last: str | None) -> str:
         try:
-            return await asyncio.to_thread(self._reader.begin, shard, after=last, at_end=at_end)
+            return await asyncio.to_thread(self._reader.begin, shard, after=last or None)
         except PositionGoneError:
             # Too old, or the stream was made anew: all that is left is behind it.
-            return await asyncio.to_thread(self._reader.begin, shard, after=None, at_end=False)
+            return await asyncio.to_thread(self._reader.begin, shard, after=None)
 
     async def _is_delivered(self, records: Sequence[Record]) -> bool:
         """Return True once a function has dealt with the records, False if the mapping stops before that."""
@@ -205,3 +221,15 @@ class StreamMapping:
         if self._is_failing:
             self._is_failing = False
             self._log.event("info", "stream answers again", stream=self._trigger.stream)
+
+
+def _last_record(reader: StreamReader, shard: str) -> str:
+    """Return the sequence number of the last record that is there now; ``FIRST`` if there is none. Blocks."""
+    last, iterator = FIRST, reader.begin(shard, after=None)
+    while True:
+        records, following = reader.read(iterator, _PAGE)
+        if records:
+            last = records[-1].sequence
+        if not records or following is None:
+            return last
+        iterator = following

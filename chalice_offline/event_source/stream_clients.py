@@ -47,8 +47,8 @@ class _KinesisStream:
         summary = client.describe_stream_summary(StreamName=self._name)["StreamDescriptionSummary"]
         return str(summary["StreamARN"])
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
-        where = _where(after, at_end=at_end, sequence="StartingSequenceNumber")
+    def begin(self, shard: str, *, after: str | None) -> str:
+        where = _where(after, sequence="StartingSequenceNumber")
         with _positions():
             asked = self._client.get_shard_iterator(StreamName=self._name, ShardId=shard, **where)
         # The service's iterators say their shard to the service alone.
@@ -88,8 +88,8 @@ class _TableStream:
             raise LookupError(f"no table {table} with a stream")
         return self._named_arn if self._named_arn in streams else max(streams)
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
-        where = _where(after, at_end=at_end, sequence="SequenceNumber")
+    def begin(self, shard: str, *, after: str | None) -> str:
+        where = _where(after, sequence="SequenceNumber")
         with _positions():
             asked = self._client.get_shard_iterator(StreamArn=self._arn, ShardId=shard, **where)
         return str(asked["ShardIterator"])
@@ -119,10 +119,10 @@ def _positions() -> Iterator[None]:
         raise
 
 
-def _where(after: str | None, *, at_end: bool, sequence: str) -> dict[str, str]:
-    if after is not None:
-        return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", sequence: after}
-    return {"ShardIteratorType": "LATEST" if at_end else "TRIM_HORIZON"}
+def _where(after: str | None, *, sequence: str) -> dict[str, str]:
+    if after is None:
+        return {"ShardIteratorType": "TRIM_HORIZON"}
+    return {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", sequence: after}
 
 
 def kinesis_event(record: Mapping[str, Any], shard: str, arn: str) -> dict[str, Any]:

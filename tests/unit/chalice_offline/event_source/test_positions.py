@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chalice_offline.event_source.positions import PositionsFile
+from chalice_offline.event_source.positions import FIRST, PositionsFile
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
 
@@ -18,8 +18,10 @@ def test_position_is_its_mappings_and_shards_own_and_outlasts_the_process(tmp_pa
     PositionsFile(path, log).of(CLICKS).reached("a", "7")
     file = PositionsFile(path, log)
     file.of(LIKES).reached("a", "9")
+    file.of(LIKES).reached("c", FIRST)
     again = PositionsFile(path, log)
     assert [again.of(trigger).last("a") for trigger in (CLICKS, LIKES)] == ["7", "9"]
+    assert again.of(LIKES).last("c") == FIRST
     assert again.of(CLICKS).last("b") is None
 
 

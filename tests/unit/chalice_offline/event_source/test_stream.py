@@ -23,6 +23,7 @@ class FakeStream:
     Attributes:
         fails_with: What it answers instead of its shards.
         hangs_up: How many reads have no answer.
+        hangs_up_at: The shard of which no read has one.
         trimmed: How many records of each shard can be asked for no longer.
     """
 
@@ -32,6 +33,7 @@ class FakeStream:
         self.forgets = False
         self.fails_with: Exception | None = None
         self.hangs_up = 0
+        self.hangs_up_at = ""
         self.trimmed = 0
 
     def shards(self) -> list[str]:
@@ -39,11 +41,11 @@ class FakeStream:
             raise self.fails_with
         return list(self.by_shard)
 
-    def begin(self, shard: str, *, after: str | None, at_end: bool) -> str:
+    def begin(self, shard: str, *, after: str | None) -> str:
         self.forgets = False
         if after is not None and int(after) < self.trimmed:
             raise PositionGoneError(after)
-        place = int(after) + 1 if after is not None else len(self.by_shard[shard]) if at_end else self.trimmed
+        place = self.trimmed if after is None else int(after) + 1
         return f"{shard}:{place}"
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
@@ -53,6 +55,8 @@ class FakeStream:
             self.hangs_up -= 1
             raise ConnectionResetError("no answer")
         shard, _, at = iterator.partition(":")
+        if shard == self.hangs_up_at:
+            raise ConnectionResetError("no answer")
         place = int(at)
         texts = self.by_shard[shard][place : place + count_max]
         records = [Record(str(place + index), {"text": text}) for index, text in enumerate(texts)]
@@ -184,12 +188,11 @@ def test_records_behind_one_that_was_read_and_is_trimmed_are_read_from_the_first
 @pytest.mark.parametrize("begins_at_end", [False, True])
 def test_read_without_an_answer_loses_no_record(monkeypatch: pytest.MonkeyPatch, begins_at_end: bool) -> None:
     monkeypatch.setattr(stream_module, "_RETRY_S", 0.01)
-    stream, functions = FakeStream(a=[] if begins_at_end else ["1"]), FakeFunctions()
-    stream.hangs_up = 2
+    stream, functions = FakeStream(a=[]), FakeFunctions()
 
     async def scenario(mapping: StreamMapping) -> None:
-        if begins_at_end:
-            stream.by_shard["a"].append("1")
+        stream.hangs_up = 2
+        stream.by_shard["a"].append("1")
         await has(functions, ["1"])(mapping)
 
     log = run(stream, functions, scenario, begins_at_end=begins_at_end)
@@ -222,9 +225,14 @@ def test_shard_that_has_ended_is_left_alone_and_others_go_on() -> None:
     run(stream, functions, scenario)
 
 
-def test_stop_does_not_wait_for_the_next_try_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_retry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
     monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+
+
+@pytest.mark.usefixtures("no_retry")
+def test_stop_does_not_wait_for_the_next_try_of_a_batch() -> None:
     functions = FakeFunctions(Raised("ValueError", "bad"))
 
     async def scenario(mapping: StreamMapping) -> None:
@@ -246,17 +254,78 @@ def test_mapping_that_is_started_again_goes_on_behind_what_was_dealt_with(begins
     assert positions.by_shard == {"a": "1"}
 
 
-def test_batch_that_was_not_dealt_with_before_the_stop_comes_again_after_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(stream_module, "_RETRY_S", 3_600.0)
-    monkeypatch.setattr(stream_module, "_RETRY_MAX_S", 3_600.0)
+@pytest.mark.usefixtures("no_retry")
+def test_batch_that_was_not_dealt_with_before_the_stop_comes_again_after_it() -> None:
     stream, positions = FakeStream(a=["1", "2"]), FakePositions()
     failing = FakeFunctions(OK, Raised("ValueError", "bad"))
     run(stream, failing, has(failing, ["1"], ["2"]), positions=positions, batch_size=1)
 
     again = FakeFunctions()
     run(stream, again, has(again, ["2"]), positions=positions, begins_at_end=True)
+
+
+@pytest.mark.usefixtures("no_retry")
+@pytest.mark.parametrize("old", [[], ["old"]])
+def test_records_of_a_first_batch_that_never_succeeded_come_again_to_a_trigger_that_begins_at_the_end(
+    old: list[str],
+) -> None:
+    stream, positions, failing = FakeStream(a=[*old]), FakePositions(), FakeFunctions(Raised("E", "bad"))
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.by_shard["a"].append("1")
+        await has(failing, ["1"])(mapping)
+
+    run(stream, failing, scenario, begins_at_end=True, positions=positions)
+    stream.by_shard["a"].append("2")  # while nothing reads
+    again = FakeFunctions()
+    run(stream, again, has(again, ["1", "2"]), begins_at_end=True, positions=positions)
+
+
+def test_end_at_which_a_trigger_begins_is_that_of_the_first_start_however_far_it_is() -> None:
+    stream, positions = FakeStream(a=[f"{number}" for number in range(2_500)], b=[]), FakePositions()
+
+    async def nothing(_mapping: StreamMapping) -> None: ...
+
+    run(stream, FakeFunctions(), nothing, begins_at_end=True, positions=positions)
+    assert positions.by_shard == {"a": "2499", "b": ""}
+    stream.by_shard["a"].append("new")
+    again = FakeFunctions()
+    run(stream, again, has(again, ["new"]), begins_at_end=True, positions=positions)
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_shard_that_comes_later_is_read_from_its_first_record(
+    monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    monkeypatch.setattr(stream_module, "_SHARDS_AGAIN_S", 0.01)
+    stream, positions, functions = FakeStream(a=["old"]), FakePositions(), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        if not is_restarted:
+            stream.by_shard["b"] = ["1"]
+            await has(functions, ["1"])(mapping)
+
+    run(stream, functions, scenario, begins_at_end=True, positions=positions)
+    stream.by_shard.setdefault("b", ["1"])
+    stream.by_shard["b"].append("2")
+    again = FakeFunctions()
+    wanted = ["1", "2"] if is_restarted else ["2"]
+    run(stream, again, has(again, wanted), begins_at_end=True, positions=positions)
+
+
+def test_no_shard_begins_until_the_ends_of_all_are_known() -> None:
+    stream, functions = FakeStream(a=["old"], b=["old"]), FakeFunctions()
+    stream.hangs_up_at = "b"
+
+    async def scenario(mapping: StreamMapping) -> None:
+        stream.by_shard["a"].append("later")
+        stream.hangs_up_at = ""
+        await mapping.look()
+        stream.by_shard["a"].append("new")
+        stream.by_shard["b"].append("new")
+        await has(functions, ["new"], ["new"])(mapping)
+
+    run(stream, functions, scenario, begins_at_end=True)
 
 
 def test_position_that_the_stream_no_longer_knows_leads_to_all_that_is_left() -> None:
