@@ -2,15 +2,16 @@
 
 As Lambda does (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html): shards side by side, one
 batch of a shard at a time, and a batch that failed again and again, ever later, before what comes behind it.
-Where it had got to outlasts the runtime.
+Where it had got to outlasts the runtime; a batch that was still gathered is read again.
 """
 
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from chalice_offline.backoff import Doubling
+from chalice_offline.event_source.gathering import Gathering, Record
 from chalice_offline.event_source.positions import FIRST, Positions
 from chalice_offline.invocation import Functions, Raised, Returned, TimedOut
 from chalice_offline.logs import Log
@@ -25,13 +26,6 @@ _RETRY_S: Final = 1.0
 _RETRY_MAX_S: Final = 60.0
 # That are read at once on the way to a shard's end.
 _PAGE: Final = 1_000
-
-
-class Record(NamedTuple):
-    """One record: where it stands in its shard, and what a function gets of it."""
-
-    sequence: str
-    event: dict[str, Any]
 
 
 class PositionGoneError(Exception):
@@ -150,9 +144,12 @@ class StreamMapping:
         iterator: str | None = self._iterators[shard]
         last = self._positions.last(shard)
         backoff = Doubling(_RETRY_S, _RETRY_MAX_S)
+        now = asyncio.get_running_loop().time
+        trigger = self._trigger
+        gathering = Gathering(size_max=trigger.batch_size, window_s=trigger.batching_window_s, now=now())
         while iterator is not None and not self._is_stopping:
             try:
-                records, following = await self._read(shard, iterator, last)
+                records, following = await self._read(shard, iterator, last, gathering.room)
             except Exception as error:  # noqa: BLE001  # as above
                 self._report(error)
                 await self._wait(backoff.take(), heeds_hints=False)
@@ -161,15 +158,20 @@ class StreamMapping:
             backoff.reset()
             if records:
                 last = records[-1].sequence
-                if await self._is_delivered(records):
-                    self._positions.reached(shard, last)
-            else:
-                await self._wait(POLL_S)
+                gathering.add(records, now())
             iterator = following
+            while batch := gathering.take(now(), is_last=iterator is None):
+                if await self._is_delivered(batch):
+                    self._positions.reached(shard, batch[-1].sequence)
+                gathering.begin_window(now())
+            pause_s = gathering.pause_s(now())
+            if not records or pause_s is not None:
+                await self._wait(POLL_S if pause_s is None else min(POLL_S, pause_s))
 
-    async def _read(self, shard: str, iterator: str, last: str | None) -> tuple[list[Record], str | None]:
+    async def _read(
+        self, shard: str, iterator: str, last: str | None, count_max: int
+    ) -> tuple[list[Record], str | None]:
         """Return what the reader does; an iterator that is gone is replaced by one behind what was read."""
-        count_max = self._trigger.batch_size
         try:
             return await asyncio.to_thread(self._reader.read, iterator, count_max)
         except PositionGoneError:

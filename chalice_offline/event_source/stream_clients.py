@@ -9,7 +9,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from chalice_offline.aws_client import local_client
-from chalice_offline.event_source.stream import PositionGoneError, Record, StreamReader
+from chalice_offline.event_source.gathering import Record
+from chalice_offline.event_source.stream import PositionGoneError, StreamReader
 from chalice_offline.project.functions import StreamTrigger
 
 _POSITION_GONE: Final = frozenset({"ExpiredIteratorException", "TrimmedDataAccessException"})

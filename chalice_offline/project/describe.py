@@ -219,6 +219,7 @@ def _streams(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
             "function_name": source.name,
             **read,
             "batch_size": source.batch_size,
+            "batching_window_s": source.maximum_batching_window_in_seconds,
             "begins_at_end": begins_at_end,
         }
     ]

@@ -70,6 +70,7 @@ class StreamTrigger:
     Attributes:
         service: ``kinesis`` or ``dynamodbstreams``.
         stream: The stream's name, or the ARN of a table's stream.
+        batching_window_s: How long a batch that is not full waits for more records.
         begins_at_end: Only records that are written from now on are read (``LATEST``).
     """
 
@@ -77,6 +78,7 @@ class StreamTrigger:
     service: Literal["kinesis", "dynamodbstreams"]
     stream: str
     batch_size: int
+    batching_window_s: int
     begins_at_end: bool
 
 

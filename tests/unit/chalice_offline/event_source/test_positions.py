@@ -9,8 +9,8 @@ from chalice_offline.event_source.positions import FIRST, PositionsFile
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
 
-CLICKS = StreamTrigger("count", "kinesis", "clicks", 10, begins_at_end=True)
-LIKES = StreamTrigger("count", "dynamodbstreams", "arn:likes", 10, begins_at_end=True)
+CLICKS = StreamTrigger("count", "kinesis", "clicks", 10, 0, begins_at_end=True)
+LIKES = StreamTrigger("count", "dynamodbstreams", "arn:likes", 10, 0, begins_at_end=True)
 
 
 def test_position_is_its_mappings_and_shards_own_and_outlasts_the_process(tmp_path: Path, log: Log) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chalice_offline.event_source import stream as stream_module
-from chalice_offline.event_source.stream import PositionGoneError, Record, StreamMapping
+from chalice_offline.event_source.gathering import Record
+from chalice_offline.event_source.stream import PositionGoneError, StreamMapping
 from chalice_offline.invocation import ANY_CALLER, Caller, Outcome, Raised, Returned
 from chalice_offline.logs import Log
 from chalice_offline.project.functions import StreamTrigger
@@ -25,6 +26,7 @@ class FakeStream:
         hangs_up: How many reads have no answer.
         hangs_up_at: The shard of which no read has one.
         trimmed: How many records of each shard can be asked for no longer.
+        reads, asked_for: How many reads there were, and how many records the last one asked for.
     """
 
     def __init__(self, **shards: list[str]) -> None:
@@ -35,6 +37,8 @@ class FakeStream:
         self.hangs_up = 0
         self.hangs_up_at = ""
         self.trimmed = 0
+        self.reads = 0
+        self.asked_for = 0
 
     def shards(self) -> list[str]:
         if self.fails_with is not None:
@@ -49,6 +53,7 @@ class FakeStream:
         return f"{shard}:{place}"
 
     def read(self, iterator: str, count_max: int) -> tuple[list[Record], str | None]:
+        self.reads, self.asked_for = self.reads + 1, count_max
         if self.forgets:
             raise PositionGoneError("unknown iterator")
         if self.hangs_up:
@@ -106,6 +111,7 @@ def run(
     scenario: Callable[[StreamMapping], Awaitable[None]],
     *,
     batch_size: int = 10,
+    window_s: int = 0,
     begins_at_end: bool = False,
     positions: FakePositions | None = None,
 ) -> str:
@@ -114,7 +120,7 @@ def run(
 
     async def main() -> None:
         log = Log(output)
-        trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, begins_at_end)
+        trigger = StreamTrigger("count", "kinesis", "clicks", batch_size, window_s, begins_at_end)
         mapping = StreamMapping(trigger, stream, functions, log, positions)
         await mapping.look()
         mapping.start()
@@ -142,6 +148,35 @@ def has(functions: FakeFunctions, *batches: list[str]) -> Callable[[StreamMappin
 def test_records_come_in_order_in_batches_of_the_size_that_the_code_names() -> None:
     functions = FakeFunctions()
     run(FakeStream(a=["1", "2", "3"]), functions, has(functions, ["1", "2"], ["3"]), batch_size=2)
+
+
+def test_batch_waits_for_its_window_unless_it_is_full_and_is_read_again_after_a_stop() -> None:
+    stream, positions, functions = FakeStream(a=["1"]), FakePositions(), FakeFunctions()
+
+    async def scenario(mapping: StreamMapping) -> None:
+        while stream.reads < 3:
+            mapping.function_ended("another")
+            await asyncio.sleep(0.005)
+        assert functions.batches == []
+        assert stream.asked_for == 1, "what is gathered leaves that much room"
+        stream.by_shard["a"] += ["2", "3"]
+        await has(functions, ["1", "2"])(mapping)
+
+    run(stream, functions, scenario, batch_size=2, window_s=3_600, positions=positions)
+    assert positions.by_shard == {"a": "1"}
+    again = FakeFunctions()
+    run(stream, again, has(again, ["3"]), positions=positions)
+
+
+def test_batch_that_is_not_full_leaves_at_the_end_of_its_window() -> None:
+    functions = FakeFunctions()
+    run(FakeStream(a=["1"]), functions, has(functions, ["1"]), window_s=1)
+
+
+def test_last_batch_of_a_shard_that_has_ended_does_not_wait() -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+    stream.closed.add("a")
+    run(stream, functions, has(functions, ["1"]), window_s=3_600)
 
 
 def test_batch_that_failed_is_tried_again_before_what_is_behind_it() -> None:

@@ -56,7 +56,7 @@ def heard(event): pass
 @app.on_cw_event(event_pattern={"source": ["shop"]})
 def noted(event): pass
 
-@app.on_kinesis_record(stream="clicks", batch_size=5)
+@app.on_kinesis_record(stream="clicks", batch_size=5, maximum_batching_window_in_seconds=30)
 def clicked(event): pass
 
 @app.on_dynamodb_record(stream_arn="arn:t", starting_position="TRIM_HORIZON")
@@ -103,8 +103,8 @@ def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
         NoticeTrigger("noted", "events", '{"source": ["shop"]}'),
     )
     assert project.streams == (
-        StreamTrigger("clicked", "kinesis", "clicks", 5, begins_at_end=True),
-        StreamTrigger("changed", "dynamodbstreams", "arn:t", 100, begins_at_end=False),
+        StreamTrigger("clicked", "kinesis", "clicks", 5, 30, begins_at_end=True),
+        StreamTrigger("changed", "dynamodbstreams", "arn:t", 100, 0, begins_at_end=False),
     )
     assert project.unsupported == ()
     manifest = project.manifest
