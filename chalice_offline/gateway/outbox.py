@@ -58,14 +58,9 @@ class Outbox:
         if self._closed:
             return
         self._closed = True
-        message = {"type": "websocket.close", "code": closure.code, "reason": closure.reason}
-        if self._sender is None:
-            self._enqueue(message, 0)
-            return
         await asyncio.sleep(0)  # a sender that is merely scheduled, not blocked, gets its turn first
-        self._waiting.clear()
         with contextlib.suppress(*_GONE):
-            await self._send(message)
+            await self._send({"type": "websocket.close", "code": closure.code, "reason": closure.reason})
 
     def _enqueue(self, message: Message, size: int) -> None:
         self._waiting.append((message, size))

@@ -21,10 +21,12 @@ class FakeClient:
     def __init__(self, *, keeps_up: bool = False) -> None:
         self.keeps_up = keeps_up
         self.received: Sent = []
+        self.tried: list[str] = []
         self.reading = asyncio.Event()
         self.gone = False
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
+        self.tried.append(message.get("text", message["type"]))
         if message["type"] == "websocket.close":
             self.reading.set()
         await self.reading.wait()
@@ -139,9 +141,12 @@ def test_client_that_keeps_up_has_its_frame_when_put_returns() -> None:
     async def scenario() -> list[str]:
         client = FakeClient(keeps_up=True)
         Outbox(client.send, client.write_now, bytes_max=10).put("x", 1)
+        assert client.texts == ["x"]
+        client.reading.set()
+        await settle()
         return client.texts
 
-    assert asyncio.run(scenario()) == ["x"]
+    assert asyncio.run(scenario()) == ["x"], "and not once more"
 
 
 def test_frame_waits_behind_those_that_wait_though_the_client_reads_again() -> None:
@@ -185,6 +190,22 @@ def test_nothing_is_written_behind_the_close_frame() -> None:
         return client.received
 
     assert [message["type"] for message in asyncio.run(scenario())] == ["websocket.close"]
+
+
+def test_connection_is_closed_once_and_what_waited_is_not_sent_behind_that() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        for text in "xyz":
+            outbox.put(text, 1)
+        await settle()
+        await outbox.close(DELETED)
+        await outbox.close(DELETED)
+        await settle()
+        return client.tried
+
+    # The sender finds out with the frame that it waits with.
+    assert asyncio.run(scenario()) == ["x", "websocket.close"]
 
 
 def test_close_does_not_wait_behind_an_empty_frame_either() -> None:
