@@ -9,6 +9,7 @@ from chalice_offline.gateway import GatewaySettings
 from chalice_offline.gateway.connections import Closure, Connection
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.session import Client, WebSocketSession
+from chalice_offline.gateway.slots import Slots
 from chalice_offline.invocation import ANY_CALLER, AppManifest, Caller, OnEnd, Outcome
 from tests.unit.chalice_offline.gateway.fakes import OK, ROUTES
 
@@ -88,8 +89,10 @@ class FakeClient:
         return [message["text"] for message in self.received if "text" in message]
 
     @property
-    def close_codes(self) -> list[int]:
-        return [message["code"] for message in self.received if message["type"] == "websocket.close"]
+    def closures(self) -> list[Closure]:
+        """Return the close frames that came."""
+        ends = [message for message in self.received if message["type"] == "websocket.close"]
+        return [Closure(message["code"], message["reason"]) for message in ends]
 
     def _hear(self, listener: Callable[[str], bool]) -> None:
         self._listener = listener
@@ -121,17 +124,33 @@ class OpenSession:
     async def run(self) -> None:
         self.closure = await self.session.run()
 
+    @property
+    def slots(self) -> Slots:
+        """Return what the messages of this client take."""
+        return self.edge.slots_of(self.session.connection.caller_key)
+
 
 @asynccontextmanager
 async def a_session(
-    functions: HeldFunctions, *, routes: Mapping[str, str] = ROUTES, **settings: Any
+    functions: HeldFunctions,
+    *,
+    routes: Mapping[str, str] = ROUTES,
+    stopping: bool = False,
+    idle_for_ms: int = 0,
+    **settings: Any,
 ) -> AsyncIterator[OpenSession]:
-    """Run a session for the length of a block."""
+    """Run a session for the length of a block.
+
+    Args:
+        stopping: The gateway stops already.
+        idle_for_ms: How long ago its connection was opened.
+    """
     manifest = AppManifest("app", websocket_handlers=routes)
     edge = Edge.create(GatewaySettings(**settings), manifest, functions, port=3000)
-    now_ms = edge.now_ms()
-    connection = Connection(ID, now_ms, now_ms, "127.0.0.1", "wscat")
-    connection.opened(now_ms)
+    edge.stopping = stopping
+    opened_ms = edge.now_ms() - idle_for_ms
+    connection = Connection(ID, opened_ms, opened_ms, "127.0.0.1", "wscat")
+    connection.opened(opened_ms)
     opened = OpenSession(edge, connection)
     running = asyncio.create_task(opened.run())
     await settle()

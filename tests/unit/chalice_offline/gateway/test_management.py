@@ -6,6 +6,9 @@ from chalice_offline.gateway.connections import Connection, Phase
 from chalice_offline.gateway.management import (
     GONE,
     INVALID_ID,
+    LIMIT_EXCEEDED,
+    NO_CONTENT,
+    OK,
     TOO_LARGE,
     Deliver,
     Disconnect,
@@ -60,3 +63,17 @@ def test_other_method_is_403() -> None:
     response = decide("PUT", ID, a_connection(), b"")
     assert isinstance(response, Response)
     assert (response.status, dict(response.headers)["x-amzn-ErrorType"]) == (403, "ForbiddenException")
+    message = f"No method found matching route @connections/{ID} for http method PUT"
+    assert json.loads(response.body)["message"] == message
+
+
+def test_answers_are_those_of_the_services_model() -> None:
+    assert (OK.status, NO_CONTENT.status) == (200, 204)
+    answers = [GONE, INVALID_ID, TOO_LARGE, LIMIT_EXCEEDED]
+    assert [(answer.status, dict(answer.headers)["x-amzn-ErrorType"]) for answer in answers] == [
+        (410, "GoneException"),
+        (400, "BadRequestException"),
+        (413, "PayloadTooLargeException"),
+        (429, "LimitExceededException"),
+    ]
+    assert json.loads(INVALID_ID.body)["message"] == "Invalid connectionId"
