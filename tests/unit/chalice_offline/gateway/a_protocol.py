@@ -4,16 +4,18 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.client import ClientProtocol
+from websockets.extensions import ClientExtensionFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
 from chalice_offline.gateway.protocol import GatewayWebSocket
+from chalice_offline.gateway.settings import FRAME_BYTES_MAX, MESSAGE_BYTES_MAX
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -58,16 +60,48 @@ class FakeTransport(asyncio.Transport):
         return bool({"close", "abort"} & {*self.notes})
 
 
+class Timers:
+    """An event loop of which nothing is called later but by hand.
+
+    Attributes:
+        set: Delay in seconds, and what is called then, but for what was cancelled.
+    """
+
+    def __init__(self) -> None:
+        self._all: list[tuple[float, asyncio.TimerHandle]] = []
+        self.create_task = asyncio.get_running_loop().create_task
+
+    @property
+    def set(self) -> list[tuple[float, asyncio.TimerHandle]]:
+        return [(delay_s, handle) for delay_s, handle in self._all if not handle.cancelled()]
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        loop = asyncio.get_running_loop()
+        handle = asyncio.TimerHandle(loop.time() + delay_s, callback, (), loop)
+        self._all.append((delay_s, handle))
+        return handle
+
+    def ring(self) -> float:
+        """Call what was set last; return its delay in seconds."""
+        delay_s, handle = self.set[-1]
+        self._all.remove((delay_s, handle))
+        handle._run()
+        return delay_s
+
+
 class AcceptedClient:
     """A client whose handshake was accepted; ``scope``, ``receive`` and ``send`` are the application's."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *extensions: ClientExtensionFactory, **settings: Any) -> None:
         self.transport = FakeTransport()
-        self.client = ClientProtocol(parse_uri("ws://127.0.0.1:3000/ws"))
+        self.timers = Timers()
+        self.client = ClientProtocol(parse_uri("ws://127.0.0.1:3000/ws"), extensions=extensions or None)
         config = uvicorn.Config(
             self._application, interface="asgi3", ws_ping_interval=None, log_config=None, **settings
         )
+        config.ws_max_size = cast("int", (MESSAGE_BYTES_MAX, FRAME_BYTES_MAX))  # as the gateway's server does
         self.protocol = GatewayWebSocket(config=config, server_state=ServerState(), app_state={})
+        self.protocol.loop = cast("asyncio.AbstractEventLoop", self.timers)
         self.over = asyncio.Event()
         self.scope: Any = None
         self.receive: Any = None
@@ -98,9 +132,11 @@ class AcceptedClient:
 
 
 @asynccontextmanager
-async def an_accepted_client(**settings: Any) -> AsyncIterator[AcceptedClient]:
-    """Connect a client for the length of a block."""
-    accepted = AcceptedClient(**settings)
+async def an_accepted_client(
+    *extensions: ClientExtensionFactory, **settings: Any
+) -> AsyncIterator[AcceptedClient]:
+    """Connect a client, which offers extensions, for the length of a block."""
+    accepted = AcceptedClient(*extensions, **settings)
     accepted.protocol.connection_made(accepted.transport)
     accepted.client.send_request(accepted.client.connect())
     accepted.flush()
