@@ -89,7 +89,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/queues.py": "tests/e2e/test_queue_commands.py",
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",
     # Over a socket, with a server that behaves.
-    "chalicelib/adapters/aws/management_api.py": "tests/contract/test_connections.py",
     "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",

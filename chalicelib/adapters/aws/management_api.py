@@ -82,9 +82,6 @@ class ManagementApi:
             go, left = left[: self._together_max], left[self._together_max :]
             answers = yield self._endpoint.signed_posts(path, [text.encode() for text in go])
             statuses, failed = self._statuses(answers, len(go)), []
-            if statuses.count(_OK) == len(go):
-                delay_s = _RETRY_DELAY_S
-                continue
             for text, status in zip(go, statuses, strict=True):
                 if status == _OK:
                     continue

@@ -1,6 +1,16 @@
 import pytest
 
-from chalice_offline.gateway.connections import EXPIRED, IDLE, Closure, Connection, Phase, closed_by_client
+from chalice_offline.gateway.connections import (
+    BINARY_FRAME,
+    DELETED,
+    EXPIRED,
+    IDLE,
+    SHUT_DOWN,
+    Closure,
+    Connection,
+    Phase,
+    closed_by_client,
+)
 from chalice_offline.gateway.settings import GatewayLimits
 
 LIMITS = GatewayLimits(idle_s=600, duration_s=7200)
@@ -46,3 +56,26 @@ def test_close_of_the_client_is_told_as_aws_tells_it(
     code: int | None, reason: str | None, closure: Closure
 ) -> None:
     assert closed_by_client(code, reason) == closure
+
+
+def test_gateway_closes_with_the_codes_that_aws_does() -> None:
+    told = [(closure.code, closure.reason) for closure in (IDLE, EXPIRED, SHUT_DOWN, DELETED)]
+    assert told == [(1001, "Going away")] * 3 + [(1000, "Connection Closed Normally")]
+    assert BINARY_FRAME.code == 1003
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "key"),
+    [
+        (None, "connection C="),
+        ({}, "connection C="),
+        ({"principalId": ""}, "connection C="),
+        ({"principalId": "ann"}, "principal ann"),
+    ],
+)
+def test_turn_is_its_principals_or_its_own_where_none_is_named(
+    authorizer: dict[str, str] | None, key: str
+) -> None:
+    connection = a_connection()
+    connection.authorizer = authorizer
+    assert connection.caller_key == key

@@ -137,6 +137,24 @@ def test_frames_for_a_client_that_has_gone_are_dropped() -> None:
     assert asyncio.run(scenario()) == []
 
 
+def test_client_that_has_gone_is_sent_nothing_more_and_never_too_far_behind() -> None:
+    async def scenario() -> list[str]:
+        client = FakeClient()
+        client.gone = True
+        outbox = Outbox(client.send, client.write_now, bytes_max=10)
+        for text in "xyz":
+            assert outbox.put(text, 3)
+        assert not outbox.put("too much", 8)
+        client.reading.set()
+        await settle()
+        for _ in range(5_000):
+            assert outbox.put("as to a client that has gone", 28)
+        await settle()
+        return client.tried
+
+    assert asyncio.run(scenario()) == ["x"]
+
+
 def test_client_that_keeps_up_has_its_frame_when_put_returns() -> None:
     async def scenario() -> list[str]:
         client = FakeClient(keeps_up=True)

@@ -278,6 +278,17 @@ def test_connection_is_closed_when_it_has_been_idle_for_ten_minutes_and_not_befo
     assert asyncio.run(scenario()) == [Closure(1001, "Going away")]
 
 
+def test_connection_that_has_expired_before_it_is_served_is_closed_at_once() -> None:
+    async def scenario() -> tuple[list[Closure], Closure | None]:
+        async with a_session(HeldFunctions(), idle_for_ms=600_000) as opened:
+            opened.client.leave(1001, "Going away")
+            await settle()
+            return opened.client.closures, opened.closure
+
+    away = Closure(1001, "Going away")
+    assert asyncio.run(scenario()) == ([away], away)
+
+
 def test_nothing_holds_a_session_whose_client_has_left() -> None:
     async def scenario() -> object:
         async with a_session(HeldFunctions()) as opened:
