@@ -38,7 +38,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",
-    "gateway/websocket.py": "unit/chalice_offline/gateway/test_access_log.py",
     "prompt_http.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     # Processes of an app, with the host that starts them.
     "lambda_host/bootstrap.py": "unit/chalice_offline/lambda_host/test_environment.py",

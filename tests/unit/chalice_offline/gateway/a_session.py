@@ -59,6 +59,9 @@ class HeldFunctions:
 class FakeClient:
     """The other side, which reads nothing while ``reads`` is not set: then ``send`` blocks, and
     ``write_now`` declines.
+
+    Attributes:
+        said: What it has said that is still to be received.
     """
 
     def __init__(self) -> None:
@@ -66,22 +69,22 @@ class FakeClient:
         self.reads = asyncio.Event()
         self.reads.set()
         self.gone = asyncio.Event()
-        self._said: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
+        self.said: asyncio.Queue[MutableMapping[str, Any]] = asyncio.Queue()
         self._listener: Callable[[str], bool] = lambda _: False
 
     def as_client(self) -> Client:
-        return Client(self._said.get, self._send, self._hear, self._write_now, self.gone)
+        return Client(self.said.get, self.send, self._hear, self._write_now, self.gone)
 
     def say(self, text: str) -> None:
         """Send a message, as it is read from a socket: offered to the listener unless others wait."""
-        if not self._said.empty() or not self._listener(text):
-            self._said.put_nowait({"type": "websocket.receive", "text": text})
+        if not self.said.empty() or not self._listener(text):
+            self.said.put_nowait({"type": "websocket.receive", "text": text})
 
     def say_bytes(self, data: bytes) -> None:
-        self._said.put_nowait({"type": "websocket.receive", "bytes": data})
+        self.said.put_nowait({"type": "websocket.receive", "bytes": data})
 
     def leave(self, code: int | None = None, reason: str = "") -> None:
-        self._said.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.said.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.gone.set()
 
     @property
@@ -97,7 +100,7 @@ class FakeClient:
     def _hear(self, listener: Callable[[str], bool]) -> None:
         self._listener = listener
 
-    async def _send(self, message: MutableMapping[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] != "websocket.close":
             await self.reads.wait()
         self.received.append(message)

@@ -21,7 +21,7 @@ class FakeFunctions(FakeHost):
 
     def __init__(self, **answers: Answer | Outcome) -> None:
         super().__init__()
-        self._answers = answers
+        self.answers = answers
         self.events: list[tuple[str, Mapping[str, Any]]] = []
         self.callers: list[Caller] = []
         self.arrived = asyncio.Condition()
@@ -38,7 +38,7 @@ class FakeFunctions(FakeHost):
         self.callers.append(caller)
         async with self.arrived:
             self.arrived.notify_all()
-        answer = self._answers.get(function_name, OK)
+        answer = self.answers.get(function_name, OK)
         if not callable(answer):
             return answer
         try:

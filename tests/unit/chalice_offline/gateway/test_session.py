@@ -115,6 +115,20 @@ def test_message_gets_no_slot_though_one_becomes_free_as_its_client_leaves() -> 
     assert asyncio.run(scenario()) == ["1"]
 
 
+def test_session_that_is_cancelled_while_a_message_waits_keeps_no_slot() -> None:
+    async def scenario() -> int:
+        functions = HeldFunctions()
+        async with a_session(functions, limits=ONE_AT_ONCE) as opened:
+            for text in "12":
+                opened.client.say(text)
+            await settle()
+            slots = opened.slots
+        functions.end(0)
+        return slots.free
+
+    assert asyncio.run(scenario()) == 1
+
+
 def test_caller_of_a_message_waits_no_longer_once_its_connection_is_closed_or_its_client_has_gone() -> None:
     async def scenario() -> list[bool]:
         waits = []
@@ -250,10 +264,11 @@ def test_frames_in_either_direction_keep_a_connection_from_being_idle(
             opened.client.say("1")
             seen.append(session.connection.last_active_ms)
             now_ms += 5_000
-            session.post("x", 1)
+            assert session.post("x", 1)
             seen.append(session.connection.last_active_ms)
-            session.post_now(["x"], 16_000)
+            assert session.post_now(["y", "z"], 16_000)
             seen.append(session.connection.last_active_ms)
+            assert opened.client.texts == ["x", "y", "z"]
         return seen
 
     assert asyncio.run(scenario()) == [6_000, 11_000, 16_000]
