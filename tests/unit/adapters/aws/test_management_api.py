@@ -8,7 +8,13 @@ from typing import cast
 import pytest
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
-from chalicelib.adapters.aws.http_request import Answers, Pause, RequestFlow
+from chalicelib.adapters.aws.http_request import (
+    Answers,
+    NoAnswerError,
+    NotSentError,
+    Pause,
+    RequestFlow,
+)
 from chalicelib.adapters.aws.http_response import HttpResponse
 from chalicelib.adapters.aws.management_api import ManagementApi
 from chalicelib.services.ports import Delivery, Frame
@@ -24,6 +30,7 @@ class FakeEndpoint:
         silent: Connections whose posts are never answered.
         pieces: What was sent to each in one piece, or how many seconds it waited.
         hasty: Who was not to be waited for, of the last conversation.
+        requests: Those that were made beside the posts.
     """
 
     def __init__(self, **answers: list[int]) -> None:
@@ -31,6 +38,16 @@ class FakeEndpoint:
         self.silent: set[str] = set()
         self.pieces: dict[str, list[list[str] | float]] = {}
         self.hasty: set[str] = set()
+        self.requests: list[tuple[str, str, bytes]] = []
+        self.fails_with: Exception | None = None
+
+    def request(
+        self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
+    ) -> None:
+        assert (dict(headers), time_limit_s) == ({}, LIMIT_MS / 1000)
+        self.requests.append((method, path, body))
+        if self.fails_with is not None:
+            raise self.fails_with
 
     def signed_posts(self, path: str, bodies: Iterable[bytes]) -> list[bytes]:
         assert path.startswith("/@connections/")
@@ -177,3 +194,11 @@ def test_connection_whose_posts_the_service_hung_up_on_is_not_left_out() -> None
     assert api.post(frames("a", "0")) == {"a": Delivery.UNDELIVERED}
     endpoint.answers.clear()
     assert api.post([*frames("a", "1"), Frame("b", "x")])["a"] is Delivery.DELIVERED
+
+
+@pytest.mark.parametrize("error", [None, NotSentError("no server"), NoAnswerError("no answer")])
+def test_connection_is_closed_if_the_service_can_be_asked_to(error: Exception | None) -> None:
+    endpoint = FakeEndpoint()
+    endpoint.fails_with = error
+    an_api(endpoint).close("TXzPWdnOjo/CGjA=")
+    assert endpoint.requests == [("DELETE", "/@connections/TXzPWdnOjo%2FCGjA%3D", b"")]
