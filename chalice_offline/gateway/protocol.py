@@ -50,6 +50,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     _failed = False
     _ahead_bytes = 0
     _late_pong = b""
+    _looks_again: asyncio.TimerHandle | None = None
     _listener: Callable[[str], bool] | None = None
 
     def __init__(self, **arguments: Any) -> None:
@@ -167,10 +168,12 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         if not self.read_paused and self._ahead_bytes >= _AHEAD_BYTES_MAX:
             self.read_paused = True
             self.transport.pause_reading()
-            self._look_for_end()
+            if self._looks_again is None:
+                self._look_for_end()
 
     def _look_for_end(self) -> None:
         """End a connection whose client has gone, which only a read from it would notice."""
+        self._looks_again = None
         if not self.read_paused or self.transport.is_closing():
             return
         watch = select.poll()
@@ -179,7 +182,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             self.gone.set()
             self.transport.abort()
         else:
-            self.loop.call_later(_LOOK_S, self._look_for_end)
+            self._looks_again = self.loop.call_later(_LOOK_S, self._look_for_end)
 
     async def receive(self) -> Any:
         message: Any = await super().receive()

@@ -282,6 +282,21 @@ def test_end_of_a_client_is_looked_for_no_longer_once_it_is_read_again() -> None
     assert asyncio.run(scenario()) == ["pause", "resume"]
 
 
+def test_end_of_a_client_is_looked_for_by_one_timer_however_often_reading_pauses() -> None:
+    async def scenario() -> int:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with an_accepted_client() as client:
+                client.transport.socket = ours
+                for _ in range(3):
+                    for _ in range(read_ahead(client)):
+                        await client.receive()
+                    client.transport.notes.clear()
+                return len(client.timers.set)
+
+    assert asyncio.run(scenario()) == 1
+
+
 def test_pongs_to_a_client_that_does_not_read_do_not_pile_up() -> None:
     async def scenario() -> tuple[int, list[bytes]]:
         async with an_accepted_client() as client:

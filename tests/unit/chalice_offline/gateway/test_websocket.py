@@ -162,6 +162,17 @@ def test_gateway_that_stops_refuses_with_503() -> None:
     assert asyncio.run(scenario()) == 503
 
 
+def test_page_of_another_origin_is_refused_before_any_function_sees_it() -> None:
+    async def scenario() -> tuple[int, str | None, list[Any]]:
+        functions = FakeFunctions()
+        upgrade = Upgrade(functions)
+        page = [(b"Host", b"127.0.0.1:3000"), (b"Origin", b"http://page.example")]
+        await upgrade.serve(headers=page)
+        return upgrade.status, upgrade.error_type, functions.events
+
+    assert asyncio.run(scenario()) == (403, "ForbiddenException", [])
+
+
 def test_url_is_as_long_as_path_question_mark_and_query() -> None:
     async def scenario(query: bytes) -> int:
         upgrade = Upgrade(FakeFunctions(), limits=GatewayLimits(url_chars_max=8))
