@@ -91,6 +91,7 @@ def refused(functions: FakeFunctions, *, path: str = "/ws", **settings: Any) -> 
 
     async def scenario() -> Upgrade:
         upgrade = Upgrade(functions, **settings)
+        upgrade.client.leave(1000)  # should it be accepted after all
         await upgrade.serve(path)
         return upgrade
 
@@ -156,6 +157,7 @@ def test_gateway_that_stops_refuses_with_503() -> None:
     async def scenario() -> int:
         upgrade = Upgrade(FakeFunctions())
         upgrade.edge.stopping = True
+        upgrade.client.leave(1000)
         await upgrade.serve()
         return upgrade.status
 
@@ -166,6 +168,7 @@ def test_page_of_another_origin_is_refused_before_any_function_sees_it() -> None
     async def scenario() -> tuple[int, str | None, list[Any]]:
         functions = FakeFunctions()
         upgrade = Upgrade(functions)
+        upgrade.client.leave(1000)
         page = [(b"Host", b"127.0.0.1:3000"), (b"Origin", b"http://page.example")]
         await upgrade.serve(headers=page)
         return upgrade.status, upgrade.error_type, functions.events
