@@ -1,6 +1,7 @@
 """A WebSocket request, from the upgrade to ``$disconnect``."""
 
 import asyncio
+import contextlib
 import json
 
 from chalice_offline.gateway.asgi import Receive, Scope, Send
@@ -139,11 +140,9 @@ async def _refuse(edge: Edge, connection: Connection, refusal: Refuse, send: Sen
     headers = [(b"content-type", b"application/json"), (b"x-amzn-requestid", document["requestId"].encode())]
     if refusal.error_type is not None:
         headers.append((b"x-amzn-errortype", refusal.error_type.encode()))
-    try:
+    with contextlib.suppress(OSError):  # if the client did not wait for it
         await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": headers})
         await send({"type": "websocket.http.response.body", "body": json.dumps(document).encode()})
-    except OSError:
-        return  # the client did not wait for it
 
 
 def _handshake(scope: Scope, *, now_ms: int) -> Handshake:

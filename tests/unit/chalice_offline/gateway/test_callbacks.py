@@ -185,3 +185,10 @@ def test_each_callback_is_logged_whether_it_came_alone_or_with_others() -> None:
     callbacks.respond(ID, a_request("", "DELETE"))
     posted = ("callback", {"method": "POST", "connection_id": ID, "status": 200})
     assert logged == [posted, posted, ("callback", {"method": "DELETE", "connection_id": ID, "status": 204})]
+
+
+def test_request_whose_end_was_not_read_is_not_obeyed_unsigned() -> None:
+    session = FakeSession(Phase.OPEN)
+    large = a_request("x" * (MESSAGE_BYTES_MAX + 1), "DELETE")
+    assert callbacks_of(session, callback_signatures=VERIFIED).respond(ID, large).status == 413
+    assert session.connection.phase is Phase.OPEN

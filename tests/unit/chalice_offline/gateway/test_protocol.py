@@ -1,7 +1,6 @@
 """The gateway's side of a WebSocket, byte by byte."""
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
@@ -13,30 +12,6 @@ from chalice_offline.gateway.protocol import FRAMES, GONE, HEAR
 from tests.unit.chalice_offline.gateway.a_protocol import AcceptedClient, an_accepted_client, settle
 
 KB = 1024
-READ_AHEAD = 4 * KB * KB
-
-
-def read_ahead(client: AcceptedClient, text: str = "x" * 32 * KB) -> int:
-    """Have the gateway read messages until it reads no more; return how many."""
-    for number in range(1, 1_000):
-        client.say(text)
-        if "pause" in client.transport.notes:
-            return number
-    raise AssertionError("it reads without end")
-
-
-@pytest.mark.parametrize("character", ["x", "\N{EURO SIGN}", "\N{CHART WITH UPWARDS TREND}"])
-def test_what_is_read_ahead_is_bounded_by_bytes(character: str) -> None:
-    text = character * (24_000 // len(character.encode()))
-
-    async def scenario() -> int:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            async with an_accepted_client() as client:
-                client.transport.socket = ours
-                return read_ahead(client, text)
-
-    assert asyncio.run(scenario()) == READ_AHEAD // (24_000 + 64) + 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 255, 256, 32 * KB])
@@ -80,6 +55,17 @@ def test_nothing_is_written_at_once_to_a_client_that(why: str) -> None:
             return client.protocol.write_now(["x"])
 
     assert not asyncio.run(scenario())
+
+
+def test_client_that_reads_again_is_written_to_at_once_again() -> None:
+    async def scenario() -> list[str]:
+        async with an_accepted_client() as client:
+            client.protocol.pause_writing()
+            client.protocol.resume_writing()
+            assert client.protocol.write_now(["x"])
+            return client.texts()
+
+    assert asyncio.run(scenario()) == ["x"]
 
 
 def test_frames_written_at_once_are_compressed_where_that_was_agreed() -> None:
@@ -132,6 +118,95 @@ def test_long_text_that_waits_for_a_client_is_not_sent_once_the_connection_has_e
             return [frame.opcode for frame in client.frames()]
 
     assert asyncio.run(scenario()) == ([Opcode.CLOSE] if end == "close" else [])
+
+
+def test_short_text_waits_for_a_client_that_does_not_read() -> None:
+    async def scenario() -> list[str]:
+        async with an_accepted_client() as client:
+            client.protocol.pause_writing()
+            sending = asyncio.create_task(client.send({"type": "websocket.send", "text": "x"}))
+            await settle()
+            assert client.transport.written == []
+            client.protocol.resume_writing()
+            await sending
+            return client.texts()
+
+    assert asyncio.run(scenario()) == ["x"]
+
+
+def test_binary_message_is_told_apart_and_nothing_is_heard_behind_our_close_frame() -> None:
+    async def scenario() -> tuple[Any, list[str], Any]:
+        offered: list[str] = []
+
+        def hear(text: str) -> bool:
+            offered.append(text)
+            return True
+
+        async with an_accepted_client() as client:
+            client.scope["extensions"][FRAMES][HEAR](hear)
+            client.client.send_binary(b"1")
+            client.flush()
+            binary = await client.receive()
+            await client.send({"type": "websocket.close", "code": 1003, "reason": "binary"})
+            client.say("too late")
+            client.client.send_binary(b"too late")
+            client.flush()
+            return binary, offered, await client.receive()
+
+    assert asyncio.run(scenario()) == (
+        {"type": "websocket.receive", "bytes": b"1"},
+        [],
+        {"type": "websocket.disconnect", "code": 1003, "reason": "binary"},
+    )
+
+
+def test_url_beyond_what_can_be_parsed_is_414_and_nothing_behind_it_is_looked_at() -> None:
+    async def scenario() -> tuple[bytes, list[str]]:
+        client = AcceptedClient()
+        client.protocol.connection_made(client.transport)
+        client.protocol.data_received(b"GET /ws?" + b"x" * 20_000)
+        client.protocol.data_received(b"x" * 20_000)
+        return b"".join(client.transport.written), client.transport.notes
+
+    written, notes = asyncio.run(scenario())
+    assert written.startswith(b"HTTP/1.1 414 ")
+    assert written.count(b"HTTP/1.1") == 1
+    assert notes == ["close"]
+
+
+def test_refused_handshake_is_no_error_of_the_gateway(caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.http.response.start", "status": 403, "headers": []})
+        await send({"type": "websocket.http.response.body", "body": b"no"})
+
+    async def scenario() -> bytes:
+        client = AcceptedClient()
+        client.protocol.app = refuse
+        client.protocol.connection_made(client.transport)
+        client.client.send_request(client.client.connect())
+        client.flush()
+        await settle()
+        return b"".join(client.transport.written)
+
+    written = asyncio.run(scenario())
+    assert written.startswith(b"HTTP/1.1 403 ")
+    assert written.endswith(b"no")
+    assert caplog.records == []
+
+
+def test_shutdown_ends_a_connection_at_whatever_it_is() -> None:
+    async def scenario(*, has_failed: bool) -> list[str]:
+        async with an_accepted_client() as client:
+            if has_failed:
+                client.client.send_text(b"x" * (32 * KB + 1))
+                client.flush()
+            client.protocol.shutdown()
+            assert client.timers.set == []
+            return [*client.transport.notes]
+
+    assert asyncio.run(scenario(has_failed=False)) == ["close", "abort"]
+    assert asyncio.run(scenario(has_failed=True)) == ["eof", "resume", "close", "abort"]
 
 
 def test_client_that_is_closed_has_ten_seconds_to_answer() -> None:
@@ -248,103 +323,3 @@ def test_client_that_speaks_before_it_is_accepted_is_dropped() -> None:
         return [*client.transport.notes]
 
     assert asyncio.run(scenario())[0] == "abort"
-
-
-def test_end_of_a_client_is_looked_for_while_nothing_is_read_from_it() -> None:
-    async def scenario() -> list[str]:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            async with an_accepted_client() as client:
-                client.transport.socket = ours
-                read_ahead(client)
-                assert client.timers.ring() == 0.25
-                assert not client.protocol.gone.is_set()
-                theirs.close()
-                client.timers.ring()
-                assert client.protocol.gone.is_set()
-                assert client.timers.set == []
-                return [*client.transport.notes]
-
-    assert asyncio.run(scenario()) == ["pause", "abort"]
-
-
-def test_end_of_a_client_is_looked_for_no_longer_once_it_is_read_again() -> None:
-    async def scenario() -> list[str]:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            async with an_accepted_client() as client:
-                client.transport.socket = ours
-                ahead = read_ahead(client)
-                for _ in range(ahead):
-                    assert "resume" not in client.transport.notes
-                    await client.receive()
-                client.timers.ring()
-                assert client.timers.set == []
-                return [*client.transport.notes]
-
-    assert asyncio.run(scenario()) == ["pause", "resume"]
-
-
-def test_end_of_a_client_is_looked_for_by_one_timer_however_often_reading_pauses() -> None:
-    async def scenario() -> int:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            async with an_accepted_client() as client:
-                client.transport.socket = ours
-                for _ in range(3):
-                    for _ in range(read_ahead(client)):
-                        await client.receive()
-                    client.transport.notes.clear()
-                return len(client.timers.set)
-
-    assert asyncio.run(scenario()) == 1
-
-
-def test_pongs_to_a_client_that_does_not_read_do_not_pile_up() -> None:
-    async def scenario() -> tuple[int, list[bytes]]:
-        async with an_accepted_client() as client:
-            client.protocol.pause_writing()
-            for number in range(100):
-                client.client.send_ping(b"%d" % number)
-                client.flush()
-            piled_up = len(client.transport.written)
-            client.protocol.resume_writing()
-            return piled_up, [bytes(frame.data) for frame in client.frames()]
-
-    # RFC 6455, 5.5.3: a pong may answer the last of several pings.
-    assert asyncio.run(scenario()) == (0, [b"99"])
-
-
-def test_ping_is_answered_at_once() -> None:
-    async def scenario() -> list[tuple[Opcode, bytes]]:
-        async with an_accepted_client() as client:
-            client.client.send_ping(b"?")
-            client.flush()
-            return [(frame.opcode, bytes(frame.data)) for frame in client.frames()]
-
-    assert asyncio.run(scenario()) == [(Opcode.PONG, b"?")]
-
-
-def test_close_frame_behind_a_ping_is_answered_though_the_client_does_not_read() -> None:
-    async def scenario() -> list[Opcode]:
-        async with an_accepted_client() as client:
-            client.protocol.pause_writing()
-            client.client.send_ping(b"?")
-            client.client.send_close(1000)
-            client.flush()
-            return [frame.opcode for frame in client.frames()]
-
-    assert asyncio.run(scenario()) == [Opcode.PONG, Opcode.CLOSE]
-
-
-def test_no_pong_follows_the_close_frame() -> None:
-    async def scenario() -> list[Opcode]:
-        async with an_accepted_client() as client:
-            client.protocol.pause_writing()
-            client.client.send_ping(b"?")
-            client.flush()
-            await client.send({"type": "websocket.close", "code": 1001, "reason": "Going away"})
-            client.protocol.resume_writing()
-            return [frame.opcode for frame in client.frames()]
-
-    assert asyncio.run(scenario()) == [Opcode.CLOSE]
