@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from chalice_offline.callers import by_name
 from chalice_offline.gateway import GatewayLimits, GatewaySettings
@@ -170,6 +173,22 @@ def test_signed_post_is_taken_where_any_signature_is_enough() -> None:
     assert not callbacks.deliver(ID, [request])
     assert callbacks.respond(ID, request).status == 200
     assert session.texts == ["a"]
+
+
+@pytest.mark.parametrize(("secret", "status"), [("secret", 200), ("another", 403)])
+def test_post_is_taken_with_the_signature_of_a_known_key_alone(secret: str, status: int) -> None:
+    session = FakeSession(Phase.OPEN)
+    made = AWSRequest(method="POST", url=f"http://localhost/ws/@connections/{ID}", data=b"a")
+    SigV4Auth(Credentials("AKID", secret), "execute-api", "us-east-1").add_auth(made)
+    headers = [(name.encode(), value.encode()) for name, value in made.headers.items()]
+    callbacks = callbacks_of(session, callback_signatures=VERIFIED, credentials={"AKID": "secret"})
+    assert callbacks.respond(ID, a_request("a", "POST", *headers)).status == status
+    assert session.texts == (["a"] if status == 200 else [])
+
+
+def test_post_of_128_kb_is_taken_by_itself() -> None:
+    session = FakeSession(Phase.OPEN)
+    assert callbacks_of(session).respond(ID, a_request("x" * MESSAGE_BYTES_MAX)).status == 200
 
 
 def test_post_beyond_128_kb_takes_of_the_rate_and_one_beyond_that_is_429() -> None:
