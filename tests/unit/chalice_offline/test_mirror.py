@@ -35,7 +35,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
-    "gateway/proxy_response.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",
     "prompt_http.py": "unit/chalice_offline/gateway/test_http_protocol.py",

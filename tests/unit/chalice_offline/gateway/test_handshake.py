@@ -57,6 +57,25 @@ def test_headers_of_the_answer_are_applied_except_the_handshakes_own() -> None:
     assert decide(Returned(payload)) == Accept("mqtt", headers)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"headers": ["X-Plan"]},
+        {"headers": "X-Plan: free"},
+        {"multiValueHeaders": [["X-Plan", "free"]]},
+        {"multiValueHeaders": {"X-Plan": "free"}},
+        {"multiValueHeaders": {"X-Plan": 1}},
+    ],
+)
+def test_answer_whose_headers_are_none_is_502(headers: dict[str, Any]) -> None:
+    assert decide(Returned({"statusCode": 200, **headers})) == Refuse(502, "Internal server error")
+
+
+@pytest.mark.parametrize("name", ["", "X Plan", "X-Plan:", "X-Pl\u20acn"])
+def test_header_that_has_no_name_is_left_out(name: str) -> None:
+    assert decide(Returned({"statusCode": 200, "headers": {name: "free"}})) == Accept()
+
+
 def test_header_is_found_whatever_its_case_and_the_last_one_counts() -> None:
     handshake = Handshake((("User-Agent", "old"), ("USER-AGENT", "new")), "a=&b=1%202", "127.0.0.1", 0)
     assert handshake.header("user-agent") == "new"
