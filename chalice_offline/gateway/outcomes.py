@@ -75,8 +75,6 @@ def is_sendable(name: str, value: str) -> bool:
 
 def _proxy_status(payload: Any) -> int:
     """Return a Lambda proxy response's status, or 0 if the payload is no such response."""
-    if not isinstance(payload, dict):
-        return 0
     try:
         status = int(payload["statusCode"])
     except (KeyError, TypeError, ValueError, OverflowError):  # the last for Infinity
