@@ -6,12 +6,17 @@ the client, an exception is 502.
 """
 
 import http
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qsl
 
-from chalice_offline.gateway.outcomes import IntegrationFailure, integration_answer
+from chalice_offline.gateway.outcomes import (
+    INTERNAL_SERVER_ERROR,
+    IntegrationFailure,
+    answer_headers,
+    integration_answer,
+    is_sendable,
+)
 from chalice_offline.invocation import Outcome
 
 # The handshake's own headers are the server's; an answer cannot set them.
@@ -70,22 +75,12 @@ def decide_handshake(outcome: Outcome, *, integration_timeout_s: float) -> Accep
         return Refuse(answer.status, answer.message)
     if answer.status >= 300:
         return Refuse(answer.status, _phrase(answer.status))
-    headers = list(_answer_headers(answer.payload))
+    found = answer_headers(answer.payload)
+    if found is None:
+        return Refuse(502, INTERNAL_SERVER_ERROR)
+    headers = [header for header in (*found[0], *found[1]) if is_sendable(*header)]
     subprotocol = next((v for k, v in headers if k.lower() == "sec-websocket-protocol"), None)
     return Accept(subprotocol, tuple((k, v) for k, v in headers if k.lower() not in _SERVER_OWN))
-
-
-def _answer_headers(payload: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    for name, value in (payload.get("headers") or {}).items():
-        if _is_safe(name, value):
-            yield str(name), str(value)
-    for name, values in (payload.get("multiValueHeaders") or {}).items():
-        yield from ((str(name), str(value)) for value in values if _is_safe(name, value))
-
-
-def _is_safe(name: object, value: object) -> bool:
-    """Keep what would break the response's framing out of it."""
-    return not any(character in f"{name}{value}" for character in "\r\n\0")
 
 
 def _phrase(status: int) -> str:

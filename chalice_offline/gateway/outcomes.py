@@ -3,6 +3,7 @@
 The texts are AWS's own, as clients see them in error frames and HTTP bodies.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,6 +13,12 @@ from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
 INTERNAL_SERVER_ERROR: Final = "Internal server error"
 ENDPOINT_TIMED_OUT: Final = "Endpoint request timed out"
 FORBIDDEN: Final = "Forbidden"
+
+# RFC 9110, 5.6.2.
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROLS: Final = frozenset("\r\n\0")
+
+Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +55,26 @@ def integration_answer(
             return _FAILED if after_s < integration_timeout_s else _TIMED_OUT
 
 
+def answer_headers(payload: Mapping[str, Any]) -> tuple[Pairs, Pairs] | None:
+    """Return a proxy response's headers with one value and those with several; None if they are none."""
+    single, multiple = payload.get("headers") or {}, payload.get("multiValueHeaders") or {}
+    if not isinstance(single, dict) or not isinstance(multiple, dict):
+        return None
+    if not all(isinstance(values, list) for values in multiple.values()):
+        return None
+    return (
+        [(str(name), str(value)) for name, value in single.items()],
+        [(str(name), str(value)) for name, values in multiple.items() for value in values],
+    )
+
+
+def is_sendable(name: str, value: str) -> bool:
+    """Return whether a header has a name, and would not break a response's framing."""
+    return _TOKEN.fullmatch(name) is not None and _CONTROLS.isdisjoint(value)
+
+
 def _proxy_status(payload: Any) -> int:
     """Return a Lambda proxy response's status, or 0 if the payload is no such response."""
-    if not isinstance(payload, dict):
-        return 0
     try:
         status = int(payload["statusCode"])
     except (KeyError, TypeError, ValueError, OverflowError):  # the last for Infinity

@@ -9,7 +9,13 @@ import binascii
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from chalice_offline.gateway.outcomes import IntegrationFailure, integration_answer
+from chalice_offline.gateway.outcomes import (
+    IntegrationFailure,
+    Pairs,
+    answer_headers,
+    integration_answer,
+    is_sendable,
+)
 from chalice_offline.gateway.policy import matches
 from chalice_offline.gateway.refusals import MALFORMED, failed
 from chalice_offline.gateway.responses import Response
@@ -56,29 +62,31 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
     Args:
         sends_binary: Whether a body in base64 is decoded; else it is sent as the text that it is.
     """
-    headers = _sent_on(_merged(payload.get("headers") or {}, payload.get("multiValueHeaders") or {}))
-    if any(character in f"{name}{value}" for name, value in headers for character in "\r\n\0"):
+    found = answer_headers(payload)
+    if found is None:
+        return MALFORMED
+    headers = _sent_on(_merged(*found))
+    if not all(is_sendable(*header) for header in headers):
         return MALFORMED
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/json"))
     body = payload.get("body") or ""
     try:
         is_decoded = payload.get("isBase64Encoded") and sends_binary
-        raw = base64.b64decode(body) if is_decoded else body.encode()
+        # Half of a surrogate pair, which JSON lets a function return, is no text.
+        raw = base64.b64decode(body) if is_decoded else body.encode(errors="replace")
     except (AttributeError, TypeError, binascii.Error):
         return MALFORMED
     return Response(int(payload["statusCode"]), raw, tuple(headers))
 
 
-def _merged(single: Mapping[str, Any], multiple: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _merged(single: Pairs, multiple: Pairs) -> Pairs:
     """Return all headers; one that both have with the same value is there once."""
-    pairs = [(str(name), str(value)) for name, values in multiple.items() for value in values]
-    known = {(name.lower(), value) for name, value in pairs}
-    alone = [(str(name), str(value)) for name, value in single.items()]
-    return [pair for pair in alone if (pair[0].lower(), pair[1]) not in known] + pairs
+    known = {(name.lower(), value) for name, value in multiple}
+    return [pair for pair in single if (pair[0].lower(), pair[1]) not in known] + multiple
 
 
-def _sent_on(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _sent_on(headers: Pairs) -> Pairs:
     return [
         (f"x-amzn-Remapped-{name}" if name.lower() in _REMAPPED else name, value)
         for name, value in headers

@@ -168,7 +168,7 @@ class WebSocketSession:
         is_taken = False
         try:
             await asyncio.wait((slot, gone), return_when=asyncio.FIRST_COMPLETED)
-            is_taken = slot.done() and self._is_open()
+            is_taken = self._is_open()  # else it has left, though a slot may be there as well
         finally:
             gone.cancel()
             if not is_taken and not slot.cancel():

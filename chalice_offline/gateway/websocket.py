@@ -110,7 +110,7 @@ async def _authorize(
 
 async def _converse(edge: Edge, session: WebSocketSession, answer: Accept, send: Send) -> Closure:
     """Accept the connection and serve it; return how it ended."""
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
+    headers = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in answer.headers]
     try:
         await send({"type": "websocket.accept", "subprotocol": answer.subprotocol, "headers": headers})
     except OSError:

@@ -23,8 +23,11 @@ def test_other_status_refuses_with_it(status: int, message: str) -> None:
     assert decide(Returned({"statusCode": status})) == Refuse(status, message)
 
 
+NO_STATUSES: list[object] = [None, "x", 199, 600, float("inf"), []]
+
+
 @pytest.mark.parametrize(
-    "payload", [None, "text", [], {}, {"statusCode": None}, {"statusCode": "x"}, {"statusCode": 999}]
+    "payload", [None, "text", [], {}, *({"statusCode": status} for status in NO_STATUSES)]
 )
 def test_result_that_is_no_proxy_response_is_502(payload: object) -> None:
     assert decide(Returned(payload)) == Refuse(502, "Internal server error")
@@ -55,6 +58,25 @@ def test_headers_of_the_answer_are_applied_except_the_handshakes_own() -> None:
     }
     headers = (("X-Plan", "free"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"))
     assert decide(Returned(payload)) == Accept("mqtt", headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"headers": ["X-Plan"]},
+        {"headers": "X-Plan: free"},
+        {"multiValueHeaders": [["X-Plan", "free"]]},
+        {"multiValueHeaders": {"X-Plan": "free"}},
+        {"multiValueHeaders": {"X-Plan": 1}},
+    ],
+)
+def test_answer_whose_headers_are_none_is_502(headers: dict[str, Any]) -> None:
+    assert decide(Returned({"statusCode": 200, **headers})) == Refuse(502, "Internal server error")
+
+
+@pytest.mark.parametrize("name", ["", "X Plan", "X-Plan:", "X-Pl\u20acn"])
+def test_header_that_has_no_name_is_left_out(name: str) -> None:
+    assert decide(Returned({"statusCode": 200, "headers": {name: "free"}})) == Accept()
 
 
 def test_header_is_found_whatever_its_case_and_the_last_one_counts() -> None:

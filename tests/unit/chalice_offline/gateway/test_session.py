@@ -51,6 +51,7 @@ def test_messages_that_waited_are_handled_in_order_and_later_ones_at_once_again(
                 assert len(functions.begun) == place + 1
                 functions.end(place)
                 await settle()
+            assert len(asyncio.all_tasks()) == 2, "this one, and the session's"
             opened.client.say("4")
             assert len(functions.begun) == 4, "without a turn of the event loop"
             functions.end(3)
