@@ -35,6 +35,17 @@ def test_what_is_read_ahead_is_bounded_by_bytes(character: str) -> None:
     assert asyncio.run(scenario()) == READ_AHEAD // (24_000 + 64) + 1
 
 
+def test_reading_does_not_pause_for_what_was_taken_already() -> None:
+    async def scenario() -> list[str]:
+        async with an_accepted_client() as client:
+            for _ in range(READ_AHEAD // (32 * KB) + 1):
+                client.say("x" * 32 * KB)
+                await client.receive()
+            return [*client.transport.notes]
+
+    assert asyncio.run(scenario()) == []
+
+
 def test_end_of_a_client_is_looked_for_while_nothing_is_read_from_it() -> None:
     async def scenario() -> list[str]:
         ours, theirs = socket.socketpair()
@@ -145,7 +156,9 @@ def test_no_pong_follows_the_close_frame() -> None:
             client.client.send_ping(b"?")
             client.flush()
             await client.send({"type": "websocket.close", "code": 1001, "reason": "Going away"})
+            before = [*client.transport.written]
             client.protocol.resume_writing()
+            assert client.transport.written == before
             return [frame.opcode for frame in client.frames()]
 
     assert asyncio.run(scenario()) == [Opcode.CLOSE]
