@@ -81,6 +81,20 @@ def test_end_of_a_client_is_looked_for_no_longer_once_it_is_read_again() -> None
     assert asyncio.run(scenario()) == ["pause", "resume"]
 
 
+def test_end_of_a_client_is_looked_for_no_longer_once_its_connection_is_closing() -> None:
+    async def scenario() -> int:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with an_accepted_client() as client:
+                client.transport.socket = ours
+                read_ahead(client)
+                client.transport.abort()
+                client.timers.ring()
+                return len(client.timers.set)
+
+    assert asyncio.run(scenario()) == 0
+
+
 def test_end_of_a_client_is_looked_for_by_one_timer_however_often_reading_pauses() -> None:
     async def scenario() -> int:
         ours, theirs = socket.socketpair()
