@@ -9,15 +9,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
+from typing import cast
 
 import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.simulated_market.chain import BLOCK_FRESH_S, MarketChain
+from chalicelib.adapters.simulated_market.landing import Landing
 from chalicelib.adapters.simulated_market.locking import LANDING_LOCK
 from chalicelib.adapters.simulated_market.pool_cache import PoolCache
+from chalicelib.adapters.simulated_market.statuses import ROUNDS_MAX, StatusReader
 from chalicelib.adapters.simulated_market.transactions import VALIDITY_BLOCKS
 from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.transactions import ChainView, SignatureStatus
 from tests.integration.simulated_market.conftest import (
     AT_ONCE,
@@ -238,3 +242,30 @@ def test_two_nodes_landing_what_is_due_land_each_transaction_once(
             SignatureStatus.LANDED
         }
     assert market.violations() == []
+
+
+class StuckLanding:
+    """A landing that never gets to what is due."""
+
+    last = ()
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def land_due(self) -> int:
+        self.tries += 1
+        return 0
+
+
+def test_node_that_cannot_catch_up_says_nothing_of_a_transaction_that_is_due(market: MarketUnderTest) -> None:
+    node, landing = market.node(DELAYED), StuckLanding()
+    (transaction,) = node.sign([a_swap()])
+    node.send([transaction])
+    market.pass_blocks(20)
+    stuck = StatusReader(market.engine, cast("Landing", landing))
+    with pytest.raises(RetryableError, match="behind with its blocks"):
+        stuck.view([transaction.signature], 0)
+    assert landing.tries == ROUNDS_MAX
+    # Of another signature it need not know how that one ends.
+    other = stuck.view(["unheard of"], 0).statuses["unheard of"]
+    assert other.signature_status is SignatureStatus.UNKNOWN

@@ -168,6 +168,17 @@ def test_batch_waits_for_its_window_unless_it_is_full_and_is_read_again_after_a_
     run(stream, again, has(again, ["3"]), positions=positions)
 
 
+@pytest.mark.parametrize("window_s", [0, 3_600])
+def test_stream_is_not_asked_again_and_again_while_nothing_comes_or_a_batch_waits(window_s: int) -> None:
+    stream, functions = FakeStream(a=["1"]), FakeFunctions()
+
+    async def scenario(_mapping: StreamMapping) -> None:
+        await asyncio.sleep(0.1)
+        assert stream.reads <= 2, "once a second, unless a function has ended"
+
+    run(stream, functions, scenario, window_s=window_s)
+
+
 def test_batch_that_is_not_full_leaves_at_the_end_of_its_window() -> None:
     functions = FakeFunctions()
     run(FakeStream(a=["1"]), functions, has(functions, ["1"]), window_s=1)
@@ -257,7 +268,7 @@ def test_shard_that_has_ended_is_left_alone_and_others_go_on() -> None:
         stream.by_shard["b"].append("2")
         await has(functions, ["1"], ["2"])(mapping)
 
-    run(stream, functions, scenario)
+    assert "does not answer" not in run(stream, functions, scenario)
 
 
 @pytest.fixture

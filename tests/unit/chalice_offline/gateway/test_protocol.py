@@ -160,6 +160,22 @@ def test_binary_message_is_told_apart_and_nothing_is_heard_behind_our_close_fram
     )
 
 
+def test_upgrade_may_come_in_pieces() -> None:
+    async def scenario() -> bytes:
+        client = AcceptedClient()
+        client.protocol.connection_made(client.transport)
+        client.client.send_request(client.client.connect())
+        request = b"".join(client.client.data_to_send())
+        client.protocol.data_received(request[:50])
+        client.protocol.data_received(request[50:])
+        await settle()
+        client.over.set()
+        await settle()
+        return b"".join(client.transport.written)
+
+    assert asyncio.run(scenario()).startswith(b"HTTP/1.1 101 ")
+
+
 def test_url_beyond_what_can_be_parsed_is_414_and_nothing_behind_it_is_looked_at() -> None:
     async def scenario() -> tuple[bytes, list[str]]:
         client = AcceptedClient()

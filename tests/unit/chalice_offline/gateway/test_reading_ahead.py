@@ -35,6 +35,17 @@ def test_what_is_read_ahead_is_bounded_by_bytes(character: str) -> None:
     assert asyncio.run(scenario()) == READ_AHEAD // (24_000 + 64) + 1
 
 
+def test_reading_does_not_pause_for_what_was_taken_already() -> None:
+    async def scenario() -> list[str]:
+        async with an_accepted_client() as client:
+            for _ in range(READ_AHEAD // (32 * KB) + 1):
+                client.say("x" * 32 * KB)
+                await client.receive()
+            return [*client.transport.notes]
+
+    assert asyncio.run(scenario()) == []
+
+
 def test_end_of_a_client_is_looked_for_while_nothing_is_read_from_it() -> None:
     async def scenario() -> list[str]:
         ours, theirs = socket.socketpair()
@@ -68,6 +79,20 @@ def test_end_of_a_client_is_looked_for_no_longer_once_it_is_read_again() -> None
                 return [*client.transport.notes]
 
     assert asyncio.run(scenario()) == ["pause", "resume"]
+
+
+def test_end_of_a_client_is_looked_for_no_longer_once_its_connection_is_closing() -> None:
+    async def scenario() -> int:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with an_accepted_client() as client:
+                client.transport.socket = ours
+                read_ahead(client)
+                client.transport.abort()
+                client.timers.ring()
+                return len(client.timers.set)
+
+    assert asyncio.run(scenario()) == 0
 
 
 def test_end_of_a_client_is_looked_for_by_one_timer_however_often_reading_pauses() -> None:
@@ -145,7 +170,9 @@ def test_no_pong_follows_the_close_frame() -> None:
             client.client.send_ping(b"?")
             client.flush()
             await client.send({"type": "websocket.close", "code": 1001, "reason": "Going away"})
+            before = [*client.transport.written]
             client.protocol.resume_writing()
+            assert client.transport.written == before
             return [frame.opcode for frame in client.frames()]
 
     assert asyncio.run(scenario()) == [Opcode.CLOSE]
