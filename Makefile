@@ -11,7 +11,7 @@ SOLANA := $(VENV)/.solana
 TRACING := $(VENV)/.traces
 DEV := $(VENV)/.dev
 
-.PHONY: help run test check static unit format reset lock clean audit conformance vectors simulate chaos soak scan cloud deploy destroy bench bench-quick
+.PHONY: help run test check static unit format reset lock clean audit conformance vectors simulate chaos skew soak scan cloud deploy destroy bench bench-quick
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ simulate: $(DEV)  ## Simulate faults of every kind: SEEDS=10000
 
 chaos: $(DEV)  ## Strike at a real runtime under load, then audit it: ARGS="--minutes 2 --seed 7"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+skew: $(DEV)  ## Let an older release's functions and this tree's work on one database: ARGS="0.2.0 --seed 7"
+	@$(BIN)/python -m tests.skew $(ARGS)
 
 soak: $(DEV)  ## Keep a runtime idle for a week on a clock that leaps: MINUTES=15 at most
 	@$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),15) $(ARGS)

@@ -34,7 +34,13 @@ _PASSING: Final = frozenset(
 
 
 class SocketClient:
-    """One trader on a WebSocket, who may want events in batches."""
+    """One trader on a WebSocket, who may want events in batches.
+
+    Attributes:
+        knows_waiting: It uses what came after 0.2.0: orders that wait, and several in one request.
+    """
+
+    knows_waiting = True
 
     def __init__(self, name: str, url: str, dice: Random) -> None:
         self.streams = Streams()
@@ -45,6 +51,10 @@ class SocketClient:
         self._unanswered: dict[str, tuple[float, Frame]] = {}
         self._orders: dict[str, Frame] = {}
         self._is_loading = True
+
+    @property
+    def is_answered(self) -> bool:
+        return not self._unanswered
 
     @property
     def is_content(self) -> bool:
@@ -91,7 +101,7 @@ class SocketClient:
 
     async def _submit(self, connection: ClientConnection) -> None:
         """Submit an order, now and then twice, or some together."""
-        if self._dice.random() < 0.15:
+        if self._dice.random() < 0.15 and self.knows_waiting:
             orders = [self._an_order() for _ in range(self._dice.randint(2, 4))]
             request_id, frame = f"ob{self._count}", {"action": "submitBatch", "orders": orders}
         else:
@@ -104,7 +114,8 @@ class SocketClient:
     def _an_order(self) -> Frame:
         self._count += 1
         key = f"{self._name}-{self._count}"
-        self._orders[key] = a_waiting_order(self._dice) if self._dice.random() < 0.6 else self._market_order()
+        waits = self._dice.random() < 0.6 and self.knows_waiting
+        self._orders[key] = a_waiting_order(self._dice) if waits else self._market_order()
         return {"clientOrderId": key, **self._orders[key]}
 
     def _market_order(self) -> Frame:

@@ -55,6 +55,7 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     chain: ChainName = ChainName.SIMULATED
+    app: Path = REPOSITORY / "chalice_app"
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +246,8 @@ class Chaos:
         return self._engines[url]
 
     def _new_instance(self, port: int | None) -> Instance:
-        app = REPOSITORY / "chalice_app"
         return Instance(
-            app,
+            self._plan.app,
             self._state_dir,
             "--no-reload",
             *self._plan.options,

@@ -23,7 +23,9 @@ class Streams:
         events = self._events.setdefault(frame["orderId"], {})
         known = events.setdefault(frame["seq"], frame)
         if known != frame:
-            self._conflicts.append(f"{frame['orderId']}: event {frame['seq']} came with two contents")
+            differing = sorted(name for name in known.keys() | frame if known.get(name) != frame.get(name))
+            found = f"event {frame['seq']} came with two contents, by {', '.join(differing)}"
+            self._conflicts.append(f"{frame['orderId']}: {found}")
 
     def whole_to(self, order_id: str) -> int:
         """Return the number up to which nothing is missing."""
