@@ -34,10 +34,11 @@ def a_waiting_order(dice: Random) -> Frame:
         order |= {"type": "limit", "limitPrice": _price(dice, order)}
     if kind in {"stop", "profit", "stop limit"}:
         order["trigger"] = _trigger(dice, side, is_stop=kind != "profit")
-    ends = dice.choice(["never", "soon", "later", "at once"])
+    ends = dice.choice(["never", "soon", "later", "tomorrow", "at once"])
     if ends == "at once" and kind == "limit":
         return order | {"timeInForce": "ioc"}
-    return order | {"soon": {"validForSeconds": 2}, "later": {"validForSeconds": 15}}.get(ends, {})
+    seconds = {"soon": 2, "later": 15, "tomorrow": 86_400}
+    return order | ({"validForSeconds": seconds[ends]} if ends in seconds else {})
 
 
 def _a_sniper(dice: Random) -> Frame:
@@ -48,7 +49,7 @@ def _a_sniper(dice: Random) -> Frame:
         {"maxFeeBps": 100},
         {"maxDelayBlocks": 50},
     ]
-    bounds: list[Frame] = [{}, {"validForSeconds": 10}]
+    bounds: list[Frame] = [{}, {"validForSeconds": 10}, {"validForSeconds": 86_400}]
     order = {"type": "sniper", "inputToken": "USDC", "outputToken": dice.choice(LAUNCHED), "amount": "20"}
     return order | {"sniper": dice.choice(filters)} | dice.choice(bounds)
 

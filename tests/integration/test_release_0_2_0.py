@@ -34,17 +34,20 @@ class Older:
     def __init__(self, consumer: Consumer) -> None:
         self._engine = consumer.services.engine
 
-    def moves(self, order_id: UUID, status: OrderStatus) -> bool:
-        """Claim an order and record its next step; return whether that counted."""
+    def moves(self, order_id: UUID, *statuses: OrderStatus) -> bool:
+        """Claim an order and record its next events at once; return whether that counted."""
         at = datetime.now(UTC).isoformat()
         with self._engine.begin() as connection:
             held = connection.execute(CLAIM, {"order_ids": [order_id], "lease_ms": 0}).one()
-            seq = held.seq + 1
-            stated = f"{order_id}|{seq}|{status.value}|1|{at}|{{}}"
-            chain = f"\\x{hashlib.sha256(held.chain + stated.encode()).hexdigest()}"
-            event = {"order_id": str(order_id), "seq": seq, "status": status, "attempt": 1, "chain": chain}
-            step = event | {"fence": held.fence, "from_seq": held.seq, "lease_ms": 0, "told_seq": seq}
-            rows = {"steps": [step], "events": [event | {"occurred_at": at, "data": {}}]}
+            named, events, chain = {"order_id": str(order_id), "attempt": 1}, [], held.chain
+            for seq, status in enumerate(statuses, held.seq + 1):
+                chain = hashlib.sha256(
+                    chain + f"{order_id}|{seq}|{status.value}|1|{at}|{{}}".encode()
+                ).digest()
+                what = {"seq": seq, "status": status, "chain": f"\\x{chain.hex()}"}
+                events.append(named | what | {"occurred_at": at, "data": {}})
+            step = events[-1] | {"fence": held.fence, "from_seq": held.seq, "lease_ms": 0, "told_seq": 0}
+            rows = {"steps": [step], "events": events}
             return bool(connection.execute(RECORD, {name: json.dumps(of) for name, of in rows.items()}).all())
 
     def cancels(self, order_id: UUID) -> bool:
@@ -61,12 +64,17 @@ def older(consumer: Consumer) -> Older:
 
 
 @pytest.mark.parametrize("terms", [STOP, SNIPER], ids=["stop", "sniper"])
-def test_order_that_waits_is_not_executed_by_a_release_that_cannot_see_for_what(
-    desk: Desk, older: Older, terms: dict[str, Any]
+@pytest.mark.parametrize(
+    "steps",
+    [(S.ROUTING,), (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED), (S.ROUTING, S.FAILED)],
+    ids=["route", "send", "fail"],
+)
+def test_order_that_waits_is_not_taken_up_by_a_release_that_cannot_see_for_what(
+    desk: Desk, older: Older, terms: dict[str, Any], steps: tuple[OrderStatus, ...]
 ) -> None:
     order_id = desk.submit(terms)
 
-    assert not older.moves(order_id, S.ROUTING)
+    assert not older.moves(order_id, *steps)
 
     assert (desk.statuses(order_id), desk.watched()) == (RESTS, 1)
     desk.consumer.put(render_message(ResumeMessage(order_id=order_id)))

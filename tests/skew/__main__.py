@@ -38,8 +38,6 @@ _ENVIRONMENT: Final = {
     "LEASE_MS": "6000",
     "QUOTE_LATENCY_MS": "20",
     "SETTLEMENT_LATENCY_MS": "300",
-    # Now and then an account has as many as it may.
-    "OPEN_ORDERS_MAX": "100",
 }
 
 

@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chalice_offline.asking import Instance as AskedInstance
 from tests.chaos.run import Chaos, Plan, Say
 from tests.skew.stages import Release, Stage, is_prepared_by
@@ -82,8 +80,10 @@ class Skew(Chaos):
         """Have whichever release it is sweep more often than by the clock."""
         while True:
             await asyncio.sleep(_SWEPT_EVERY_S)
-            with suppress(BotoCoreError, ClientError):
+            try:
                 await asyncio.to_thread(AskedInstance(self._state_dir).tick, "sweep")
+            except Exception as error:  # noqa: BLE001  # it was killed, or what it asks
+                self._say(f"not swept: {type(error).__name__}")
 
     def _end(self, number: int | None) -> None:
         """Kill environments, so many or all; others begin in their place."""

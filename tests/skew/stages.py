@@ -41,7 +41,7 @@ _FROM_0_2_0: Final = (
     Stage("the older alone, on this database", 100, Release.THIS, knows_waiting=False),
     Stage("both", 50, knows_waiting=False),
     Stage("this alone", 0),
-    Stage("both, going back", 50, knows_waiting=False),
+    Stage("both, going back", 50, Release.OLDER, knows_waiting=False),
     Stage("the older alone", 100, knows_waiting=False),
     Stage("both, forward again", 50, knows_waiting=False),
 )

@@ -12,26 +12,35 @@ down_revision = "0048"
 branch_labels = None
 depends_on = None
 
+# Each statement that moves orders reads the conditions; what waits for a trigger or a pool is never ioc.
 UPGRADE = """
-CREATE FUNCTION public.leave_as_it_is() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE FUNCTION public.keep_waiting() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF NOT NEW.is_triggered AND num_nonnulls(NEW.trigger_terms, NEW.sniper_terms) > 0
+        AND (NEW.status IN ('routing', 'routed', 'building', 'submitted', 'confirmed')
+            -- Routed before it failed, and written in one.
+            OR NEW.status = 'failed' AND NEW.seq > OLD.seq + 1) THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END $$;
 CREATE TRIGGER waiting_orders_wait BEFORE UPDATE OF status ON orders FOR EACH ROW
-    WHEN (NEW.status = 'routing' AND NOT NEW.is_triggered
-        AND num_nonnulls(NEW.trigger_terms, NEW.sniper_terms) > 0)
-    EXECUTE FUNCTION public.leave_as_it_is();
+    WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.keep_waiting();
 CREATE FUNCTION public.disarm() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
-    DELETE FROM public.watches WHERE order_id = NEW.order_id;
+    IF NEW.ended_at IS NOT NULL THEN
+        DELETE FROM public.watches WHERE order_id = NEW.order_id;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER ended_orders_are_not_watched AFTER UPDATE OF status ON orders FOR EACH ROW
-    WHEN (NEW.ended_at IS NOT NULL AND num_nonnulls(NEW.limit_terms, NEW.trigger_terms, NEW.sniper_terms) > 0)
-    EXECUTE FUNCTION public.disarm();
+    WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.disarm();
 """
 
 DOWNGRADE = """
 DROP TRIGGER ended_orders_are_not_watched ON orders;
 DROP TRIGGER waiting_orders_wait ON orders;
-DROP FUNCTION public.disarm(), public.leave_as_it_is();
+DROP FUNCTION public.disarm(), public.keep_waiting();
 """
 
 
