@@ -63,10 +63,10 @@ def older(consumer: Consumer) -> Older:
     return Older(consumer)
 
 
-@pytest.mark.parametrize("terms", [STOP, SNIPER], ids=["stop", "sniper"])
+@pytest.mark.parametrize("terms", [STOP, SNIPER, LIMIT], ids=["stop", "sniper", "limit"])
 @pytest.mark.parametrize(
     "steps",
-    [(S.ROUTING,), (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED), (S.ROUTING, S.FAILED)],
+    [(S.ROUTING,), (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED), (S.FAILED,)],
     ids=["route", "send", "fail"],
 )
 def test_order_that_waits_is_not_taken_up_by_a_release_that_cannot_see_for_what(
@@ -80,16 +80,6 @@ def test_order_that_waits_is_not_taken_up_by_a_release_that_cannot_see_for_what(
     desk.consumer.put(render_message(ResumeMessage(order_id=order_id)))
     assert desk.consumer.run()[1] == []
     assert desk.statuses(order_id) == RESTS
-
-
-def test_limit_order_that_an_older_release_began_to_route_rests_again(desk: Desk, older: Older) -> None:
-    order_id = desk.submit(LIMIT)
-
-    assert older.moves(order_id, S.ROUTING)
-
-    desk.consumer.put(render_message(ResumeMessage(order_id=order_id)))
-    assert desk.consumer.run()[1] == []
-    assert (desk.statuses(order_id), desk.watched()) == ([*RESTS, S.ROUTING, S.OPEN], 1)
 
 
 @pytest.mark.parametrize("terms", [STOP, SNIPER, LIMIT], ids=["stop", "sniper", "limit"])

@@ -1,8 +1,12 @@
 """Orders that wait do so whichever release looks at them.
 
-Revision: 0049. Functions of 0.2.0 know no trigger, no pool that opens and no watch. Their sweep takes an
-order that rests for one that a consumer left, and their consumer would execute it at once: what they write
-then changes nothing, as if another consumer had moved the order on. What they end is watched no more.
+Revision: 0049. Functions of 0.2.0 know no limit, no trigger, no pool that opens and no watch. Their sweep
+takes an order that rests for one that a consumer left, and their consumer ends it as failed, or executes at
+once one that was yet to be put to rest. Of an order that may rest they can write that it was canceled or
+expired; what else they write changes nothing, as if another consumer had moved it on. What they end is
+watched no more.
+
+Their statements are told by a column that they do not set, as all do since 0010.
 """
 
 from alembic import op
@@ -12,20 +16,24 @@ down_revision = "0048"
 branch_labels = None
 depends_on = None
 
-# Each statement that moves orders reads the conditions; what waits for a trigger or a pool is never ioc.
+# Triggers before a row fire by their names' order, and one of a column for statements that set it. What lies
+# between them is never stored. Each statement that moves orders reads the conditions, so they are short.
 UPGRADE = """
-CREATE FUNCTION public.keep_waiting() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+ALTER TABLE orders ADD COLUMN knows_waiting boolean;
+COMMENT ON COLUMN orders.knows_waiting IS 'NULL; while a row is written, whether its writer knows what waits';
+CREATE FUNCTION public.note_knowing() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT NEW.is_triggered AND num_nonnulls(NEW.trigger_terms, NEW.sniper_terms) > 0
-        AND (NEW.status IN ('routing', 'routed', 'building', 'submitted', 'confirmed')
-            -- Routed before it failed, and written in one.
-            OR NEW.status = 'failed' AND NEW.seq > OLD.seq + 1) THEN
-        RETURN NULL;
-    END IF;
+    NEW.knows_waiting := true;
     RETURN NEW;
 END $$;
-CREATE TRIGGER waiting_orders_wait BEFORE UPDATE OF status ON orders FOR EACH ROW
-    WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.keep_waiting();
+CREATE FUNCTION public.keep_waiting() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.knows_waiting IS NULL AND NEW.status NOT IN ('canceled', 'expired') THEN
+        RETURN NULL;
+    END IF;
+    NEW.knows_waiting := NULL;
+    RETURN NEW;
+END $$;
 CREATE FUNCTION public.disarm() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
 BEGIN
     IF NEW.ended_at IS NOT NULL THEN
@@ -33,14 +41,20 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
-CREATE TRIGGER ended_orders_are_not_watched AFTER UPDATE OF status ON orders FOR EACH ROW
+CREATE TRIGGER waiting_1_known BEFORE UPDATE OF is_triggered ON orders FOR EACH ROW
+    WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.note_knowing();
+CREATE TRIGGER waiting_2_kept BEFORE UPDATE OF status, is_triggered ON orders FOR EACH ROW
+    WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.keep_waiting();
+CREATE TRIGGER waiting_3_disarmed AFTER UPDATE OF status ON orders FOR EACH ROW
     WHEN (NEW.time_in_force <> 'ioc') EXECUTE FUNCTION public.disarm();
 """
 
 DOWNGRADE = """
-DROP TRIGGER ended_orders_are_not_watched ON orders;
-DROP TRIGGER waiting_orders_wait ON orders;
-DROP FUNCTION public.disarm(), public.keep_waiting();
+DROP TRIGGER waiting_3_disarmed ON orders;
+DROP TRIGGER waiting_2_kept ON orders;
+DROP TRIGGER waiting_1_known ON orders;
+DROP FUNCTION public.disarm(), public.keep_waiting(), public.note_knowing();
+ALTER TABLE orders DROP COLUMN knows_waiting;
 """
 
 
