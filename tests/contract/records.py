@@ -1,8 +1,8 @@
 """The record's ports together, on one store: in memory, or on Postgres."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from typing import Literal, Protocol
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -33,6 +33,14 @@ LONG_LEASE_MS = 60_000
 SENT = LIFE[:-1]
 
 
+class Connected(Protocol):
+    """Notes a connection, whether it wants batches, and how long its token lasts."""
+
+    def __call__(
+        self, connection_id: str, batched: bool, *, lasts: timedelta = CONNECTION_DURATION_MAX
+    ) -> None: ...
+
+
 @dataclass(frozen=True)
 class Store:
     """One store behind all of its ports."""
@@ -41,8 +49,7 @@ class Store:
     subscriptions: Subscriptions
     queries: OrderQueries
     keys: ClientOrderKeys
-    connected: Callable[[str, bool], object]
-    """Notes a connection, and whether it wants batches."""
+    connected: Connected
     open_orders: OpenOrdersRecord
     contents: ClientOrderContents
 
@@ -97,8 +104,8 @@ def in_memory() -> Store:
 def on_tables(tables: Tables) -> Store:
     queries, subscriptions = MemoryQueries(tables), MemorySubscriptions(tables)
 
-    def connected(connection_id: str, batched: bool) -> None:
-        subscriptions.connected(connection_id, tables.now() + CONNECTION_DURATION_MAX, batched=batched)
+    def connected(connection_id: str, batched: bool, *, lasts: timedelta = CONNECTION_DURATION_MAX) -> None:
+        subscriptions.connected(connection_id, tables.now() + lasts, batched=batched)
 
     return Store(
         MemoryRecord(tables), subscriptions, queries, queries, connected, MemoryOpenOrders(tables), queries
@@ -106,8 +113,8 @@ def on_tables(tables: Tables) -> Store:
 
 
 def on_postgres(engine: Engine) -> Store:
-    def connected(connection_id: str, batched: bool) -> None:
-        expires_at = SystemClock().now() + CONNECTION_DURATION_MAX
+    def connected(connection_id: str, batched: bool, *, lasts: timedelta = CONNECTION_DURATION_MAX) -> None:
+        expires_at = SystemClock().now() + lasts
         usage.note_connection(connection_id, connection_id, expires_at, batched=batched, limit=1)
 
     usage = PostgresUsage(engine)

@@ -12,7 +12,7 @@ from chalicelib.domain.progress import NewOrder, Subscription
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import Missed, Replay
 from tests.contract.records import Store, next_transition, on_postgres
-from tests.contract.test_open_orders import RESTING, open_order
+from tests.contract.test_open_orders import RESTING, open_order, waiting_order
 from tests.contract.test_resting_record import wait_for_waiting
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
@@ -143,16 +143,40 @@ def test_subscribers_to_two_accounts_get_each_their_own_orders_of_one_batch(stor
     assert len(found) == len(orders)
 
 
-def test_more_orders_rest_than_a_subscriber_is_shown_only_where_they_are_its_own(store: Store) -> None:
-    account_id = an_account()
+@pytest.mark.parametrize("rest", [True, False])
+def test_subscriber_to_the_account_is_shown_the_newest_hundred_of_a_kind(store: Store, rest: bool) -> None:
+    account_id, connection_id = an_account(), a_connection()
+    other = waiting_order(store, account_id) if rest else open_order(store, account_id)
     new = []
-    for _ in range(101):
-        order = changed(an_order(account_id=account_id), **RESTING)
-        state, events = advanced(OrderState(order), OrderStatus.PENDING, OrderStatus.OPEN)
+    for second in reversed(range(101)):
+        order = an_order(account_id=account_id, accepted_at=NOON + timedelta(seconds=second))
+        order = changed(order, **RESTING) if rest else order
+        last = OrderStatus.OPEN if rest else OrderStatus.ROUTING
+        state, events = advanced(OrderState(order), OrderStatus.PENDING, last)
         new.append(NewOrder(state, events, None))
     store.record.create(new, lease_ms=0)
-    assert store.subscriptions.subscribe_account(a_connection(), account_id).more_rest
+    newest = {each.state.order.order_id for each in new[:-1]}
+    found = store.subscriptions.subscribe_account(connection_id, account_id)
+    assert (set(found.order_ids), len(found.order_ids)) == (newest | {other}, 101)
+    assert found.more_rest is rest
+    oldest = subscriptions(store, new[-1].state.order)
+    assert [(each.live, each.is_of_all) for each in oldest] == [(True, True)]
     assert not store.subscriptions.subscribe_account(a_connection(), an_account()).more_rest
+
+
+def test_exactly_a_hundred_resting_orders_are_all_of_them(store: Store) -> None:
+    account_id = an_account()
+    new = []
+    for _ in range(100):
+        state, events = advanced(
+            OrderState(changed(an_order(account_id=account_id), **RESTING)),
+            OrderStatus.PENDING,
+            OrderStatus.OPEN,
+        )
+        new.append(NewOrder(state, events, None))
+    store.record.create(new, lease_ms=0)
+    found = store.subscriptions.subscribe_account(a_connection(), account_id)
+    assert (len(found.order_ids), found.more_rest) == (100, False)
 
 
 def test_what_a_connection_says_of_one_order_goes_before_what_it_says_of_all(store: Store) -> None:
@@ -239,16 +263,17 @@ def test_subscriber_to_an_account_gets_the_newest_of_very_many_resting_orders_an
     assert (list(found.order_ids), found.more_rest) == (ids[:100], True)
 
 
-def test_connection_whose_token_has_expired_sees_nothing_more(contract_engine: Engine) -> None:
-    store, order, connection_id = on_postgres(contract_engine), an_order(), a_connection()
-    store.connected(connection_id, False)
-    store.created(order, connection_id=connection_id)
-    assert [each.connection_id for each in subscriptions(store, order)] == [connection_id]
-    with contract_engine.begin() as connection:
-        connection.execute(
-            text("UPDATE connections SET expires_at = now() WHERE connection_id = :id"), {"id": connection_id}
-        )
-    assert subscriptions(store, order) == []
+def test_connection_whose_token_has_expired_sees_nothing_more(store: Store) -> None:
+    order, expired, present = an_order(account_id=an_account()), a_connection(), a_connection()
+    store.connected(expired, False, lasts=timedelta(0))
+    store.connected(present, False, lasts=timedelta(hours=1))
+    store.created(order, connection_id=expired)
+    begin(store, present, order)
+    assert [each.connection_id for each in subscriptions(store, order)] == [present]
+    store.subscriptions.subscribe_account(expired, order.account_id)
+    assert [each.connection_id for each in subscriptions(store, order)] == [present]
+    begin(store, a_connection(), order)  # one that could not be noted
+    assert len(subscriptions(store, order)) == 2
 
 
 def test_replay_that_ends_while_an_event_is_being_committed_goes_on_with_that(

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
-from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.statuses import RESTING
 from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
-RESTING_SHOWN_MAX: Final = 100
+_REPLAYED_ORDERS_MAX: Final = 100
 
 
 class MemorySubscriptions:
@@ -27,7 +27,9 @@ class MemorySubscriptions:
                 connection_id: (row, wanted == EVERY_ORDER)
                 for wanted in (EVERY_ORDER, order.order_id)  # the second overrules the first
                 for (connection_id, order_id), row in rows.items()
-                if order_id == wanted and row.account_id == order.account_id
+                if order_id == wanted
+                and row.account_id == order.account_id
+                and not self._has_expired(connection_id)
             }
             found += [
                 Subscription(
@@ -64,18 +66,19 @@ class MemorySubscriptions:
         return True
 
     def subscribe_account(self, connection_id: str, account_id: str) -> AccountOrders:
-        of_account = {
-            id_: order.state.status
-            for id_, order in self._tables.orders.items()
+        unfinished = [
+            order.state
+            for order in self._tables.orders.values()
             if order.state.order.account_id == account_id and not order.state.is_final
-        }
-        resting = [id_ for id_, status in of_account.items() if status is OrderStatus.OPEN]
-        unshown = set(resting[:-RESTING_SHOWN_MAX])
-        unfinished = [id_ for id_ in of_account if id_ not in unshown]
-        for id_ in (EVERY_ORDER, *unfinished):
+        ]
+        unfinished.sort(key=lambda state: state.order.accepted_at, reverse=True)
+        under_way = [state.order.order_id for state in unfinished if state.status not in RESTING]
+        resting = [state.order.order_id for state in unfinished if state.status in RESTING]
+        replayed = under_way[:_REPLAYED_ORDERS_MAX] + resting[:_REPLAYED_ORDERS_MAX]
+        for id_ in (EVERY_ORDER, *replayed):
             row = SubscriptionRow(account_id, id_ == EVERY_ORDER, 0, self._tables.now())
             self._tables.subscriptions.setdefault((connection_id, id_), row)
-        return AccountOrders(unfinished, more_rest=bool(unshown))
+        return AccountOrders(replayed, more_rest=len(resting) > _REPLAYED_ORDERS_MAX)
 
     def mark_behind(self, missed: Sequence[Missed]) -> None:
         for each in missed:
@@ -101,6 +104,10 @@ class MemorySubscriptions:
         for connection_id in connection_ids:
             self.remove(connection_id, None)
             self._tables.connections.pop(connection_id, None)
+
+    def _has_expired(self, connection_id: str) -> bool:
+        row = self._tables.connections.get(connection_id)
+        return row is not None and row.expires_at <= self._tables.now()
 
     def _is_batched(self, connection_id: str) -> bool:
         row = self._tables.connections.get(connection_id)

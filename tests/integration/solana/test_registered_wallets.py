@@ -116,6 +116,26 @@ def test_wallet_in_force_may_be_registered_again_after_another_was_revoked(
     assert wallets.owner_of("alice") == WALLET.key
 
 
+def test_wallet_that_is_registered_again_meets_no_other_accounts_wallet(wallets: RegisteredWallets) -> None:
+    register(wallets, "bob", OTHER)
+    register(wallets)
+    assert not register(wallets)
+    assert not register(wallets, "bob", OTHER)
+    assert [one.account_id for one in wallets.all(most=1)] == ["alice"]
+
+
+def test_wallet_is_remembered_for_seconds_and_one_that_is_revoked_here_not_at_all(
+    wallets: RegisteredWallets, engine: Engine, time: Time
+) -> None:
+    register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+    RegisteredWallets(engine).revoke("alice")
+    time.now_s += KNOWN_FOR_S - 0.1
+    assert wallets.owner_of("alice") == WALLET.key  # without a question
+    assert wallets.revoke("alice") is None
+    assert wallets.owner_of("alice") is None
+
+
 def test_wallet_revoked_elsewhere_serves_no_longer_than_it_is_remembered(
     wallets: RegisteredWallets, engine: Engine, time: Time
 ) -> None:
