@@ -6,7 +6,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from chalicelib.adapters.solana.accounts import Account
+import pytest
+
+from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.pool_reading import OnChainPool
 from chalicelib.adapters.solana.programs import SwapProgram
@@ -39,3 +41,10 @@ def with_account(case: Case, key: Pubkey, account: Account | None) -> Case:
 
 def a_pool(case: Case) -> OnChainPool:
     return decode(case, case.accounts)
+
+
+def refusal_of(case: Case) -> Unsupported:
+    """Why the case's pool is left alone."""
+    with pytest.raises(UnsupportedPoolError) as refused:
+        a_pool(case)
+    return refused.value.reason

@@ -12,17 +12,17 @@ from chalicelib.amm.swaps import Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.exactness import EXACT
-from tests.unit.adapters.solana.examples import a_case, a_pool, all_cases, with_account, with_bytes
-from tests.vectors.onchain import Case
+from tests.unit.adapters.solana.examples import (
+    a_case,
+    a_pool,
+    all_cases,
+    refusal_of,
+    with_account,
+    with_bytes,
+)
 
 PROGRAMS = list(SwapProgram)
 MINTS_AT = {SwapProgram.CPMM: 168, SwapProgram.CLMM: 73, SwapProgram.DLMM: 88, SwapProgram.DAMM_V2: 168}
-
-
-def refusal_of(case: Case) -> Unsupported:
-    with pytest.raises(UnsupportedPoolError) as refused:
-        a_pool(case)
-    return refused.value.reason
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
