@@ -85,6 +85,22 @@ def test_step_that_comes_too_late_leaves_the_chain_to_whoever_was_faster(engine:
     assert problems(engine) == []
 
 
+def test_orders_that_were_archived_hide_none_behind_them(engine: Engine) -> None:
+    record = PostgresOrderRecord(engine, VIEWS)
+    new = []
+    for _ in range(501):
+        state, events = advanced(OrderState(an_order()), OrderStatus.PENDING, OrderStatus.ROUTING)
+        new.append(NewOrder(state, events, None))
+    record.create(new, lease_ms=LONG_LEASE_MS)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        last = connection.execute(text("SELECT order_id FROM orders ORDER BY 1 DESC LIMIT 1")).scalar_one()
+        # As the archive leaves them: the orders stay, and their events are elsewhere.
+        connection.execute(text("DELETE FROM order_events WHERE order_id <> :last"), {"last": last})
+        connection.execute(text("UPDATE order_events SET occurred_at = now()"))
+    assert problems(engine) == ["event 2, or one before it, is not what was written"]
+
+
 def rows(engine: Engine, order: Order) -> list[Row[Any]]:
     statement = text("SELECT status, data, packed FROM order_events WHERE order_id = :id ORDER BY seq")
     with engine.connect() as connection:

@@ -20,14 +20,13 @@ a deployment replaces functions one by one.
 _ORDERS: Final = 500
 
 _BEGUN: Final = text("SELECT min(recorded_at) FROM order_events WHERE chain IS NOT NULL")
+# A page of the orders that have events here: one of archived orders, which have none, would be the end.
 _EVENTS: Final = text("""
     SELECT e.order_id, e.seq, e.status, e.attempt, e.occurred_at, e.recorded_at, e.data, e.packed, e.chain,
-        o.chain
-        AS head,
-        o.seq AS last_seq
-    FROM (SELECT order_id, seq, chain FROM orders WHERE order_id > CAST(:after AS uuid) ORDER BY order_id
-        LIMIT :orders)
-        AS o JOIN order_events e USING (order_id)
+        o.chain AS head, o.seq AS last_seq
+    FROM (SELECT DISTINCT order_id FROM order_events WHERE order_id > CAST(:after AS uuid) ORDER BY order_id
+        LIMIT :orders) AS page
+    JOIN orders o USING (order_id) JOIN order_events e USING (order_id)
     ORDER BY e.order_id, e.seq
 """)
 

@@ -1,6 +1,7 @@
 """The whole record against the chain: every attempt looked up, and every transaction of our wallets.
 
 A page at a time, with the pauses that nodes ask for. A page that no node answers for is reported as unknown.
+Attempts of archived orders are in the archives, and not looked up: the record knows what confirmed those.
 """
 
 import re
@@ -47,26 +48,27 @@ _GIVES_UP_AFTER: Final = 2
 _MARK: Final = re.compile(rb"[0-9a-f]{32}/[0-9]{1,3}")
 _FIRST: Final = UUID(int=0)
 
-_ORDERS: Final = text("""
+_COMPARED: Final = """o.archive_id IS NULL
+        AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))"""
+_ORDERS: Final = text(f"""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
         o.input_units, o.output_units, e.data AS published, e.packed
     FROM orders o LEFT JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
-    WHERE o.order_id > CAST(:after AS uuid)
-        AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))
+    WHERE o.order_id > CAST(:after AS uuid) AND {_COMPARED}
     ORDER BY o.order_id LIMIT :page
 """)
 _ATTEMPTS: Final = text("""
     SELECT order_id, signature, attempt, payload, last_valid_height, outcome, threshold_units
     FROM attempts WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, attempt
 """)
-_COUNT: Final = text("""
-    SELECT count(*) FROM orders o
-    WHERE o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id)
-""")
+_COUNT: Final = text(f"SELECT count(*) FROM orders o WHERE {_COMPARED}")
 _RECORDED: Final = text("""
     SELECT signature FROM attempts
     WHERE md5(signature)::uuid IN (SELECT md5(asked)::uuid FROM unnest(CAST(:signatures AS text[])) AS asked)
         AND signature = ANY(CAST(:signatures AS text[]))
+    UNION ALL
+    SELECT tx_signature FROM orders
+    WHERE archive_id IS NOT NULL AND tx_signature = ANY(CAST(:signatures AS text[]))
 """)
 
 

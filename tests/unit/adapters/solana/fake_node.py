@@ -37,6 +37,7 @@ class FakeNode(RpcNode):
     """Holds accounts, a height, statuses and transactions; notes what it was asked and sent.
 
     Attributes:
+        histories: By address: what ``getSignaturesForAddress`` tells, the newest first.
         requests: Methods of the calls that came together.
         failing: Raised by each call, if set.
     """
@@ -50,6 +51,8 @@ class FakeNode(RpcNode):
         self.accounts: dict[Pubkey, Account] = {}
         self.statuses: dict[str, Any] = {}
         self.transactions: dict[str, Any] = {}
+        self.histories: dict[str, list[dict[str, Any]]] = {}
+        self.history_page = 1_000
         self.fees: list[int] = []
         self.last_valid_height: int | None = None
         self.asked: list[RpcCall] = []
@@ -126,6 +129,12 @@ class FakeNode(RpcNode):
             return None
         # Unless a test says that it shows another one's.
         return found | {"transaction": {"signatures": [signature], **found["transaction"]}}
+
+    def _getSignaturesForAddress(self, address: str, config: Any) -> Any:  # noqa: N802
+        history = self.histories.get(address, [])
+        signatures = [one["signature"] for one in history]
+        first = signatures.index(config["before"]) + 1 if "before" in config else 0
+        return history[first : first + self.history_page]
 
     def _getFirstAvailableBlock(self) -> Any:  # noqa: N802
         return self.first_block
