@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
 from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import token_account_of
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX
+from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
 from chalicelib.amm.raydium_cpmm import CreatorFeeOn
 from chalicelib.amm.swaps import TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
@@ -315,8 +316,9 @@ def with_limiter(*, cliff: int, increment: int, duration: int, most: int, refere
 
 
 def test_rate_limiter_is_whole_or_absent_and_does_not_begin_above_its_most() -> None:
-    whole = {"cliff": 10_000_000, "increment": 10, "duration": 60, "most": 5_000, "reference": 10**9}
-    a_pool(with_limiter(**whole))
+    whole = {"cliff": 10_000_000, "increment": 10, "duration": 2**24 + 5, "most": 5_000, "reference": 10**9}
+    limiter = RateLimiterFee(10_000_000, 10, 2**24 + 5, 5_000, 10**9)
+    assert damm(with_limiter(**whole)).state.fees.base == limiter
     a_pool(with_limiter(**whole | {"cliff": 500_000_000}))
     a_pool(with_limiter(**whole | {"cliff": BILLION - 1, "most": 20_000}))
     a_pool(with_limiter(cliff=10_000_000, increment=0, duration=0, most=0, reference=0))
