@@ -157,17 +157,15 @@ def test_order_canceled_while_it_is_put_to_rest_is_not_watched_for(contract_engi
     assert watches.disarm([order.order_id]) == frozenset()
 
 
-def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(contract_engine: Engine) -> None:
-    store, watches = on_postgres(contract_engine), PostgresWatches(contract_engine)
-    floor = Floor(store, watches)
+def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(floor: Floor) -> None:
     states = [floor.at_rest().state, floor.at_rest().state]
     ids = [state.order.order_id for state in states]
-    assert store.record.cancel("alice", ids[0], NOON) is not None
-    watches.arm([watch_of(states[0])])
+    assert floor.store.record.cancel("alice", ids[0], NOON) is not None
+    floor.watches.arm([watch_of(states[0])])
     assert [floor.fire(state.order) for state in states] == [1, 1]
-    sent_again = {one.order_id for one in watches.resend(unclaimed_for_ms=0, limit=1_000)}
+    sent_again = {one.order_id for one in floor.watches.resend(unclaimed_for_ms=0, limit=1_000)}
     assert sent_again.intersection(ids) == {ids[1]}
-    assert watches.disarm(ids) == {ids[1]}
+    assert floor.watches.disarm(ids) == {ids[1]}
 
 
 def test_triggered_order_is_known_as_such(floor: Floor) -> None:

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
+from chalicelib.adapters.postgres.housekeeping import FINISHED_AFTER_S, PostgresHousekeeping
+from chalicelib.domain.progress import Published
 from chalicelib.services.recovery.sweeper import Housekeeping, StrandedOrder, SubscriptionBehind
 from chalicelib.services.recovery.turns import Rest
-from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.services.subscription_ports import Missed, Subscriptions
 from tests.contract.records import Store, on_postgres, on_tables
-from tests.fakes.orders import NOON, an_order
+from tests.fakes.orders import LIFE, NOON, an_order
 from tests.fakes.queries import MemoryHousekeeping
 from tests.fakes.tables import Tables
 
@@ -55,13 +56,18 @@ def _in_memory() -> Left:
 
 def _on_postgres(engine: Engine) -> Left:
     def pass_time(seconds: int) -> None:
-        for earlier in (
-            "UPDATE subscriptions SET updated_at = updated_at - make_interval(secs => :seconds)",
-            "UPDATE orders SET lease_until = lease_until - make_interval(secs => :seconds)",
-            "UPDATE orders SET resumed_at = resumed_at - make_interval(secs => :seconds)",
-        ):
-            with engine.begin() as connection:
-                connection.execute(text(earlier), {"seconds": seconds})
+        with engine.begin() as connection:
+            connection.execute(
+                text("SET LOCAL session_replication_role = replica")
+            )  # what ended does not change
+            for table, times in (
+                ("subscriptions", ("updated_at",)),
+                ("orders", ("lease_until", "resumed_at", "updated_at")),
+                ("unpublished", ("since",)),
+                ("connections", ("expires_at",)),
+            ):
+                earlier = ", ".join(f"{each} = {each} - make_interval(secs => :seconds)" for each in times)
+                connection.execute(text(f"UPDATE {table} SET {earlier}"), {"seconds": seconds})  # noqa: S608
 
     return Left(on_postgres(engine), PostgresHousekeeping(engine), pass_time)
 
@@ -172,3 +178,62 @@ def test_connection_that_was_caught_up_meanwhile_waits_for_no_message_again(left
     left.housekeeping.note_unsent([one])
     left.pass_time(1)
     assert behind(left.housekeeping, 100) == [[]]
+
+
+def test_connections_whose_tokens_have_expired_are_named_the_oldest_first(left: Left) -> None:
+    for name, seconds in (("late=", 30), ("soon=", 10), ("later=", 3_600), ("next=", 20)):
+        left.store.connected(name, False, lasts=timedelta(seconds=seconds))
+    assert left.housekeeping.expired_connections(limit=9) == []
+    left.pass_time(60)
+    assert left.housekeeping.expired_connections(limit=9) == ["soon=", "next=", "late="]
+    assert left.housekeeping.expired_connections(limit=2) == ["soon=", "next="]
+
+
+def forgotten(housekeeping: Housekeeping, limit: int) -> int:
+    """Return how many subscriptions a run of the sweep forgets, a part after the other."""
+    removed = 0
+    while (part := housekeeping.forget_finished(limit=limit)).is_more:
+        removed += part.removed
+    return removed + part.removed
+
+
+@pytest.mark.parametrize("limit", [3, 100])
+def test_who_followed_an_order_that_ended_is_forgotten_after_a_while_once_it_has_all(
+    left: Left, limit: int
+) -> None:
+    ended, behind_yet, open_yet = (an_order(account_id="follower") for _ in range(3))
+    for order in (ended, behind_yet, open_yet):
+        claimed = left.store.created(order, connection_id="f=")
+        if order is not open_yet:
+            left.store.moved(claimed, *LIFE[2:])
+    left.subscriptions.mark_behind([Missed("f=", behind_yet, sent_to=1)])
+
+    def followed() -> list[bool]:
+        found = [left.subscriptions.of_orders([order]) for order in (ended, behind_yet, open_yet)]
+        return [bool(each) for each in found]
+
+    left.pass_time(FINISHED_AFTER_S - 60)
+    assert (forgotten(left.housekeeping, limit), followed()) == (0, [True, True, True])
+    left.pass_time(120)
+    assert (forgotten(left.housekeeping, limit), followed()) == (1, [False, True, True])
+    assert forgotten(left.housekeeping, limit) == 0
+
+
+def test_orders_whose_last_events_were_not_published_are_named_until_they_are(left: Left) -> None:
+    orders = [an_order(account_id="quick") for _ in range(3)]
+    for order in orders:
+        left.store.created(order)
+        assert left.store.record.cancel("quick", order.order_id, NOON)
+
+    def named(limit: int = 9) -> set[UUID]:
+        return {each.order_id for each in left.housekeeping.unpublished_orders(limit=limit)}
+
+    assert named() == set()
+    left.pass_time(60)
+    assert named() == {order.order_id for order in orders}
+    assert len(named(2)) == 2
+    left.housekeeping.note_resumed([orders[0].order_id])
+    left.store.record.note_published([Published(orders[1].order_id, 0, 3)])
+    assert named() == {orders[2].order_id}
+    left.pass_time(60)
+    assert named() == {orders[0].order_id, orders[2].order_id}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
 from itertools import count
 from random import Random
 from threading import Barrier
@@ -26,7 +25,6 @@ from chalicelib.domain.watches import (
     DirectedPair,
     Fired,
     FiredBy,
-    MarkRange,
     Threshold,
     Watch,
 )
@@ -250,21 +248,6 @@ def test_watch_whose_size_did_not_fit_is_found_where_it_may_until_liquidity_chan
     assert trial.watches.forget_wake_rates([trial.pair]) == 1
     assert trial.watches.forget_wake_rates([trial.pair]) == 0
     assert trial.fires(trial.seen(Rate(5, 2))) == [watch.order_id]
-
-
-def test_marks_of_the_last_blocks_come_back_with_their_extremes(trial: Trial) -> None:
-    def observe(height: int, mark: str) -> list[MarkRange]:
-        return list(trial.watches.observe(height, {trial.pair: Decimal(mark)}, keep=3)[trial.pair])
-
-    def row(height: int, low: str, high: str) -> MarkRange:
-        return MarkRange(height, Decimal(low), Decimal(high))
-
-    assert observe(100, "1.5") == [row(100, "1.5", "1.5")]
-    assert observe(100, "1.25") == [row(100, "1.25", "1.5")]
-    assert observe(101, "2") == [row(100, "1.25", "1.5"), row(101, "2", "2")]
-    assert observe(103, "1E-30") == [row(101, "2", "2"), row(103, "1E-30", "1E-30")]
-    assert observe(102, "7") == [row(100, "1.25", "1.5"), row(101, "2", "2"), row(102, "7", "7")]
-    assert observe(104, "7") == [row(102, "7", "7"), row(103, "1E-30", "1E-30"), row(104, "7", "7")]
 
 
 def test_random_watches_fire_exactly_where_a_loop_over_all_says(on_server: Trial) -> None:

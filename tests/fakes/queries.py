@@ -101,12 +101,14 @@ class MemoryHousekeeping:
 
     def unpublished_orders(self, *, limit: int) -> Sequence[StrandedOrder]:
         since = self._tables.now() - timedelta(seconds=UNPUBLISHED_AFTER_S)
-        old = [id_ for id_, at in self._tables.unpublished.items() if at < since][:limit]
+        unpublished = self._tables.unpublished
+        oldest_first = sorted(unpublished, key=unpublished.__getitem__)
+        old = [id_ for id_ in oldest_first if unpublished[id_] < since][:limit]
         found = []
         for id_ in old:
             state = self._tables.orders[id_].state
             if state.published_seq == state.seq:
-                del self._tables.unpublished[id_]
+                del unpublished[id_]
             else:
                 found.append(StrandedOrder(id_, state.order.account_id))
         return found
@@ -149,8 +151,9 @@ class MemoryHousekeeping:
                 row.updated_at = now - timedelta(seconds=BEHIND_AFTER_S)
 
     def expired_connections(self, *, limit: int) -> Sequence[str]:
-        now = self._tables.now()
-        return [id_ for id_, row in self._tables.connections.items() if row.expires_at < now][:limit]
+        now, connections = self._tables.now(), self._tables.connections
+        oldest_first = sorted(connections, key=lambda id_: connections[id_].expires_at)
+        return [id_ for id_ in oldest_first if connections[id_].expires_at < now][:limit]
 
     def forget_finished(self, *, limit: int) -> Forgotten:
         since = self._tables.now() - timedelta(seconds=FINISHED_AFTER_S)

@@ -81,7 +81,11 @@ class Tables:
     views: Callable[[], EventViews] = lambda: VIEWS
 
     def __post_init__(self) -> None:
-        self.watches = MemoryWatches(self.now, lambda order_id: self.orders[order_id].state.order.account_id)
+        self.watches = MemoryWatches(
+            self.now,
+            lambda order_id: self.orders[order_id].state.order.account_id,
+            lambda order_id: self.orders[order_id].state.is_final,
+        )
 
     def append(self, events: tuple[OrderEvent, ...]) -> None:
         """Insert events as rows have them; two with one number, or two final ones, cannot be."""

@@ -31,10 +31,11 @@ class WatchRow:
 
 @dataclass
 class MemoryWatches:
-    """All watches and marks. Time and the orders' accounts come from outside."""
+    """All watches and marks. Time, the orders' accounts and whether they ended come from outside."""
 
     now: Callable[[], datetime]
     account_of: Callable[[UUID], str] = lambda _: "alice"
+    has_ended: Callable[[UUID], bool] = lambda _: False
     rows: dict[UUID, WatchRow] = field(default_factory=dict)
     marks: dict[DirectedPair, dict[int, MarkRange]] = field(default_factory=dict)
     is_down: bool = False
@@ -99,6 +100,9 @@ class MemoryWatches:
         found = []
         for row in sorted(lost, key=lambda row: row.sent_at or before)[:limit]:
             assert row.fired is not None
+            if self.has_ended(row.watch.order_id):
+                del self.rows[row.watch.order_id]
+                continue
             row.sent_at = self.now()
             found.append(row.fired)
         return found
@@ -121,6 +125,8 @@ class MemoryWatches:
             of_it = self.marks.setdefault(pair, {})
             old = of_it.get(height, MarkRange(height, mark, mark))
             of_it[height] = MarkRange(height, min(old.low, mark), max(old.high, mark))
+            for far in [at for at in of_it if abs(at - height) > 2 * keep]:
+                del of_it[far]
             found[pair] = [of_it[at] for at in sorted(of_it) if height - keep < at <= height]
         return found
 
