@@ -13,6 +13,7 @@ import pytest
 
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 from chalicelib.adapters.postgres.prepared_statement import PreparedStatement
+from chalicelib.adapters.time_left import time_left
 
 ASK, TELL, THEN = "SELECT $1", "INSERT $1", "SELECT count(*) WHERE $1"
 
@@ -93,9 +94,18 @@ def connection() -> Iterator[PreparedConnection]:
         server.join()
 
 
+class Answers(io.BufferedReader):
+    """Of a server that says it will send more than any does, nothing is waited for."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        assert size is not None
+        assert size <= 2**30
+        return super().read(size)
+
+
 def answers(connection: PreparedConnection, parts: Iterable[bytes]) -> None:
     """Let the server answer what is asked next, in these parts and no others."""
-    connection._sock = io.BufferedReader(Parts(parts))
+    connection._sock = Answers(Parts(parts))
 
 
 def in_all_parts(whole: bytes) -> Iterator[Sequence[bytes]]:
@@ -231,3 +241,24 @@ def test_closed_connection_says_so_and_closes_again(connection: PreparedConnecti
     for each in use:
         with pytest.raises(pg8000.InterfaceError, match="connection is closed"):
             each()
+
+
+def test_answer_is_waited_for_no_longer_than_the_work_that_it_is_for(connection: PreparedConnection) -> None:
+    connection.autocommit = True
+
+    def waits_s() -> float:
+        answers(connection, [BOUND + done("SELECT 0") + READY])
+        connection.execute_prepared(ASK, ["1"])
+        waits: float = connection._usock.gettimeout()
+        return waits
+
+    assert waits_s() == 60
+    with time_left.at_most(5):
+        assert 0 < waits_s() <= 5
+        with time_left.at_most(0):
+            assert 0 < waits_s() < 0.01  # not without end, as a time-out of nothing would be
+    assert waits_s() == 60
+
+
+def test_statements_that_go_together_ask_nothing_if_there_are_none(connection: PreparedConnection) -> None:
+    assert connection.execute_together([], commits=False) == []

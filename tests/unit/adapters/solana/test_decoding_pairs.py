@@ -45,9 +45,10 @@ def test_pair_has_limit_orders_by_its_function_or_for_lack_of_rewards(
     function: int, reward: int | None, has_orders: bool
 ) -> None:
     case = a_pair(FUNCTION, bytes([function]), "limit_order")
-    for number, at in enumerate(REWARDS):
-        case = with_bytes(case, case.pool, at, (b"\x01" if reward == number else b"\0") * 32)
-    assert bool(pair(case).state.orders) is has_orders
+    for told in (b"\x01".ljust(32, b"\0"), b"\x01".rjust(32, b"\0")):
+        for number, at in enumerate(REWARDS):
+            case = with_bytes(case, case.pool, at, told if reward == number else bytes(32))
+        assert bool(pair(case).state.orders) is has_orders
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,6 @@ def test_pool_whose_mint_is_not_a_token_programs_is_refused(program: SwapProgram
         (SwapProgram.CLMM, 389, b"\x10", Unsupported.SWAP_DISABLED),
         (SwapProgram.CLMM, 390, b"\x01", Unsupported.FEE_ON_ONE_TOKEN),
         (SwapProgram.CLMM, 390, b"\x02", Unsupported.FEE_ON_ONE_TOKEN),
-        (SwapProgram.CLMM, 1096, b"\x01", Unsupported.DYNAMIC_FEE),
-        (SwapProgram.CLMM, 1118, b"\x01", Unsupported.DYNAMIC_FEE),
-        (SwapProgram.CLMM, 1175, b"\x01", Unsupported.DYNAMIC_FEE),
         (SwapProgram.CLMM, 235, b"\0\0", Unsupported.IMPLAUSIBLE),
         (SwapProgram.CLMM, 253, bytes(16), Unsupported.IMPLAUSIBLE),
         (SwapProgram.CLMM, 269, b"\xff\xff\xff\x7f", Unsupported.IMPLAUSIBLE),
@@ -93,6 +90,13 @@ def test_pool_is_refused_by_its_bytes(program: SwapProgram, at: int, raw: bytes,
     case = a_case(program)
     a_pool(case)
     assert refusal_of(with_bytes(case, case.pool, at, raw)) is reason
+
+
+def test_clmm_pool_is_refused_for_any_byte_of_a_dynamic_fee() -> None:
+    case = a_case(SwapProgram.CLMM)
+    for at in range(1096, 1176):
+        assert refusal_of(with_bytes(case, case.pool, at, b"\x01")) is Unsupported.DYNAMIC_FEE
+    a_pool(with_bytes(case, case.pool, 1176, b"\x01"))
 
 
 def test_cpmm_pool_with_deposits_disabled_still_swaps() -> None:
