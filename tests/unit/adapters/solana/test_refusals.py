@@ -22,6 +22,8 @@ from tests.unit.adapters.solana.examples import (
 )
 
 PROGRAMS = list(SwapProgram)
+OF_THE_PROGRAM = {236, 117, 10_240, 10_136, 1_832, 1_576}
+"""Lengths of configurations, arrays and bitmaps; other accounts beside a pool are not read."""
 MINTS_AT = {SwapProgram.CPMM: 168, SwapProgram.CLMM: 73, SwapProgram.DLMM: 88, SwapProgram.DAMM_V2: 168}
 
 
@@ -30,6 +32,20 @@ def test_account_of_another_program_is_no_pool_whatever_its_bytes(program: SwapP
     case = a_case(program)
     pool = case.accounts[case.pool]
     assert refusal_of(with_account(case, case.pool, pool._replace(owner=TOKEN))) is Unsupported.WRONG_OWNER
+
+
+@pytest.mark.parametrize("program", [SwapProgram.CPMM, SwapProgram.CLMM, SwapProgram.DLMM])
+def test_what_another_program_wrote_beside_a_pool_is_not_believed(program: SwapProgram) -> None:
+    case = a_case(program)
+    a_pool(case)
+    beside = [
+        key for key, account in case.accounts.items() if account.owner == case.program_id and key != case.pool
+    ]
+    for key in beside:
+        forged = case.accounts[key]._replace(owner=TOKEN)
+        if len(forged.data) in OF_THE_PROGRAM:
+            assert refusal_of(with_account(case, key, forged)) is Unsupported.WRONG_OWNER
+    assert any(len(case.accounts[key].data) in OF_THE_PROGRAM for key in beside)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

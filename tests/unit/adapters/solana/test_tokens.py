@@ -64,8 +64,10 @@ def test_transfer_fee_changes_with_the_epoch(epoch: int, basis_points: int) -> N
         (14, A_KEY + bytes(32), Unsupported.TRANSFER_HOOK),
         (26, A_KEY + b"\0", Unsupported.PAUSABLE),
         (26, bytes(32) + b"\x01", Unsupported.PAUSABLE),
-        (99, b"", Unsupported.UNKNOWN_EXTENSION),
+        (29, b"", Unsupported.UNKNOWN_EXTENSION),
+        (0x0103, b"", Unsupported.UNKNOWN_EXTENSION),  # no 3
         (*fee_config((0, 0, 10_001), (0, 0, 0)), Unsupported.IMPLAUSIBLE),
+        (*fee_config((0, 0, 0), (0, 0, 10_001)), Unsupported.IMPLAUSIBLE),
         (1, bytes(107), Unsupported.UNKNOWN_LAYOUT),
     ],
 )
@@ -85,6 +87,9 @@ def test_mint_whose_extension_stands_against_trading_is_refused(
         (3, A_KEY),
         (10, bytes(52)),
         (25, bytes(56)),
+        (28, b""),
+        (19, bytes(300)),
+        fee_config((0, 0, 10_000), (0, 0, 10_000)),
     ],
 )
 def test_mint_whose_extension_is_empty_or_harmless_is_taken(kind: int, data: bytes) -> None:
