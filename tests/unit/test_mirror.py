@@ -30,7 +30,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/order_queries.py": "tests/contract/test_order_queries.py",
     "chalicelib/adapters/postgres/order_creation.py": "tests/contract/test_order_record.py",
     "chalicelib/adapters/postgres/order_record.py": "tests/contract/test_order_record.py",
-    "chalicelib/adapters/postgres/prepared_statement.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/psycopg_connection.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/resting_audit.py": "tests/integration/test_resting_audit.py",
     "chalicelib/adapters/postgres/rotation.py": "tests/integration/test_secrets.py",

@@ -8,11 +8,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.day_spending import DaySpending
+from chalicelib.adapters.solana.day_spending import SETTLED_MAX, DaySpending
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
 from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.orders import OrderState
+from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.statuses import OrderStatus
 from tests.contract.records import on_postgres
-from tests.fakes.orders import an_order
+from tests.fakes.orders import advanced, an_order
 
 CAPS = {"SOL": SpendCaps(10, 25), "USDC": SpendCaps(100, 100)}
 
@@ -60,6 +63,12 @@ def test_batch_beyond_a_cap_leaves_nothing_behind(spending: DaySpending) -> None
         spending.reserve([spend(10), spend(11)])
     with pytest.raises(RefusedError, match="RAY has no cap"):
         spending.reserve([spend(10), spend(1, "RAY")])
+    spending.reserve([spend(10), spend(10), spend(5)])
+
+
+def test_orders_of_one_batch_add_up(spending: DaySpending) -> None:
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(10), spend(10), spend(6)])
     spending.reserve([spend(10), spend(10), spend(5)])
 
 
@@ -168,6 +177,55 @@ def test_what_was_put_down_for_a_larger_order_of_the_same_id_is_not_counted_once
     spending.reserve([spend(10), spend(10), spend(4)])
     with pytest.raises(RefusedError, match="day's cap"):
         spending.reserve([spend(1)])
+
+
+def test_ended_orders_that_are_left_to_settle_count_each_by_its_own_status(
+    engine: Engine, spending: DaySpending
+) -> None:
+    under_way = spend(10)
+    spending.reserve([under_way])
+    store = on_postgres(engine)
+    states = [advanced(OrderState(an_order()), OrderStatus.PENDING) for _ in range(SETTLED_MAX + 1)]
+    store.record.create([NewOrder(state, events, None) for state, events in states], lease_ms=0)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("UPDATE orders SET status = 'failed', failure_code = 'NO_ROUTE'"))
+        connection.execute(
+            text("""
+            INSERT INTO spending (order_id, day, token, units)
+            SELECT order_id, (now() AT TIME ZONE 'UTC')::date, 'SOL', 10 FROM orders""")
+        )
+    store.created(an_order(order_id=under_way.order_id))
+    spending.reserve([spend(10)])
+    with pytest.raises(RefusedError, match="day's cap"):
+        spending.reserve([spend(6)])
+
+
+def test_days_and_tokens_are_settled_each_by_itself(engine: Engine, spending: DaySpending) -> None:
+    def fill_and_settle() -> None:
+        for symbol, units in (("SOL", 10), ("USDC", 30)):
+            filled = spend(units, symbol)
+            spending.reserve([filled])
+            on_postgres(engine).created(an_order(order_id=filled.order_id))
+            with engine.begin() as connection:
+                connection.execute(text("SET LOCAL session_replication_role = replica"))
+                connection.execute(
+                    text("""
+                    UPDATE orders SET status = 'confirmed', tx_signature = 'it', input_units = :units,
+                        output_units = 1 WHERE order_id = :it"""),
+                    {"it": filled.order_id, "units": units},
+                )
+            spending.reserve([spend(1, symbol)])
+
+    fill_and_settle()
+    with engine.begin() as connection:
+        for table in ("spending", "spent_days"):
+            connection.execute(text(f"UPDATE {table} SET day = day - 1"))  # noqa: S608 - see above
+    fill_and_settle()
+    spending.reserve([spend(10), spend(4), spend(69, "USDC")])
+    for symbol in ("SOL", "USDC"):
+        with pytest.raises(RefusedError, match="day's cap"):
+            spending.reserve([spend(1, symbol)])
 
 
 def test_token_without_a_cap_is_free_where_caps_are_not_demanded(engine: Engine) -> None:
