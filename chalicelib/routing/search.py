@@ -100,7 +100,11 @@ def _used_of_hop(hop: Hop, amounts: tuple[float, ...]) -> list[str]:
 
 
 def _removals(allocation: Allocation, used: _Used, cost: float) -> list[_Removal]:
-    """Return every direct leg, every two-hop path, and every leg that has company in its hop."""
+    """Return every direct leg, every two-hop path, and every leg that has company in its hop.
+
+    An only two-hop path stays, whatever its legs cost: what is left to find out is which of them.
+    """
+    is_only_path = not used.direct and len(used.two_hop_paths) == 1
     found = surpluses(allocation.network, allocation.root, cost)
 
     def removal(*pool_ids: str) -> _Removal:
@@ -111,5 +115,6 @@ def _removals(allocation: Allocation, used: _Used, cost: float) -> list[_Removal
         for hop in (firsts, seconds):
             if len(hop) > 1:
                 removals += map(removal, hop)
-        removals.append(removal(*firsts, *seconds))
+        if not is_only_path:
+            removals.append(removal(*firsts, *seconds))
     return removals
