@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import cycle
 from uuid import UUID, uuid4
 
 import pytest
@@ -20,6 +21,8 @@ from tests.fakes.queries import MemoryHousekeeping
 from tests.fakes.tables import Tables
 
 NOISY = 30
+_moments = cycle((3, 1, 2, 1))
+"""Some orders are accepted at one moment, and put on record in whatever order."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,8 @@ class Left:
 
     def behind(self, account_id: str) -> None:
         """Put an order on record whose lease ends at once, and a connection that waits for a replay."""
-        order = an_order(account_id=account_id)
+        accepted_at = NOON + timedelta(seconds=next(_moments))
+        order = an_order(order_id=uuid4(), account_id=account_id, accepted_at=accepted_at)
         self.store.created(order, lease_ms=0)
         self.subscriptions.begin_replay(
             f"{account_id}=", account_id, order.order_id, replay_id=uuid4(), after_seq=0
@@ -134,6 +138,21 @@ def test_accounts_take_turns_with_their_followers_and_none_is_caught_up_twice(le
 def test_parts_of_both_stores_are_the_same_size(left: Left) -> None:
     assert [len(part) for part in stranded(left.housekeeping, 6)] == [4, 6, 6, 6, 6, 4]
     assert [len(part) for part in behind(left.housekeeping, 6)] == [4, 6, 6, 6, 6, 4]
+
+
+def test_what_was_left_a_moment_ago_is_left_to_who_has_it_for_a_while(left: Left) -> None:
+    left.behind("new")
+
+    def named() -> tuple[bool, bool]:
+        orders = [each.account_id for part in stranded(left.housekeeping, 100) for each in part]
+        followers = [each.account_id for part in behind(left.housekeeping, 100) for each in part]
+        return "new" in orders, "new" in followers
+
+    assert named() == (False, False)
+    left.pass_time(10)
+    assert named() == (False, False)
+    left.pass_time(10)
+    assert named() == (True, True)
 
 
 def test_order_whose_message_waits_in_a_queue_that_is_behind_is_resumed_no_second_time_for_a_while(
