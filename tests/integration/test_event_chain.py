@@ -85,6 +85,58 @@ def test_step_that_comes_too_late_leaves_the_chain_to_whoever_was_faster(engine:
     assert problems(engine) == []
 
 
+def forged(engine: Engine, statement: str, order: Order) -> None:
+    """Change the record as none but the database's owner can."""
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text(statement), {"id": order.order_id})
+
+
+def test_event_without_a_hash_is_found_once_older_functions_are_gone(engine: Engine) -> None:
+    record, order = PostgresOrderRecord(engine, VIEWS), an_order()
+    created(record, an_order())
+    created(record, order)
+    forged(engine, "UPDATE order_events SET chain = NULL WHERE order_id = :id", order)
+    forged(engine, "UPDATE orders SET chain = NULL WHERE order_id = :id", order)
+    assert problems(engine) == []
+    later = "UPDATE order_events SET recorded_at = recorded_at + interval '{}' WHERE order_id = :id"
+    forged(engine, later.format("59 minutes"), order)
+    assert problems(engine) == []
+    forged(engine, later.format("2 minutes"), order)
+    assert problems(engine) == ["event 1 has no hash", "event 2 has no hash"]
+
+
+def test_event_that_was_taken_out_or_changed_places_is_found(engine: Engine) -> None:
+    record, orders = PostgresOrderRecord(engine, VIEWS), [an_order(), an_order()]
+    for order in orders:
+        moved(record, created(record, order), OrderStatus.ROUTED, OrderStatus.BUILDING)
+    forged(engine, "DELETE FROM order_events WHERE order_id = :id AND seq = 1", orders[0])
+    forged(engine, "UPDATE order_events SET seq = 9 - seq WHERE order_id = :id AND seq < 3", orders[1])
+    forged(engine, "UPDATE order_events SET seq = seq - 6 WHERE order_id = :id AND seq > 6", orders[1])
+    with engine.connect() as connection:
+        found = {each.subject for each in check_chain(connection)}
+    assert found == {str(order.order_id) for order in orders}
+
+
+def test_order_that_shows_another_hash_than_its_last_event_is_found(engine: Engine) -> None:
+    record, orders = PostgresOrderRecord(engine, VIEWS), [an_order(), an_order()]
+    for order in orders:
+        created(record, order)
+    forged(
+        engine, "UPDATE orders SET chain = decode(repeat('ab', 32), 'hex') WHERE order_id = :id", orders[1]
+    )
+    with engine.connect() as connection:
+        found = [(each.subject, each.problem) for each in check_chain(connection)]
+    assert found == [(str(orders[1].order_id), "the order shows another hash than its last event")]
+
+
+def test_record_of_a_time_before_hashes_breaks_nothing(engine: Engine) -> None:
+    order = an_order()
+    created(PostgresOrderRecord(engine, VIEWS), order)
+    forged(engine, "UPDATE order_events SET chain = NULL", order)
+    assert problems(engine) == []
+
+
 def test_orders_that_were_archived_hide_none_behind_them(engine: Engine) -> None:
     record = PostgresOrderRecord(engine, VIEWS)
     new = []
