@@ -16,13 +16,15 @@ Observe = Callable[[int, str, int], Sequence[MarkRange]]
 
 
 @pytest.fixture(params=["memory", "postgres"])
-def observe(request: pytest.FixtureRequest) -> Observe:
+def watches(request: pytest.FixtureRequest) -> Watches:
+    if request.param == "memory":
+        return MemoryWatches(SteppingClock().now)
+    return PostgresWatches(request.getfixturevalue("contract_engine"))
+
+
+@pytest.fixture
+def observe(watches: Watches) -> Observe:
     """Look at a pair's mark in a block, and return those of the blocks that are kept."""
-    watches: Watches = (
-        MemoryWatches(SteppingClock().now)
-        if request.param == "memory"
-        else PostgresWatches(request.getfixturevalue("contract_engine"))
-    )
     pair = DirectedPair(f"IN{uuid4()}", "OUT")
     return lambda height, mark, keep: watches.observe(height, {pair: Decimal(mark)}, keep=keep)[pair]
 
@@ -55,3 +57,21 @@ def test_marks_far_from_the_block_that_is_looked_at_are_another_chains_and_forgo
     assert heights(1_001, keep=2_000) == [100, 106, 1_001]  # as far as from 100 to 106 is not far
     assert heights(107, keep=3) == [106, 107]
     assert heights(1_002, keep=2_000) == [106, 107, 1_002]
+
+
+def test_marks_of_pairs_that_are_looked_at_together_or_in_turn_are_each_their_own(watches: Watches) -> None:
+    one, other = (DirectedPair(f"IN{uuid4()}", "OUT") for _ in range(2))
+
+    def observed(**marks: int) -> dict[DirectedPair, list[tuple[int, int, int]]]:
+        pairs = {"one": one, "other": other}
+        seen = watches.observe(9, {pairs[name]: Decimal(mark) for name, mark in marks.items()}, keep=3)
+        return {
+            pair: [(row.height, int(row.low), int(row.high)) for row in rows] for pair, rows in seen.items()
+        }
+
+    assert observed(one=1) == {one: [(9, 1, 1)]}
+    assert observed(one=5) == {one: [(9, 1, 5)]}
+    assert observed(other=3) == {other: [(9, 3, 3)]}
+    assert observed(one=2, other=7) == {one: [(9, 1, 5)], other: [(9, 3, 7)]}
+    watches.observe(9_000, {one: Decimal(1)}, keep=3)
+    assert observed(other=4) == {other: [(9, 3, 7)]}

@@ -163,6 +163,14 @@ def test_order_whose_message_waits_in_a_queue_that_is_behind_is_resumed_no_secon
     assert stranded(left.housekeeping, 100) == [[]]
 
 
+def test_orders_whose_messages_were_not_sent_are_named_to_the_next_run(left: Left) -> None:
+    (found,) = stranded(left.housekeeping, 100)
+    sent = {order.order_id for order in found[:2]}
+    left.housekeeping.note_resumed(list(sent))
+    (again,) = stranded(left.housekeeping, 100)
+    assert {order.order_id for order in again} == {order.order_id for order in found} - sent
+
+
 def test_order_whose_message_was_lost_is_resumed_again_after_a_while(left: Left) -> None:
     (found,) = stranded(left.housekeeping, 100)
     left.housekeeping.note_resumed([order.order_id for order in found])
@@ -251,7 +259,7 @@ def test_orders_whose_last_events_were_not_published_are_named_until_they_are(le
     left.pass_time(60)
     assert named() == {order.order_id for order in orders}
     assert len(named(2)) == 2
-    left.housekeeping.note_resumed([orders[0].order_id])
+    left.housekeeping.note_resumed([orders[0].order_id, orders[1].order_id])
     left.store.record.note_published([Published(orders[1].order_id, 0, 3)])
     assert named() == {orders[2].order_id}
     left.pass_time(60)

@@ -192,9 +192,9 @@ def test_watch_that_is_armed_again_fires_again_under_the_next_number(trial: Tria
 
 
 def test_amended_watch_waits_for_its_new_rate_alone(trial: Trial) -> None:
-    watch = trial.armed(Rate(2, 1))
+    watch, other = trial.armed(Rate(2, 1)), trial.armed(Rate(2, 1))
     assert trial.watches.amend(replace(watch, rate=Rate(3, 1), direction=AT_MOST))
-    assert trial.fires(trial.seen(Rate(2, 1))) == []
+    assert trial.fires(trial.seen(Rate(2, 1))) == [other.order_id]
     assert trial.fires(trial.seen(Rate(3, 1), AT_MOST)) == [watch.order_id]
 
 
@@ -248,6 +248,18 @@ def test_watch_whose_size_did_not_fit_is_found_where_it_may_until_liquidity_chan
     assert trial.watches.forget_wake_rates([trial.pair]) == 1
     assert trial.watches.forget_wake_rates([trial.pair]) == 0
     assert trial.fires(trial.seen(Rate(5, 2))) == [watch.order_id]
+
+
+def test_rates_of_other_pairs_and_of_watches_that_fired_are_not_forgotten(trial: Trial) -> None:
+    back, far = trial.pair.reversed(), Rate(3, 1)
+    fired = trial.armed(Rate(2, 1), wake_rate=Rate(5, 2))
+    armed = trial.armed(Rate(2, 1), wake_rate=far)
+    other = trial.armed(Rate(2, 1), wake_rate=far, pair=back)
+    assert trial.fires(trial.seen(Rate(5, 2))) == [fired.order_id]
+    assert trial.watches.forget_wake_rates([trial.pair]) == 1
+    assert trial.fires(trial.seen(Rate(2, 1)), trial.seen(Rate(2, 1), pair=back)) == [armed.order_id]
+    assert trial.watches.forget_wake_rates([trial.pair, back]) == 1
+    assert trial.fires(trial.seen(Rate(2, 1), pair=back)) == [other.order_id]
 
 
 def test_random_watches_fire_exactly_where_a_loop_over_all_says(on_server: Trial) -> None:

@@ -78,6 +78,7 @@ PAST_LIMIT = (
         ([WATCH], 0),
         ([AT_LIMIT, PAST_LIMIT], 1),
         ([TRIGGER, EVENT.format(status="routing")], 2),
+        ([TRIGGER, EVENT.format(status="triggered"), EVENT.format(status="triggered").replace("3", "4")], 2),
         ([EVENT.format(status="submitted")], 3),
     ],
     ids=[
@@ -86,6 +87,7 @@ PAST_LIMIT = (
         "watched for nothing",
         "one unit past its limit",
         "not triggered",
+        "triggered twice",
         "sent too late",
     ],
 )

@@ -22,7 +22,7 @@ from chalicelib.routing.ranges import (
 
 CURVE = [
     flat_range(amount_in=100.0, amount_out=110.0),
-    product_range(root=1.0, end=0.8, liquidity=10_000.0),
+    product_range(root=0.95, end=0.8, liquidity=10_000.0),
     flat_range(amount_in=500.0, amount_out=300.0),
 ]
 
