@@ -3,7 +3,7 @@
 Nothing that is met is missed, nothing fires twice, nothing fires too early.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -191,26 +191,19 @@ def test_watch_that_is_armed_again_fires_again_under_the_next_number(trial: Tria
     assert fired.firing == 2
 
 
-def test_amended_watch_waits_for_its_new_rate_alone(trial: Trial) -> None:
+def test_watch_that_is_armed_with_other_terms_waits_for_those_alone(trial: Trial) -> None:
     watch, other = trial.armed(Rate(2, 1)), trial.armed(Rate(2, 1))
-    assert trial.watches.amend(replace(watch, rate=Rate(3, 1), direction=AT_MOST))
+    trial.watches.arm([replace(watch, rate=Rate(3, 1), direction=AT_MOST)])
     assert trial.fires(trial.seen(Rate(2, 1))) == [other.order_id]
     assert trial.fires(trial.seen(Rate(3, 1), AT_MOST)) == [watch.order_id]
 
 
-def test_amending_what_fired_and_was_not_taken_up_arms_it_again(trial: Trial) -> None:
+def test_what_fired_and_was_not_taken_up_is_armed_again_with_other_terms(trial: Trial) -> None:
     watch = trial.armed(Rate(2, 1))
     trial.fires(trial.seen(Rate(2, 1)))
-    assert trial.watches.amend(replace(watch, rate=Rate(3, 1)))
+    trial.watches.arm([replace(watch, rate=Rate(3, 1))])
     assert trial.watches.fired(watch.order_id) is None
     assert trial.watches.resend(unclaimed_for_ms=0, limit=9) == []
-
-
-def test_amending_what_is_gone_changes_nothing(trial: Trial) -> None:
-    watch = trial.armed(Rate(2, 1))
-    trial.watches.disarm([watch.order_id])
-    assert not trial.watches.amend(watch)
-    assert trial.fires(trial.seen(Rate(2, 1))) == []
 
 
 def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> None:
@@ -219,12 +212,8 @@ def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> 
     trial.armed(Rate(2, 1), wake_at=FAR_FUTURE)
     trial.armed(Rate(2, 1))
     (first,) = trial.watches.wake(limit=1)
-    assert (first.order_id, first.fired_by, first.seen, first.height) == (
-        later.order_id,
-        FiredBy.TIME,
-        None,
-        None,
-    )
+    seen = first.order_id, first.firing, first.fired_by, first.seen, first.height
+    assert seen == (later.order_id, 1, FiredBy.TIME, None, None)
     assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [late.order_id]
     assert trial.watches.wake(limit=9) == []
     assert trial.fires(trial.seen(Rate(1, 1))) == []
@@ -297,15 +286,26 @@ def test_two_matchers_at_once_fire_each_once(on_server: Trial, contract_engine: 
 
 
 def test_matcher_leaves_to_another_what_it_is_just_firing(on_server: Trial, contract_engine: Engine) -> None:
-    held, free = on_server.armed(Rate(1, 1)), on_server.armed(Rate(2, 1))
-    with contract_engine.begin() as other:
-        other.execute(text("UPDATE watches SET firing = firing WHERE order_id = :id"), {"id": held.order_id})
-        assert on_server.fires(on_server.seen(Rate(5, 1))) == [free.order_id]
-    assert on_server.fires(on_server.seen(Rate(5, 1))) == [held.order_id]
+    watches, seen = on_server.watches, on_server.seen(Rate(5, 1))
+    held, free = (on_server.armed(Rate(1, 1), wake_at=NOON) for _ in range(2))
+    both = {held.order_id, free.order_id}
+    ways: list[Callable[[], Sequence[Fired]]] = [
+        lambda: watches.fire([seen], limit=9),
+        lambda: watches.wake(limit=10_000),
+        lambda: watches.resend(unclaimed_for_ms=0, limit=10_000),
+    ]
+    for fire in ways:
+        if fire is not ways[-1]:
+            watches.arm([held, free])
+        with contract_engine.begin() as other:
+            hold = text("UPDATE watches SET firing = firing WHERE order_id = :id")
+            other.execute(hold, {"id": held.order_id})
+            assert both.intersection(one.order_id for one in fire()) == {free.order_id}
+        assert held.order_id in {one.order_id for one in fire()}
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_amend_and_fire_at_once_leave_a_watch_armed_with_the_new_terms(
+def test_arm_and_fire_at_once_leave_a_watch_armed_with_the_new_terms(
     on_server: Trial, contract_engine: Engine, seed: int
 ) -> None:
     del seed
@@ -316,14 +316,13 @@ def test_amend_and_fire_at_once_leave_a_watch_armed_with_the_new_terms(
         starts.wait()
         PostgresWatches(contract_engine).fire([on_server.seen(Rate(5, 1))], limit=9)
 
-    def amend() -> bool:
+    def arm() -> None:
         starts.wait()
-        return PostgresWatches(contract_engine).amend(replace(watch, rate=Rate(9, 1)))
+        PostgresWatches(contract_engine).arm([replace(watch, rate=Rate(9, 1))])
 
     with ThreadPoolExecutor(2) as executor:
-        fired, amended = executor.submit(fire), executor.submit(amend)
-        fired.result()
-        assert amended.result()
+        for done in (executor.submit(fire), executor.submit(arm)):
+            done.result()
     assert on_server.watches.fired(watch.order_id) is None
     assert on_server.fires(on_server.seen(Rate(5, 1))) == []
     assert on_server.fires(on_server.seen(Rate(9, 1))) == [watch.order_id]

@@ -45,12 +45,6 @@ class MemoryWatches:
             old = self.rows.get(watch.order_id)
             self.rows[watch.order_id] = WatchRow(watch, old.firing if old else 0)
 
-    def amend(self, watch: Watch) -> bool:
-        if watch.order_id not in self.rows:
-            return False
-        self.arm([watch])
-        return True
-
     def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
         return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))
 

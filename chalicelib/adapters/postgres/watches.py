@@ -37,13 +37,6 @@ _WATCH: Final = """
     since_height bigint
 """
 
-_ARMED_ANEW: Final = """
-    wake_at = new.wake_at, since_height = new.since_height, pair_id = new.pair_id, look = new.look,
-    direction = new.direction, rate_out = new.rate_out, rate_in = new.rate_in, wake_key = new.wake_key,
-    own_key = new.own_key, armed = true, fired_at = NULL, sent_at = NULL, fired_by = NULL,
-    fired_height = NULL, seen_out = NULL, seen_in = NULL
-"""
-
 ARM: Final = Statement(f"""
 INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction,
     rate_out, rate_in, wake_key, own_key)
@@ -52,15 +45,11 @@ SELECT w.order_id, w.accepted_at, w.wake_at, w.since_height, p.pair_id, w.look, 
 FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS w ({_WATCH})
 JOIN watch_pairs AS p USING (input_token, output_token)
 ORDER BY w.order_id
-ON CONFLICT (order_id) DO UPDATE SET {_ARMED_ANEW.replace("new.", "excluded.")}
-""")
-
-_AMEND: Final = Statement(f"""
-UPDATE watches AS w SET {_ARMED_ANEW}
-FROM (SELECT * FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS n ({_WATCH})
-      JOIN watch_pairs AS p USING (input_token, output_token)) AS new
-WHERE w.order_id = new.order_id
-RETURNING w.order_id
+ON CONFLICT (order_id) DO UPDATE SET
+    wake_at = excluded.wake_at, since_height = excluded.since_height, pair_id = excluded.pair_id,
+    look = excluded.look, direction = excluded.direction, rate_out = excluded.rate_out,
+    rate_in = excluded.rate_in, wake_key = excluded.wake_key, own_key = excluded.own_key, armed = true,
+    fired_at = NULL, sent_at = NULL, fired_by = NULL, fired_height = NULL, seen_out = NULL, seen_in = NULL
 """)
 
 DISARM: Final = Statement("""
@@ -239,12 +228,6 @@ class PostgresWatches:
     def arm(self, watches: Sequence[Watch]) -> None:
         with translated_errors(), self._database.transaction() as session:
             session.finish(*arming(watches))
-
-    def amend(self, watch: Watch) -> bool:
-        with translated_errors(), self._database.transaction() as session:
-            pairs, (_, parameters) = arming([watch])
-            _, amended = session.finish(pairs, (_AMEND, parameters))
-            return bool(amended)
 
     def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
         with translated_errors():

@@ -98,10 +98,6 @@ class Watches(Protocol):
         """Arm watches of orders on record; one that is there already is replaced, fired or not."""
         ...
 
-    def amend(self, watch: Watch) -> bool:
-        """Replace a watch that is there, fired or not, and arm it; False if it is gone."""
-        ...
-
     def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
         """Remove watches; return those that were there."""
         ...
