@@ -90,6 +90,14 @@ def test_claim_of_an_order_that_rests_tells_how_it_fired(floor: Floor) -> None:
     assert (fired.firing, fired.seen, fired.height) == (1, Rate.of(170, 1_000), 9)
 
 
+def test_claim_of_several_orders_tells_of_each_how_it_fired(floor: Floor) -> None:
+    orders = [floor.at_rest().state.order for _ in range(3)]
+    assert [floor.fire(order) for order in orders[:2]] == [1, 1]
+    claims = floor.store.record.claim([order.order_id for order in orders], lease_ms=LONG_LEASE_MS)
+    fired = [claims.claimed[order.order_id].fired for order in orders]
+    assert [each and each.order_id for each in fired] == [*(order.order_id for order in orders[:2]), None]
+
+
 def test_order_put_to_rest_again_without_an_event_is_armed_again(floor: Floor) -> None:
     order = floor.at_rest().state.order
     floor.fire(order)

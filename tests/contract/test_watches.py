@@ -102,7 +102,9 @@ def test_fired_watch_carries_what_was_seen_and_fires_no_more(trial: Trial) -> No
     watch = trial.armed(Rate(2, 1))
     (fired,) = trial.watches.fire([trial.seen(Rate(5, 2), height=77, from_height=77)], limit=9)
     assert fired == Fired(watch.order_id, "alice", 1, FiredBy.RATE, 0, fired.fired_at, Rate(5, 2), 77)
-    assert trial.watches.fired(watch.order_id) == fired
+    other = trial.armed(Rate(9, 1))
+    assert (trial.watches.fired(watch.order_id), trial.watches.fired(other.order_id)) == (fired, None)
+    trial.watches.disarm([other.order_id])
     assert trial.fires(trial.seen(Rate(9, 1))) == []
 
 
