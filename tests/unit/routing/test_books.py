@@ -93,3 +93,33 @@ def test_series_that_stops_is_the_beginning_of_the_whole_one(seed: int) -> None:
     assert by_output == whole[: len(by_output)]
     assert total_in(by_input) >= part * total_in(whole)
     assert total_out(by_output) >= part * total_out(whole)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_book_that_stops_is_the_beginning_of_the_whole_one_and_hardly_more_than_asked(seed: int) -> None:
+    random = Random(seed)
+    curves = [a_curve(random, 2.0) for _ in range(3)]
+    whole = in_parallel(curves)
+    part = random.uniform(0.0, 0.9)
+    by_input = in_parallel(curves, stop_in=part * total_in(whole))
+    by_output = in_parallel(curves, stop_out=part * total_out(whole))
+    assert by_input == whole[: len(by_input)]
+    assert by_output == whole[: len(by_output)]
+    assert total_in(by_input) >= part * total_in(whole) >= total_in(by_input[:-2])
+    assert total_out(by_output) >= part * total_out(whole) >= total_out(by_output[:-2])
+
+
+def test_ranges_in_series_that_end_together_leave_nothing_between_them() -> None:
+    first = [flat_range(amount_in=100.0, amount_out=50.0), flat_range(amount_in=100.0, amount_out=40.0)]
+    second = [flat_range(amount_in=50.0, amount_out=25.0), flat_range(amount_in=40.0, amount_out=10.0)]
+    series = in_series(first, second)
+    amounts = [(part.amount_in, part.amount_out) for part in series]
+    assert amounts == [pytest.approx((100.0, 25.0)), pytest.approx((100.0, 10.0))]
+    steep = product_range(root=1.0, end=0.5, liquidity=100.0)  # takes 100, pays 50
+    for one, other in (
+        ([steep], second[:1]),
+        (first[:1], [product_range(root=1.0, end=0.5, liquidity=50.0)]),
+    ):
+        (part,) = in_series(one, other)
+        assert (part.amount_in, part.amount_out) == pytest.approx((100.0, 25.0))
+        assert part.end == pytest.approx(one[-1].end * other[-1].end)
