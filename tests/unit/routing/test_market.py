@@ -1,10 +1,13 @@
 """The pools of one moment: read once, and again only when a plan has moved them."""
 
+from math import inf
+from random import Random
+
 import pytest
 
 from chalicelib.routing.market import Market, Pair
 from chalicelib.routing.plan import RoutablePool
-from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
+from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 
 DEEP = a_cpmm(10**12, 10**12)
 
@@ -64,10 +67,12 @@ def test_better_price_starts_higher_and_the_pair_starts_at_the_best() -> None:
 def test_moved_pool_is_read_again_in_every_pair_and_the_others_are_not() -> None:
     made = market(a_routable("a", DEEP), a_routable("b", DEEP), a_routable("c", DEEP, ("B", "C")))
     before, there = list(made.pair("A", "B").sides), made.two_hop_pairs("A", "C")
+    back = made.pair("B", "A").start
     made.apply({"a": a_cpmm(10**12, 10**11)})
     after = made.pair("A", "B").sides
     assert after[1] is before[1]
     assert after[0].start < before[0].start
+    assert made.pair("B", "A").start > 3 * back
     made.apply({"c": a_cpmm(10**12, 10**11)})
     (pairs,) = made.two_hop_pairs("A", "C")
     assert pairs.second.start < 0.5
@@ -88,3 +93,19 @@ def test_markets_of_different_states_do_not_see_each_others_pools() -> None:
     rich, poor = market(a_routable("a", DEEP)), market(a_routable("a", a_cpmm(10**12, 10**11)))
     assert rich.pair("A", "B").start > poor.pair("A", "B").start
     assert market(a_routable("a", DEEP)).pair("A", "B").start == rich.pair("A", "B").start
+
+
+@pytest.mark.parametrize("kind", ["clmm", "dlmm"])
+def test_pool_is_read_as_far_as_an_order_goes(kind: str) -> None:
+    pool = random_pool(Random(3), kind, 0.15, 10**13)
+    (side,) = market(a_routable("a", pool)).pair("A", "B").sides
+    top = side.top
+    whole = side.read(inf, inf).curve
+    assert (whole[0], len(whole) > 2) == (top, True)
+    assert [len(side.read(top.amount_in * part, inf).curve) > 1 for part in (0.0, 0.999, 1.001)] == [
+        False, False, True
+    ]  # fmt: skip
+    assert [len(side.read(inf, top.amount_out * part).curve) > 1 for part in (0.0, 0.999, 1.001)] == [
+        False, False, True
+    ]  # fmt: skip
+    assert len(side.read(top.amount_in * 1.001, inf).curve) < len(whole)
