@@ -14,6 +14,11 @@ def test_mainnet_starts_with_leave_and_caps_for_every_token_only() -> None:
         require_leave(Cluster.MAINNET, is_allowed=False, caps=CAPS, tokens=["USDC", "SOL", "RAY"])
 
 
+def test_caps_of_one_unit_and_of_a_whole_day_for_one_order_start() -> None:
+    caps = {"SOL": SpendCaps(1, 1), "USDC": SpendCaps(7, 7)}
+    require_leave(Cluster.MAINNET, is_allowed=True, caps=caps, tokens=["SOL", "USDC"])
+
+
 @pytest.mark.parametrize("cap", [SpendCaps(0, 5), SpendCaps(-1, 5), SpendCaps(6, 5)])
 def test_caps_that_make_no_sense_do_not_start(cap: SpendCaps) -> None:
     with pytest.raises(MainnetRefusedError, match="within the day's: SOL"):

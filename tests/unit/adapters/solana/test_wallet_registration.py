@@ -31,6 +31,13 @@ def test_wallet_that_signed_the_text_for_the_account_is_accepted_more_than_once(
     answer()
 
 
+@pytest.mark.parametrize("passed", [timedelta(seconds=-30), timedelta(0), timedelta(seconds=1), VALID])
+def test_answer_is_accepted_at_once_and_for_five_minutes_whatever_the_clocks_differ(
+    passed: timedelta,
+) -> None:
+    answer(now=AT.replace(microsecond=0) + passed)
+
+
 def test_signature_in_the_command_lines_envelope_is_accepted() -> None:
     raw = TEXT.encode()
     answer(signature=WALLET.sign(b"\xffsolana offchain\x00\x00" + len(raw).to_bytes(2, "little") + raw))
@@ -51,7 +58,7 @@ def test_text_names_account_wallet_and_site() -> None:
         ({"text": "Asked for: soon"}, "text"),
         ({"text": ""}, "text"),
         ({"now": AT + VALID + timedelta(seconds=1)}, "text"),
-        ({"now": AT - timedelta(minutes=1)}, "text"),
+        ({"now": AT - timedelta(seconds=31)}, "text"),
         ({"signature": STRANGER.sign(TEXT.encode())}, "signature"),
         ({"signature": bytes(64)}, "signature"),
         ({"signature": b""}, "signature"),
