@@ -102,6 +102,10 @@ class Answers(io.BufferedReader):
         assert size <= 2**30
         return super().read(size)
 
+    def write(self, data: Any, /) -> int:
+        """Take what pg8000 sends by the file that it reads."""
+        return len(data)
+
 
 def answers(connection: PreparedConnection, parts: Iterable[bytes]) -> None:
     """Let the server answer what is asked next, in these parts and no others."""
@@ -260,5 +264,11 @@ def test_answer_is_waited_for_no_longer_than_the_work_that_it_is_for(connection:
     assert waits_s() == 60
 
 
-def test_statements_that_go_together_ask_nothing_if_there_are_none(connection: PreparedConnection) -> None:
+def test_none_that_go_together_ask_nothing_and_end_what_was_begun(connection: PreparedConnection) -> None:
+    answers(connection, [BOUND + done("BEGIN") + BOUND + done("SELECT 0") + IN_TRANSACTION])
+    connection.execute_together([(ASK, ["1"])], commits=False)
     assert connection.execute_together([], commits=False) == []
+    assert connection._in_transaction
+    answers(connection, [done("COMMIT") + READY])
+    assert connection.execute_together([], commits=True) == []
+    assert not connection._in_transaction

@@ -89,6 +89,13 @@ def test_two_landed_transactions_of_one_order_are_told_whatever_the_record_says(
     assert found(twice, LANDED, LANDED) == [(Rule.OUTCOME, False), (Rule.ONE_LANDED, False)]
 
 
+def test_second_landed_transaction_is_told_beside_the_one_that_confirmed_its_order() -> None:
+    for status in (OrderStatus.CONFIRMED, OrderStatus.SUBMITTED):
+        twice = order(FIRST, replace(SECOND, outcome="landed"), status=status)
+        confirmed_by_first = replace(twice, tx_signature=FIRST.signature)
+        assert found(confirmed_by_first, LANDED, LANDED) == [(Rule.ONE_LANDED, False)]
+
+
 def test_confirmed_order_of_which_nothing_landed_is_broken_where_the_chain_remembers() -> None:
     assert found(order(FIRST), UNKNOWN) == [(Rule.OUTCOME, False), (Rule.ONE_LANDED, False)]
 
