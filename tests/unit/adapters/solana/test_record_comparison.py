@@ -7,7 +7,9 @@ from uuid import UUID
 import pytest
 
 from chalicelib.adapters.solana.instructions import memo
+from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.messages import v0_message
+from chalicelib.adapters.solana.programs import MEMO, TOKEN
 from chalicelib.adapters.solana.record_comparison import Attempt, ComparedOrder, Rule, authority_of, compared
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.signing import sign
@@ -34,9 +36,16 @@ PUBLISHED: dict[str, Any] = {
 }
 
 
-def attempt(number: int = 1, outcome: str | None = "landed", order_id: UUID = ORDER_ID) -> Attempt:
-    message = v0_message(KEY.key, [memo(mark_of(order_id, number), KEY.key)], bytes(32))
-    signed = sign(message, {KEY.key: KEY.sign})
+def attempt(
+    number: int = 1,
+    outcome: str | None = "landed",
+    order_id: UUID = ORDER_ID,
+    *,
+    blockhash: bytes = bytes(32),
+    program: Pubkey = MEMO,
+) -> Attempt:
+    said = memo(mark_of(order_id, number), KEY.key)._replace(program=program)
+    signed = sign(v0_message(KEY.key, [said], blockhash), {KEY.key: KEY.sign})
     return Attempt(signed.signature, number, signed.wire, LAST, outcome, 147_000_000)
 
 
@@ -82,6 +91,19 @@ def test_order_that_the_chain_carried_out_as_told_is_in_order() -> None:
 @pytest.mark.parametrize("status", [LANDED, REFUSED, UNKNOWN])
 def test_order_under_way_may_be_anywhere(status: TransactionStatus) -> None:
     assert found(order(replace(FIRST, outcome=None), status=OrderStatus.SUBMITTED), status) == []
+
+
+def test_what_a_node_cannot_tell_of_an_order_under_way_is_asked_again_once_it_has_an_outcome() -> None:
+    under_way = order(replace(FIRST, outcome=None), status=OrderStatus.SUBMITTED)
+    assert found(under_way, UNKNOWN, height=0) == []
+    said_dead = order(replace(FIRST, outcome="dead"), status=OrderStatus.SUBMITTED)
+    assert found(said_dead, UNKNOWN, height=0) == [(Rule.OUTCOME, True)]
+
+
+def test_order_may_give_all_of_its_amount_and_get_just_its_least() -> None:
+    spent = replace(LANDED, input_units=1_000_000_000, output_units=147_000_000)
+    told = order(FIRST, published={**PUBLISHED, "unspentInputAmount": None})
+    assert found(replace(told, input_units=1_000_000_000, output_units=147_000_000), spent) == []
 
 
 def test_two_landed_transactions_of_one_order_are_told_whatever_the_record_says() -> None:
@@ -186,8 +208,13 @@ def test_fee_of_nothing_and_one_in_a_token_that_is_not_known_any_more_are_not_co
 
 @pytest.mark.parametrize(
     "payload",
-    [b"nonsense", attempt(1, order_id=UUID(int=8)).payload, FIRST.payload[:40] + b"\0" + FIRST.payload[41:]],
-    ids=["no transaction", "another order's", "another signature"],
+    [
+        b"nonsense",
+        attempt(1, order_id=UUID(int=8)).payload,
+        FIRST.payload[:40] + b"\0" + FIRST.payload[41:],
+        attempt(1, blockhash=b"\x01" * 32).payload,
+    ],
+    ids=["no transaction", "another order's", "another signature", "another of the same attempt"],
 )
 def test_bytes_that_are_not_this_attempts_are_found(payload: bytes) -> None:
     assert found(order(replace(FIRST, payload=payload)), LANDED) == [(Rule.BYTES, False)]
@@ -199,8 +226,9 @@ def test_bytes_that_are_not_this_attempts_are_found(payload: bytes) -> None:
         attempt(1, order_id=UUID(int=8)),
         replace(FIRST, attempt=2),
         replace(FIRST, payload=FIRST.payload.replace(bytes(32), b"\x01" * 32)),
+        attempt(1, program=TOKEN),
     ],
-    ids=["another order's", "another attempt's", "changed after it was signed"],
+    ids=["another order's", "another attempt's", "changed after it was signed", "not by a memo"],
 )
 def test_bytes_under_their_own_signature_that_are_not_this_attempts_are_found(odd: Attempt) -> None:
     assert found(order(odd), LANDED) == [(Rule.BYTES, False)]
