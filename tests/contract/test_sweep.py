@@ -195,6 +195,19 @@ def test_connection_whose_message_was_not_sent_is_found_by_the_next_run(left: Le
     assert {each.order_id for each in again} == {each.order_id for each in found[:2]}
 
 
+def test_other_follower_of_the_same_order_goes_on_waiting_for_its_message(left: Left) -> None:
+    order = an_order(account_id="busy")
+    left.store.created(order)
+    for name in ("one=", "two="):
+        left.subscriptions.begin_replay(name, "busy", order.order_id, replay_id=uuid4(), after_seq=0)
+    left.pass_time(60)
+    found = [each for part in behind(left.housekeeping, 100) for each in part]
+    left.housekeeping.note_unsent([each for each in found if each.connection_id == "one="])
+    left.pass_time(1)
+    again = [each for part in behind(left.housekeeping, 100) for each in part]
+    assert [each.connection_id for each in again] == ["one="]
+
+
 def test_connection_that_was_caught_up_meanwhile_waits_for_no_message_again(left: Left) -> None:
     (found,) = behind(left.housekeeping, 100)
     one = found[0]

@@ -1,12 +1,20 @@
 """What several nodes tell of one landing: believed where enough of them tell the same, to the unit."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from chalicelib.adapters.solana.landings import ToldLanding, agreed, grouped
+from chalicelib.adapters.solana.fills import fill_of
+from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.landings import ToldLanding, agreed, grouped, status_of, told_landing
+from chalicelib.adapters.solana.programs import SwapProgram
+from chalicelib.adapters.solana.rpc_answers import RpcSignatureStatus
+from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.domain.errors import Code
 from chalicelib.domain.transactions import LegFill, SignatureStatus, TransactionStatus
+from tests.unit.adapters.solana.books import a_key
+from tests.unit.adapters.solana.test_fills import a_record, cases, names
 
 LEG = LegFill("pool", "raydium", "SOL", "USDC", 1_000, 200, 3, "SOL", "0.10")
 LANDED = TransactionStatus(
@@ -59,3 +67,50 @@ def test_fewer_nodes_than_have_to_agree_prove_nothing() -> None:
     assert agreed([], 1) is None
     assert agreed(told(LANDED), 2) is None
     assert agreed(told(LANDED), 1) == LANDED
+
+
+def test_transaction_that_landed_tells_what_it_moved() -> None:
+    for program in SwapProgram:
+        case = cases(program)[0]
+        record, words = a_record(case), names(case)
+        status = status_of(record, words)
+        assert status.signature_status is SignatureStatus.LANDED
+        assert (status.slot, status.network_fee_lamports) == (record.slot, record.fee_lamports)
+        assert (status.input_units, status.output_units) == case.amounts
+        assert status.legs == fill_of(record, words).legs
+
+
+ERROR = {"InstructionError": [0, {"Custom": 6_001}]}
+
+
+def answered(*, slot: int = 7, signature: str = "one", err: Any = ERROR) -> dict[str, Any]:
+    message = {"accountKeys": [address_of(a_key(1))], "instructions": []}
+    return {
+        "slot": slot,
+        "transaction": {"signatures": [signature], "message": message},
+        "meta": {"err": err, "fee": 5_000, "preBalances": [9], "postBalances": [4], "logMessages": []},
+    }
+
+
+def landing(answer: object, shown: RpcSignatureStatus | None) -> ToldLanding:
+    return told_landing("one", answer, shown, 3, lambda record: replace(REFUSED, slot=record.slot))
+
+
+def test_answer_that_goes_with_its_status_is_told() -> None:
+    for shown in (None, RpcSignatureStatus(7, ERROR, is_final=True)):
+        assert landing(answered(), shown) == ToldLanding(3, REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (NodeError("gone"), "gone"),
+        (None, "does not show"),
+        (answered(signature="other"), "another transaction"),
+        (answered(err=None), "whether it failed"),
+        (answered(slot=8), "in which slot"),
+    ],
+)
+def test_answer_that_tells_nothing_or_contradicts_its_status_is_refused(answer: object, problem: str) -> None:
+    with pytest.raises(NodeError, match=problem):
+        landing(answer, RpcSignatureStatus(7, ERROR, is_final=True))
