@@ -215,6 +215,7 @@ def test_days_and_tokens_are_settled_each_by_itself(engine: Engine, spending: Da
                         output_units = 1 WHERE order_id = :it"""),
                     {"it": filled.order_id, "units": units},
                 )
+        for symbol in ("SOL", "USDC"):
             spending.reserve([spend(1, symbol)])
 
     fill_and_settle()

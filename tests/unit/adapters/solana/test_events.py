@@ -48,6 +48,18 @@ def test_fee_of_a_newer_clmm_build_is_read() -> None:
     assert newer is not None
     assert (older.paid, older.received, older.trade_fee) == (1010, 900, None)
     assert newer.trade_fee == 25
+    both = swap_event(SwapProgram.CLMM, event_discriminator("SwapEvent") + body + u64(25, 300))
+    assert both is not None
+    assert both.trade_fee == 325
+
+
+def test_fee_of_a_dlmm_swap_is_all_that_its_parts_took() -> None:
+    whole = next(event for event in a_case(SwapProgram.DLMM).events if swap_event(SwapProgram.DLMM, event))
+    body_at = len(whole) - len(whole.removeprefix(CPI_EVENT_TAG)) + 8
+    parts = u64(1, 20, 300, 4_000)
+    event = swap_event(SwapProgram.DLMM, whole[: body_at + 113] + parts + whole[body_at + 113 + len(parts) :])
+    assert event is not None
+    assert event.trade_fee == 4_321
 
 
 @pytest.mark.parametrize("program", list(SwapProgram))

@@ -227,6 +227,20 @@ def test_event_of_another_pool_or_a_call_that_we_never_make_is_not_believed() ->
         fill_of(replace(record, outer=(BUDGET, swap._replace(data=swap.data + b"\x00"))), names(one))
 
 
+@pytest.mark.parametrize("program", [SwapProgram.DLMM, SwapProgram.DAMM_V2])
+def test_what_others_say_inside_a_swap_in_its_events_words_is_not_believed(program: SwapProgram) -> None:
+    case = cases(program)[0]
+    record = a_record(case)
+    told = record.inner[1]
+    forged = tuple(one._replace(program=a_key(30)) for one in told)
+    untagged = tuple(one._replace(data=one.data.removeprefix(CPI_EVENT_TAG)) for one in told)
+    for beside in (forged, untagged):
+        for inner in ((*beside, *told), (*told, *beside)):
+            assert fill_of(replace(record, inner={1: inner}), names(case)) == fill_of(record, names(case))
+        with pytest.raises(MalformedResultError, match="told of 0 swaps"):
+            fill_of(replace(record, inner={1: beside}), names(case))
+
+
 def test_fee_that_a_mint_takes_of_what_two_dlmm_pools_send_is_shared_out_to_the_unit() -> None:
     one, other, *_ = (case for case in cases(SwapProgram.DLMM) if case.kind == "normal")
     assert one.amounts is not None
