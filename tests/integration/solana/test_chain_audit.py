@@ -25,7 +25,8 @@ from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import mark_of
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import NewOrder, OpenAttempt
+from chalicelib.domain.progress import AttemptOutcome, NewOrder, OpenAttempt, Transition
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import ChainView, SignatureStatus, SignedTransaction, TransactionStatus
 from tests.contract.records import SENT, on_postgres
 from tests.fakes.orders import advanced, an_order
@@ -138,6 +139,20 @@ def test_order_that_is_confirmed_and_has_no_attempt_is_found(chain: Chain) -> No
         connection.execute(text("DELETE FROM attempts"))
     (one,) = shown(chain.found())
     assert (one.rule, one.subject, one.is_unknown) == (Rule.ONE_LANDED, str(order_id), False)
+
+
+@pytest.mark.parametrize(("slot", "is_told"), [(7, False), (8, True)])
+def test_confirmed_order_is_compared_with_what_was_published_of_it(
+    chain: Chain, slot: int, is_told: bool
+) -> None:
+    signature = chain.sent(order := an_order())
+    claimed = chain.store.record.claim([order.order_id], lease_ms=60_000).claimed[order.order_id]
+    state, events = advanced(claimed.state, OrderStatus.CONFIRMED, data={"slot": slot})
+    outcome = AttemptOutcome(signature, "landed")
+    end = Transition(claimed, state, events, outcome=outcome, filled=(10**9, 150), release=True)
+    assert chain.store.record.record([end], lease_ms=0)
+    chain.reader.statuses[signature] = TransactionStatus(SignatureStatus.LANDED, 7, 10**9, 150)
+    assert [each.rule for each in shown(chain.found())] == ([Rule.AMOUNTS] if is_told else [])
 
 
 def test_archived_orders_are_not_missed_and_what_confirmed_them_is_no_stray(
