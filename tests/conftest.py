@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -99,6 +100,14 @@ def make_database(server_url: str) -> Iterator[Callable[[], str]]:
 def database_url(make_database: Callable[[], str]) -> str:
     """A fresh, migrated database of the test's own."""
     return make_database()
+
+
+@pytest.fixture(autouse=True)
+def _own_session_of_boto3() -> Iterator[None]:
+    """Forget boto3's default session, which would keep one test's credentials for those after it."""
+    yield
+    if (boto3 := sys.modules.get("boto3")) is not None:
+        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]  # of the module
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ class DatabaseLogin(NamedTuple):
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
-            client = boto3.client("secretsmanager", region_name=region_of(os.environ))
+            client = boto3.Session(region_name=region_of(os.environ)).client("secretsmanager")
             found = client.get_secret_value(SecretId=self.secret)["SecretString"]
             return login_url(found, host=self.host)
         except (BotoCoreError, ClientError, ValueError) as error:

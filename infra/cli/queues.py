@@ -101,7 +101,7 @@ def _client() -> Any:
         or os.environ.get("AWS_PROFILE")
     ):
         try:
-            return boto3.client("sqs", region_name=region_of(os.environ))
+            return boto3.Session(region_name=region_of(os.environ)).client("sqs")
         except (BotoCoreError, ValueError) as error:
             raise click.ClickException(str(error)) from error
     status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"

@@ -21,6 +21,7 @@ SHARED: Final = {
     "tests/e2e/test_client.py": "the instance",
     "tests/e2e/test_database_login.py": "the instance",
     "tests/e2e/test_one_import.py": "the instance",
+    "tests/e2e/test_queue_commands.py": "the instance",
     "tests/e2e/test_rest.py": "the instance",
     "tests/e2e/test_resting.py": "the instance",
     "tests/e2e/test_several_orders.py": "the instance",

@@ -23,7 +23,9 @@ CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"total_max_at
 
 app = Chalice(app_name="gateway-probe")
 app.experimental_feature_flags.update(["WEBSOCKETS"])
-app.websocket_api.session = boto3.Session()
+# Not boto3's default one, which keeps the credentials of whatever in this process was the first to use it.
+SESSION = boto3.Session()
+app.websocket_api.session = SESSION
 _clients: dict[str, Any] = {}
 
 
@@ -110,7 +112,7 @@ def call_back(raw: dict[str, Any], method: str, connection_id: str, data: str) -
     context = raw["requestContext"]
     endpoint = ENDPOINT.format(domain=context["domainName"], stage=context["stage"])
     if endpoint not in _clients:
-        _clients[endpoint] = boto3.client(
+        _clients[endpoint] = SESSION.client(
             "apigatewaymanagementapi", endpoint_url=endpoint, config=CLIENT_CONFIG
         )
     client = _clients[endpoint]
@@ -137,7 +139,7 @@ def remember(connection_id: str, record: dict[str, Any]) -> None:
             file.write(json.dumps(record) + "\n")
         return
     item = {"connectionId": connection_id, "at": time.time_ns(), "record": json.dumps(record)}
-    boto3.resource("dynamodb").Table(os.environ["PROBE_TABLE"]).put_item(Item=item)
+    SESSION.resource("dynamodb").Table(os.environ["PROBE_TABLE"]).put_item(Item=item)
 
 
 def recall(connection_id: str) -> list[Any]:
@@ -145,6 +147,6 @@ def recall(connection_id: str) -> list[Any]:
     if "PROBE_DIR" in os.environ:
         path = Path(os.environ["PROBE_DIR"], connection_id)
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    table = boto3.resource("dynamodb").Table(os.environ["PROBE_TABLE"])
+    table = SESSION.resource("dynamodb").Table(os.environ["PROBE_TABLE"])
     condition = Key("connectionId").eq(connection_id)
     return [json.loads(item["record"]) for item in table.query(KeyConditionExpression=condition)["Items"]]

@@ -23,7 +23,7 @@ def _aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_queue_and_the_one_beside_it_are_counted_by_what_their_messages_do() -> None:
-    sqs = boto3.client("sqs", region_name="us-east-1")
+    sqs = boto3.Session(region_name="us-east-1").client("sqs")
     url = sqs.create_queue(QueueName="orders")["QueueUrl"]
     sqs.create_queue(QueueName="orders-dlq")
     for delay_s in (0, 0, 0, 60):

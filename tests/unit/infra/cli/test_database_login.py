@@ -22,7 +22,7 @@ def _shell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def kept(secret: str) -> str:
-    client = boto3.client("secretsmanager", region_name="eu-west-1")
+    client = boto3.Session(region_name="eu-west-1").client("secretsmanager")
     arn: str = client.create_secret(Name="login", SecretString=secret)["ARN"]
     return arn
 
