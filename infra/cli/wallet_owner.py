@@ -1,13 +1,19 @@
 """Whose wallet a command is about: an account's own, or what it has registered for the desk."""
 
+import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 import click
+from botocore.exceptions import BotoCoreError
 
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
+from chalicelib.adapters.solana.kms_key import KmsClient, KmsKey
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
+from chalicelib.domain.errors import RetryableError
 from infra.cli.session import CliSession
+from infra.region import region_of
 
 
 class WalletOwner(NamedTuple):
@@ -36,6 +42,31 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
     return seed.encode()
 
 
+def _kms() -> KmsClient:
+    # A third of a second, for few commands.
+    import boto3
+
+    made: KmsClient = boto3.Session(region_name=region_of(os.environ)).client("kms")
+    return made
+
+
+def desk_of(session: CliSession, wallet_seed: str | None, *, kms: Callable[[], KmsClient] = _kms) -> Pubkey:
+    """Return the desk's address: of its key in KMS where ``SOLANA_DESK_KMS_KEY`` names one, else of the seed.
+
+    Raises:
+        ClickException: It is not known.
+    """
+    key_id = os.environ.get("SOLANA_DESK_KMS_KEY")
+    if not key_id:
+        return desk_key_of(seed_of(session, wallet_seed)).key
+    try:
+        return KmsKey(kms(), key_id).key
+    except (BotoCoreError, RetryableError, ValueError) as error:
+        raise click.ClickException(
+            f"whose desk? SOLANA_DESK_KMS_KEY names {key_id}, and its address cannot be read: {error}"
+        ) from error
+
+
 def wallet_of(
     session: CliSession, account_id: str, *, address: str | None, signer: str, wallet_seed: str | None
 ) -> WalletOwner:
@@ -46,9 +77,8 @@ def wallet_of(
     """
     if address is not None:
         return WalletOwner(pubkey(address))
-    seed = seed_of(session, wallet_seed)
     if signer == "seed":
-        return WalletOwner(SeedSigner(seed).wallet(account_id).owner)
-    desk = desk_key_of(seed).key
+        return WalletOwner(SeedSigner(seed_of(session, wallet_seed)).wallet(account_id).owner)
+    desk = desk_of(session, wallet_seed)
     owner = RegisteredWallets(session.engine).owner_of(account_id)
     return WalletOwner(owner or desk, desk, owner is not None)

@@ -22,7 +22,6 @@ from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.programs import WRAPPED_SOL
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.rpc_errors import NodeError
-from chalicelib.adapters.solana.signer import desk_key_of
 from chalicelib.adapters.solana.wallet_registration import challenge
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
@@ -31,7 +30,7 @@ from infra.cli.parameters import Account, Address, wrong
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
 from infra.cli.wallet_facts import delegated_accounts, token_programs
-from infra.cli.wallet_owner import seed_of
+from infra.cli.wallet_owner import desk_of, seed_of
 
 SITE: Final = "Orderflow"
 """What the wallet's user reads in the text that is signed."""
@@ -121,7 +120,9 @@ def register(
 @click.option(
     "--amount", required=True, help="So much in all, in tokens; it replaces what was approved before."
 )
-@click.option("--desk", type=Address(), help="The desk's address.  [default: by WALLET_SEED]")
+@click.option(
+    "--desk", type=Address(), help="The desk's address.  [default: by SOLANA_DESK_KMS_KEY, else WALLET_SEED]"
+)
 @_seed_option
 @rpc_options
 @click.pass_obj
@@ -143,7 +144,7 @@ def approve(
         units = parse_units(amount, token.scale, field="--amount")
     except FieldError as error:
         raise wrong(error.details[0].field, error) from error
-    delegate = pubkey(desk) if desk else desk_key_of(seed_of(session, wallet_seed)).key
+    delegate = pubkey(desk) if desk else desk_of(session, wallet_seed)
     program, mint = _program(solana, token.symbol), pubkey(token.mint)
     account = associated_token_account(key.key, mint, program)
     first: tuple[Instruction, ...] = (create_token_account(key.key, key.key, mint, program),)

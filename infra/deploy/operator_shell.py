@@ -8,10 +8,11 @@ _PLAIN: Final = {
     "OwnerSecretArn": "DATABASE_SECRET_ARN",
     "DatabaseHost": "DATABASE_HOST",
     "ArchiveUrl": "ARCHIVE_URL",
+    "DeskKeyArn": "SOLANA_DESK_KMS_KEY",
 }
 # The shell fetches these by itself.
 _SECRET: Final = {"WalletSeedSecretArn": "WALLET_SEED", "SolanaNodesSecretArn": "SOLANA_RPC_URLS"}
-_STACKS: Final = ("database", "given-database", "secrets", "archive", "solana-nodes")
+_STACKS: Final = ("database", "given-database", "secrets", "archive", "solana-nodes", "app")
 
 Outputs = Callable[[str], Mapping[str, str] | None]
 """Returns a stack's outputs; None if there is no such stack."""

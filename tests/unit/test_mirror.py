@@ -83,7 +83,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/solana_nodes.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet_facts.py": f"{_SOLANA}/test_solana_commands.py",
-    "infra/cli/wallet_owner.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet_registration.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/queues.py": "tests/e2e/test_queue_commands.py",
     "infra/cli/session.py": f"{_MARKET}/test_cli.py",

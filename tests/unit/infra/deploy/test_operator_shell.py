@@ -30,9 +30,13 @@ def test_shell_is_told_where_everything_is_and_fetches_secrets_itself() -> None:
 
 
 def test_stage_on_solana_says_so() -> None:
-    nodes = {"orderflow-dev-solana-nodes": {"SolanaNodesSecretArn": "arn:nodes"}}
-    lines = list(shell_lines("dev", {**STACKS, **nodes}.get, region="eu-west-1"))
+    solana = {
+        "orderflow-dev-solana-nodes": {"SolanaNodesSecretArn": "arn:nodes"},
+        "orderflow-dev-app": {"DeskKeyArn": "arn:desk"},
+    }
+    lines = list(shell_lines("dev", {**STACKS, **solana}.get, region="eu-west-1"))
     assert lines[1] == "export CHAIN=solana"
+    assert "export SOLANA_DESK_KMS_KEY=arn:desk" in lines
     assert lines[-1] == f"export SOLANA_RPC_URLS={fetched('arn:nodes')}"
 
 

@@ -1,0 +1,46 @@
+"""Whose key the desk's is: that of KMS where one is named, and never the seed's instead."""
+
+import click
+import pytest
+from moto import mock_aws
+
+from chalicelib.adapters.solana.signer import desk_key_of
+from infra.cli.session import CliSession
+from infra.cli.wallet_owner import desk_of, wallet_of
+from tests.unit.adapters.solana.test_kms_key import HELD, FakeKms
+
+SEED = "the engine's seed"
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> CliSession:
+    for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL", "SOLANA_DESK_KMS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    return CliSession("postgresql://nobody@127.0.0.1:9/none", is_json=True)
+
+
+def test_desk_without_a_key_in_kms_is_the_seeds(session: CliSession) -> None:
+    assert desk_of(session, SEED) == desk_key_of(SEED.encode()).key
+
+
+def test_desk_whose_key_is_in_kms_is_that_key(session: CliSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOLANA_DESK_KMS_KEY", "alias/desk")
+    assert desk_of(session, SEED, kms=FakeKms) == HELD.key
+    with pytest.raises(click.ClickException, match="SOLANA_DESK_KMS_KEY names alias/desk"):
+        desk_of(session, SEED, kms=lambda: FakeKms(PublicKey=b"of another kind"))
+
+
+@mock_aws
+def test_key_in_kms_that_cannot_be_read_is_told_and_not_replaced_by_the_seeds(
+    session: CliSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLANA_DESK_KMS_KEY", "none")
+    for ask in (
+        lambda: desk_of(session, SEED),
+        lambda: wallet_of(session, "alice", address=None, signer="desk", wallet_seed=SEED),
+    ):
+        with pytest.raises(click.ClickException, match="SOLANA_DESK_KMS_KEY names none"):
+            ask()
