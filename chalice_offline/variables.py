@@ -31,11 +31,11 @@ class UnknownVariableError(ValueError):
 
 
 class UnreadableVariableError(ValueError):
-    """A variable's value has a ``$`` that begins no reference."""
+    """A variable's value has a ``$`` that begins no reference. It is not shown: a password may be in it."""
 
-    def __init__(self, name: str, value: str) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(
-            f"local.toml: environment.{name}: {value!r} has a $ that begins no ${{NAME}} "
+            f"local.toml: environment.{name} has a $ that begins no ${{NAME}} "
             "of letters, digits and _; $$ is a $ by itself"
         )
 
@@ -86,5 +86,5 @@ def function_environment(
         except KeyError as error:
             raise UnknownVariableError(name, str(error.args[0])) from error
         except ValueError as error:
-            raise UnreadableVariableError(name, pattern) from error
+            raise UnreadableVariableError(name) from error
     return {**environment, **inherited, **managed}
