@@ -61,6 +61,9 @@ class UserPools:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310
                 document = json.load(answer)
             return _keys(document)
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

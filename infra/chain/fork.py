@@ -5,6 +5,7 @@ A program comes with its code, and then runs itself: nothing of it is modelled a
 
 import base64
 import json
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -117,6 +118,9 @@ class Fork:
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - the same
                 answer = json.loads(response.read(ANSWER_BYTES_MAX))
+        except urllib.error.HTTPError as e:
+            with e:
+                raise ForkError(f"no answer from the node to copy from: {e}") from e
         except (OSError, ValueError) as e:
             raise ForkError(f"no answer from the node to copy from: {e}") from e
         if not isinstance(answer, dict) or "result" not in answer:

@@ -325,6 +325,7 @@ def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection()
     assert pinned(wide) == f"{api}/ws/POST/@connections/*"
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="cfn-lint is not there for Python 3.15 yet")
 def test_all_templates_pass_cfn_lint(built: Package, tmp_path: Path) -> None:
     paths = []
     kinds = {

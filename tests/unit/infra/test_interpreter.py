@@ -98,16 +98,16 @@ def test_machine_without_any_says_what_is_needed(machine: Machine) -> None:
     machine.has(machine.first / "python3", "echo 3 10 0.010")
     chosen = machine.chosen()
     assert (chosen.returncode, chosen.stdout) == (1, "")
-    assert "Python 3.11 to 3.14 is needed" in chosen.stderr
+    assert "Python 3.11 to 3.15 is needed" in chosen.stderr
 
 
 def test_version_that_nothing_is_pinned_for_is_passed_over(machine: Machine) -> None:
-    machine.has(machine.first / "python3", "echo 3 15 0.010")
-    machine.has(machine.first / "python3.15", "echo 3 15 0.010")
-    known = machine.has(machine.second / "python3.14", "echo 3 14 0.010")
+    machine.has(machine.first / "python3", "echo 3 16 0.010")
+    machine.has(machine.first / "python3.16", "echo 3 16 0.010")
+    known = machine.has(machine.second / "python3.15", "echo 3 15 0.010")
     assert machine.chosen().stdout == f"{known}\n"
     known.unlink()
-    assert "Python 3.11 to 3.14 is needed" in machine.chosen().stderr
+    assert "Python 3.11 to 3.15 is needed" in machine.chosen().stderr
 
 
 def test_real_interpreter_answers_with_its_version(machine: Machine) -> None:
