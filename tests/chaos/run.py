@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ REST_CLIENTS: Final = 1
 _ON_RECORD: Final = text("SELECT count(*) FROM orders WHERE order_id = ANY(CAST(:accepted AS uuid[]))")
 _FIRED: Final = text("SELECT order_id FROM watches WHERE NOT armed")
 QUIET_TIME_LIMIT_S: Final = 240.0
-"""A visibility time-out, the sweep's interval and a transaction's validity fit in, one after the other."""
+"""Without one more event: a visibility time-out, the sweep's interval and a transaction's validity fit in."""
 _SIMULATED: Final = {"CHAIN": "simulated"}
 
 Say = Callable[[str], None]
@@ -65,6 +66,21 @@ class ChaosResult:
     orders: int
     problems: tuple[str, ...]
     rested: int
+
+
+class _Progress:
+    """Whether a count still grows: a long queue on a busy machine is slow, and not stuck."""
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._seen = count()
+        self._ends_at = time.monotonic() + QUIET_TIME_LIMIT_S
+
+    def has_ended(self) -> bool:
+        """Return whether it has been the same for ``QUIET_TIME_LIMIT_S``."""
+        if (seen := self._count()) != self._seen:
+            self._seen, self._ends_at = seen, time.monotonic() + QUIET_TIME_LIMIT_S
+        return time.monotonic() >= self._ends_at
 
 
 class Chaos:
@@ -145,17 +161,16 @@ class Chaos:
 
     async def _quiet(self) -> None:
         """Mend everything and wait until every client has what it may expect, and every order has ended."""
-        loop = asyncio.get_running_loop()
-        gives_up_at = loop.time() + QUIET_TIME_LIMIT_S
-        await self._until(self._heal, gives_up_at)
+        progress = _Progress(self._events_seen)
+        await self._until(self._heal, progress)
         self._say("calm: waiting for the last stream to end")
-        if not await self._until(self._is_all_seen, gives_up_at):
+        if not await self._until(self._is_all_seen, progress):
             self._say("\n".join(["gave up waiting for this:", *await asyncio.to_thread(self._unseen)]))
         self._say("nothing rests that is met: canceling what is left")
-        await self._until(self._is_all_ended, gives_up_at)
+        await self._until(self._is_all_ended, progress)
         # An order that is still in the queue is in no audit of the record.
-        await self._until(self._all_are_on_record, gives_up_at)
-        await self._until(lambda: not self._audited(must_be_finished=True), gives_up_at)
+        await self._until(self._all_are_on_record, progress)
+        await self._until(lambda: not self._audited(must_be_finished=True), progress)
 
     def _is_all_seen(self) -> bool:
         """Return whether no order is armed for what is there, or has fired and was not taken up."""
@@ -195,11 +210,14 @@ class Chaos:
             found = connection.execute(_ON_RECORD, {"accepted": accepted}).scalar_one()
         return bool(found == len(set(accepted)))
 
-    async def _until(self, is_true: Callable[[], bool], gives_up_at: float) -> bool:
-        """Ask until it is so, once at least; return whether it is."""
+    def _events_seen(self) -> int:
+        return sum(client.streams.event_count for client in self._sockets)
+
+    async def _until(self, is_true: Callable[[], bool], progress: "_Progress | None" = None) -> bool:
+        """Ask until it is so, once at least, or there is no progress any more; return whether it is."""
         # What is waited for happens in other processes, which wake no task here.
         while not (is_so := await asyncio.to_thread(is_true)):
-            if asyncio.get_running_loop().time() >= gives_up_at:
+            if progress is not None and progress.has_ended():
                 break
             await asyncio.sleep(0.5)
         return is_so

@@ -48,6 +48,11 @@ class Streams:
             elif sum(status in FINAL for status in statuses) != 1:
                 yield f"{order_id}: ended more than once, {statuses}"
 
+    @property
+    def event_count(self) -> int:
+        """How many different events have come. Safe while more come."""
+        return sum(map(len, list(self._events.values())))
+
     def told(self) -> Iterator[tuple[str, str, list[Frame]]]:
         """Yield the id, the client's own id and the events of each order of which something was seen.
 

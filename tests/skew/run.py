@@ -1,7 +1,6 @@
 """A chaos run in which functions of an older release and of this tree work side by side, and take turns."""
 
 import asyncio
-import math
 import os
 import shutil
 import signal
@@ -54,7 +53,7 @@ class Skew(Chaos):
         self._say(f"-- {stage.name}")
         if not stage.knows_waiting:
             self._tell(knows_waiting=False)
-            await self._until(lambda: all(each.is_answered for each in self._sockets), math.inf)
+            await self._until(lambda: all(each.is_answered for each in self._sockets))
         self._choose(stage.older_percent)
         if stage.migrates:
             self._say(await asyncio.to_thread(self._migrate, stage.migrates))
