@@ -303,6 +303,14 @@ class OrderView:
     last_event: OrderEvent
 
 
+class EventSpan(NamedTuple):
+    """Events of an order, from the one after ``after_seq`` up to ``seq``."""
+
+    order_id: UUID
+    after_seq: int
+    seq: int
+
+
 class OrderQueries(Protocol):
     """Reading, always within one account. Raises ``RetryableError`` if the record is unreachable."""
 
@@ -326,6 +334,13 @@ class OrderQueries(Protocol):
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
         """Return events with a greater ``seq``, in order."""
+        ...
+
+    def events_of(self, spans: Sequence[EventSpan], *, limit: int) -> Mapping[UUID, Sequence[OrderEvent]]:
+        """Return the events of several orders, each order's in order, at most ``limit`` of each.
+
+        An order without any may be left out.
+        """
         ...
 
 
