@@ -289,6 +289,12 @@ class OrderRecord(Protocol):
         """Note what was published, where all before it had been: the next claimant need not."""
         ...
 
+    def published_elsewhere(self, order_ids: Sequence[UUID], *, within_s: int) -> frozenset[UUID]:
+        """Return those orders that were canceled or amended within so long, and are published by the function
+        that did, or were: nothing is known yet of whether it comes to that.
+        """
+        ...
+
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         """Return where an order of the account stands."""
         ...
