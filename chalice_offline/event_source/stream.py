@@ -2,11 +2,12 @@
 
 As Lambda does (https://docs.aws.amazon.com/lambda/latest/dg/with-kinesis.html): shards side by side, one
 batch of a shard at a time, and a batch that failed again and again, ever later, before what comes behind it.
+A shard that others were divided or merged into begins when those have been read to their ends.
 Where it had got to outlasts the runtime; a batch that was still gathered is read again.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -37,8 +38,8 @@ class StreamReader(Protocol):
     for ``PositionGoneError``.
     """
 
-    def shards(self) -> list[str]:
-        """Return the shards that there are."""
+    def shards(self) -> Mapping[str, Collection[str]]:
+        """Return the shards that there are, and those that each was made of, which may be gone."""
         ...
 
     def begin(self, shard: str, *, after: str | None) -> str:
@@ -70,10 +71,13 @@ class StreamMapping:
         self._reader = reader
         self._functions = functions
         self._log = log
+        self._shards: Mapping[str, Collection[str]] = {}
         self._iterators: dict[str, str] = {}
         self._followers: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._poller: asyncio.Task[None] | None = None
+        self._ended: set[str] = set()
+        self._has_one_ended = asyncio.Event()
         self._hint = asyncio.Event()
         self._is_stopping = False
         self._is_failing = False
@@ -113,11 +117,19 @@ class StreamMapping:
             except Exception as error:  # noqa: BLE001  # as above
                 self._report(error)
             for shard in self._iterators.keys() - self._followers.keys():
-                self._followers[shard] = spawn("following a shard", self._follow(shard), self._tasks)
-            await asyncio.sleep(POLL_S if self._is_failing else _SHARDS_AGAIN_S)
+                if not self._unread_before(shard):
+                    self._followers[shard] = spawn("following a shard", self._follow(shard), self._tasks)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S if self._is_failing else _SHARDS_AGAIN_S):
+                    await self._has_one_ended.wait()
+            self._has_one_ended.clear()
+
+    def _unread_before(self, shard: str) -> Collection[str]:
+        """Return the shards ahead of one that are not read to their ends."""
+        return (set(self._shards.get(shard, ())) & self._shards.keys()) - self._ended
 
     async def _find_shards(self) -> None:
-        shards = await asyncio.to_thread(self._reader.shards)
+        self._shards = shards = await asyncio.to_thread(self._reader.shards)
         found = [shard for shard in shards if shard not in self._iterators]
         if self._trigger.begins_at_end:
             await self._note_beginnings(found)
@@ -151,11 +163,14 @@ class StreamMapping:
             try:
                 records, following = await self._read(shard, iterator, last, gathering.room)
             except Exception as error:  # noqa: BLE001  # as above
-                self._report(error)
-                await self._wait(backoff.take(), heeds_hints=False)
-                continue
-            self._answers()
-            backoff.reset()
+                if shard in self._shards:
+                    self._report(error)
+                    await self._wait(backoff.take(), heeds_hints=False)
+                    continue
+                records, following = [], None  # it is gone, and what was left in it
+            else:
+                self._answers()
+                backoff.reset()
             if records:
                 last = records[-1].sequence
                 gathering.add(records, now())
@@ -165,8 +180,11 @@ class StreamMapping:
                     self._positions.reached(shard, batch[-1].sequence)
                 gathering.begin_window(now())
             pause_s = gathering.pause_s(now())
-            if not records or pause_s is not None:
+            if iterator is not None and (not records or pause_s is not None):
                 await self._wait(POLL_S if pause_s is None else min(POLL_S, pause_s))
+        if not self._is_stopping:
+            self._ended.add(shard)
+            self._has_one_ended.set()
 
     async def _read(
         self, shard: str, iterator: str, last: str | None, count_max: int

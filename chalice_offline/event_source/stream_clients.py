@@ -1,7 +1,7 @@
 """Streams of Kinesis and of DynamoDB's tables, read with AWS's own client, and what functions get of them."""
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
@@ -33,10 +33,10 @@ class _KinesisStream:
         self._client = local_client("kinesis", endpoint, aws)
         self._arn = ""
 
-    def shards(self) -> list[str]:
+    def shards(self) -> Mapping[str, Collection[str]]:
         if not self._arn:
             self._arn = self._ensured()
-        return [each["ShardId"] for each in self._client.list_shards(StreamName=self._name)["Shards"]]
+        return _with_parents(self._client.list_shards(StreamName=self._name)["Shards"])
 
     def _ensured(self) -> str:
         client = self._client
@@ -73,11 +73,10 @@ class _TableStream:
         self._client = local_client("dynamodbstreams", endpoint, aws)
         self._arn = ""
 
-    def shards(self) -> list[str]:
+    def shards(self) -> Mapping[str, Collection[str]]:
         if not self._arn:
             self._arn = self._found()
-        described = self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]
-        return [each["ShardId"] for each in described["Shards"]]
+        return _with_parents(self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"])
 
     def _found(self) -> str:
         """Return the ARN of the stream. One that was made elsewhere ends in another time: of the table that
@@ -103,6 +102,13 @@ class _TableStream:
             for each in answer["Records"]
         ]
         return records, answer.get("NextShardIterator")
+
+
+def _with_parents(shards: Iterable[Mapping[str, Any]]) -> Mapping[str, Collection[str]]:
+    return {
+        each["ShardId"]: [each[name] for name in ("ParentShardId", "AdjacentParentShardId") if each.get(name)]
+        for each in shards
+    }
 
 
 @contextmanager

@@ -58,12 +58,18 @@ def checks(
 
 
 def chain_audit(
-    nodes: "RpcNodes", cluster: "Cluster", listed: "Iterable[ListedPool]", tokens: Tokens
+    nodes: "RpcNodes",
+    cluster: "Cluster",
+    listed: "Iterable[ListedPool]",
+    tokens: Tokens,
+    *,
+    archives: ArchiveStore | None = None,
 ) -> "ChainAudit":
     """Return what compares a record with a Solana.
 
     Args:
         listed: Names for pools; others are told by their addresses.
+        archives: Where they are; without them, what confirmed forgotten orders is not on record.
     """
     from chalicelib.adapters.solana.chain_audit import ChainAudit
     from chalicelib.adapters.solana.chain_view import ChainReader
@@ -72,7 +78,7 @@ def chain_audit(
 
     names = names_of(PROGRAM_IDS[cluster], listed, tokens)
     reader = ChainReader(nodes, lambda: names, time_limit_s=_AUDIT_LIMIT_S)
-    return ChainAudit(nodes, reader, tokens, time_limit_s=_AUDIT_LIMIT_S)
+    return ChainAudit(nodes, reader, tokens, time_limit_s=_AUDIT_LIMIT_S, archives=archives)
 
 
 def audit(

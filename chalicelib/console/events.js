@@ -84,7 +84,10 @@ export class Timeline {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => this.#ask(),
-      Math.min(AGAIN_MOST_MS, AGAIN_AFTER_MS * 2 ** (this.#tries - 1)),
+      Math.max(
+        Math.min(AGAIN_MOST_MS, AGAIN_AFTER_MS * 2 ** (this.#tries - 1)),
+        error.againAfterMs ?? 0,
+      ),
     );
   }
 

@@ -192,7 +192,7 @@ async function patiently(read) {
       return await read();
     } catch (error) {
       if (error.status !== 429) throw error;
-      await pause(AGAIN_AFTER_MS);
+      await pause(error.againAfterMs ?? AGAIN_AFTER_MS);
       if (token.value !== asking) throw signedOut();
     }
   }

@@ -10,9 +10,11 @@ export const isSignedIn = () => !asksForToken || token.value !== null;
 const SIGNED_OUT = 'SIGNED_OUT';
 
 export class ApiError extends Error {
-  constructor(status, body) {
+  // `againAfterMs`: how long the server asks to wait before the same request, null if it does not say.
+  constructor(status, body, againAfterMs = null) {
     super(body.message || `the server answered ${status}`);
     this.status = status;
+    this.againAfterMs = againAfterMs;
     this.code = body.code || '';
     this.details = body.details || [];
     this.orderId = body.orderId || null;
@@ -128,5 +130,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   }
   if (response.ok) return answer;
   if (response.status === 401 && asksForToken) expire();
-  throw new ApiError(response.status, answer);
+  throw new ApiError(response.status, answer, againAfterMs(response.headers.get('Retry-After')));
 }
+
+const againAfterMs = (header) => (/^\d{1,5}$/.test(header) ? Number(header) * 1000 : null);

@@ -139,7 +139,15 @@ class UnauthorizedError(RefusedError):
 
 
 class LimitExceededError(ExecutionError):
-    """A written limit is reached, and nothing was done; the same request can succeed later."""
+    """A written limit is reached, and nothing was done; the same request can succeed later.
+
+    Attributes:
+        wait_s: In how many seconds, if nothing else is asked meanwhile; None if that is not known.
+    """
+
+    def __init__(self, code: Code, message: str, *, wait_s: float | None = None) -> None:
+        self.wait_s = wait_s
+        super().__init__(code, message)
 
 
 class RetryableError(ExecutionError):

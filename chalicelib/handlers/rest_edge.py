@@ -4,11 +4,12 @@
 
 from collections.abc import Callable
 from functools import wraps
+from math import ceil
 from typing import Any, Final, ParamSpec
 
 from chalice.app import Response
 
-from chalicelib.domain.errors import Code, ExecutionError, InvalidRequestError
+from chalicelib.domain.errors import Code, ExecutionError, InvalidRequestError, LimitExceededError
 from chalicelib.handlers import refusals
 from chalicelib.handlers.errors import defect, http_status
 from chalicelib.logs import logger
@@ -69,4 +70,10 @@ def answer(body: JsonObject, status: int = 200, headers: dict[str, Any] | None =
 
 
 def _refused(error: ExecutionError) -> Response:
-    return answer(error_body(error), http_status(error))
+    return answer(error_body(error), http_status(error), _again_after(error))
+
+
+def _again_after(error: ExecutionError) -> dict[str, Any]:
+    """Return the header that says when to ask again, in whole seconds (RFC 9110, 10.2.3)."""
+    wait_s = error.wait_s if isinstance(error, LimitExceededError) else None
+    return {} if wait_s is None else {"Retry-After": str(ceil(wait_s))}

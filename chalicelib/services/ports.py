@@ -289,6 +289,12 @@ class OrderRecord(Protocol):
         """Note what was published, where all before it had been: the next claimant need not."""
         ...
 
+    def published_elsewhere(self, order_ids: Sequence[UUID], *, within_s: int) -> frozenset[UUID]:
+        """Return those orders that were canceled or amended within so long, and are published by the function
+        that did, or were: nothing is known yet of whether it comes to that.
+        """
+        ...
+
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         """Return where an order of the account stands."""
         ...
@@ -301,6 +307,14 @@ class OrderView:
     state: OrderState
     updated_at: datetime
     last_event: OrderEvent
+
+
+class EventSpan(NamedTuple):
+    """Events of an order, from the one after ``after_seq`` up to ``seq``."""
+
+    order_id: UUID
+    after_seq: int
+    seq: int
 
 
 class OrderQueries(Protocol):
@@ -326,6 +340,13 @@ class OrderQueries(Protocol):
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
         """Return events with a greater ``seq``, in order."""
+        ...
+
+    def events_of(self, spans: Sequence[EventSpan], *, limit: int) -> Mapping[UUID, Sequence[OrderEvent]]:
+        """Return the events of several orders, each order's in order, at most ``limit`` of each.
+
+        An order without any may be left out.
+        """
         ...
 
 

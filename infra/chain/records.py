@@ -9,13 +9,15 @@ from solders.message import MessageV1
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.programs import TOKEN_PROGRAMS
+from chalicelib.adapters.solana.programs import MEMO, TOKEN_PROGRAMS
 from infra.chain.outcomes import Inner, Outcome
 from infra.chain.transactions import Transaction
 
 _TOKEN_ACCOUNT_BYTES: Final = 165
 _ACCOUNT_TYPE: Final = 2
 _DECIMALS_AT: Final = 44
+
+_MEMO: Final = address_of(MEMO)
 
 Read = Callable[[Pubkey], Account | None]
 
@@ -54,6 +56,18 @@ def record_of(transaction: Transaction, outcome: Outcome, before: Read) -> dict[
             **({"returnData": return_data(outcome)} if outcome.return_data else {}),
         },
     }
+
+
+def memos_of(record: Mapping[str, Any]) -> str | None:
+    """Return a transaction's memos as lists of signatures tell them, each behind its length in bytes."""
+    message = record["transaction"]["message"]
+    programs = [message["accountKeys"][one["programIdIndex"]] for one in message["instructions"]]
+    memos = [
+        base58.decode(one["data"])
+        for one, program in zip(message["instructions"], programs, strict=True)
+        if program == _MEMO
+    ]
+    return "; ".join(f"[{len(memo)}] {memo.decode(errors='replace')}" for memo in memos) or None
 
 
 def return_data(outcome: Outcome) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.bootstrap.audit import chain_audit, checks
 from chalicelib.config import ChainName
+from chalicelib.services.archive.ports import ArchiveStore
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
@@ -66,7 +67,8 @@ def audit_command(
     if the database does not answer.
     """
     solana = SolanaNodes(session, **options)
-    against = _against(solana, chain)
+    store = store_at(archive_url)
+    against = _against(solana, chain, store)
     chain_name = ChainName.SOLANA if chain == _RUNNING else ChainName(chain)
     seed = wallet_seed or session.running_secret("WALLET_SEED")
     wanted = checks(
@@ -74,7 +76,7 @@ def audit_command(
         must_be_finished=must_be_finished,
         wallet_seed=seed.encode() if seed else None,
         tokens=solana.tokens,
-        archives=store_at(archive_url),
+        archives=store,
     )
     try:
         slot = against.slot() if against else 0
@@ -113,11 +115,11 @@ def audit_command(
         sys.exit(UNKNOWN)
 
 
-def _against(solana: SolanaNodes, chain: str) -> ChainAudit | None:
+def _against(solana: SolanaNodes, chain: str, store: ArchiveStore) -> ChainAudit | None:
     """Return what compares with a Solana, None where none is meant or, by its name alone, none is known."""
     if chain == ChainName.SIMULATED or (chain == ChainName.SOLANA and not solana.urls):
         return None
-    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens)
+    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens, archives=store)
 
 
 def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
+from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
 from infra.deploy.json_types import JsonObject
@@ -26,6 +27,7 @@ from infra.deploy.stacks import (
     stage_values,
 )
 from infra.deploy.stacks import template as template_of
+from infra.deploy.variables import check_variables, variables_of, with_later
 
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
@@ -99,13 +101,28 @@ class Deployment:
         return self._values.get("DatabaseHostname", "")
 
     def package(self, out: Path) -> Package | None:
-        """Build what the target runs; None if its functions run elsewhere."""
+        """Build what the target runs; None if its functions run elsewhere.
+
+        Raises:
+            ConfigurationError: The functions' variables are more than Lambda takes.
+        """
         if not any(stack.kind in {APP, MIGRATION} for stack in self._stacks):
             return None
+        check_variables(self._variables())
         self._say("packaging ...")
         built = package(self._app_dir, self._stage, out, self._solana.files)
         self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
         return built
+
+    def _variables(self) -> Mapping[str, str]:
+        """Return what the functions will have as environment variables."""
+        values = with_later(self._values, self._cloud.session.region_name)
+        if any(stack.kind == APP for stack in self._stacks):
+            return variables_of(template_of(APP), values)
+        there = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
+        own = there.get("stages", {}).get(self._stage, {}).get("environment_variables", {})
+        merged = chalice_config(self._stage, values)["stages"][self._stage]["environment_variables"]
+        return {**own, **merged}
 
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
         """Yield what deploying would do, stack by stack. Changes nothing,

@@ -12,7 +12,7 @@ from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers, rest_answers
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import CancelAllFields, NewTerms, SubmitBatchFields
-from infra.specs.operator_paths import MODELS, operator_paths
+from infra.specs.operator_paths import MODELS, operator_paths, refusal
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
 
@@ -239,7 +239,7 @@ def _operation(
             status: _response(
                 "Done." if status == "200" else "Accepted: it will reach a final status.", answer
             ),
-            **{code: _response(_REFUSALS[code], answers.ErrorBody) for code in refused},
+            **{code: refusal(code, _REFUSALS[code]) for code in refused},
         },
     }
     if body is not None:

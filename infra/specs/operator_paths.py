@@ -25,6 +25,10 @@ _REFUSALS: Final = {
     "429": "OPERATOR_REQUESTS_PER_SECOND_MAX is reached.",
     "503": "Try again later.",
 }
+_AGAIN_AFTER: Final = {
+    "description": "In how many seconds to ask again, with RATE_LIMITED.",
+    "schema": {"type": "integer", "minimum": 0},
+}
 
 
 def operator_paths() -> dict[str, Any]:
@@ -66,12 +70,19 @@ def operator_paths() -> dict[str, Any]:
     }
 
 
+def refusal(code: str, description: str) -> dict[str, Any]:
+    """Return the answer of a status that says that nothing was done."""
+    schema = reference(answers.ErrorBody)
+    shown = {"description": description, "content": {"application/json": {"schema": schema}}}
+    return shown | ({"headers": {"Retry-After": _AGAIN_AFTER}} if code == "429" else {})
+
+
 def _metrics() -> dict[str, Any]:
     shown = {
         "description": "The numbers.",
         "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
     }
-    refused = {code: _refusal(code) for code in ("401", "403", "404", "429")}
+    refused = {code: refusal(code, _REFUSALS[code]) for code in ("401", "403", "404", "429")}
     return {
         "operationId": "metrics",
         "summary": "The operator's numbers in OpenMetrics; off unless METRICS=1",
@@ -88,14 +99,9 @@ def _operation(
         "summary": summary,
         "responses": {
             success: {"description": "Done.", "content": {"application/json": {"schema": reference(answer)}}},
-            **{code: _refusal(code) for code in refused},
+            **{code: refusal(code, _REFUSALS[code]) for code in refused},
         },
     }
-
-
-def _refusal(code: str) -> dict[str, Any]:
-    schema = reference(answers.ErrorBody)
-    return {"description": _REFUSALS[code], "content": {"application/json": {"schema": schema}}}
 
 
 def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:

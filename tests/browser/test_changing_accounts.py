@@ -20,7 +20,7 @@ window.fetch = async (url, options = {}, ...more) => {
     if (window.answers401) return new Response('{}', { status: 401 });
     if (window.answers429 && said.includes('/orders?')) {
         window.refused = (window.refused ?? 0) + 1;
-        return new Response('{}', { status: 429 });
+        return new Response('{}', { status: 429, headers: window.saying });
     }
     window.asked.push([said, options.headers?.Authorization]);
     if (window.holds && said.startsWith(window.holds)) await new Promise((pass) => window.held.push(pass));
@@ -158,3 +158,14 @@ def test_read_that_waits_for_its_turn_ends_with_its_account(chromium: Chromium, 
         page.run("new Promise((pass) => setTimeout(pass, 2500))")  # a read that was put off is asked again
         assert page.run("window.asked.length") == before
         assert page.run("document.querySelector('[role=alert]')") is None
+
+
+def test_read_that_is_put_off_is_asked_again_when_the_server_says(
+    chromium: Chromium, secured: Instance
+) -> None:
+    with opened(chromium, secured, "#/orders", before=HELD, is_refused=True) as page:
+        page.run("window.saying = { 'Retry-After': '600' }; window.answers429 = true")
+        sign_in(page, a_token())
+        page.until("window.refused > 0", "a read that was put off")
+        page.run("new Promise((pass) => setTimeout(pass, 2500))")  # longer than if nothing had been said
+        assert page.run("window.refused") == 1

@@ -20,7 +20,8 @@ from tests.chaos.waiting import a_change, a_waiting_order, broken_promises, term
 
 ANSWER_S: Final = 6.0
 RECONNECT_S: Final = 0.3
-PAIRS: Final = (("SOL", "USDC"), ("USDC", "SOL"))
+PAIRS: Final = (("SOL", "USDC"), ("USDC", "SOL"), ("ETH", "USDC"), ("SOL", "JUP"))
+SLIPPAGES: Final = (0, 50, 500, 5_000)
 _PASSING: Final = frozenset(
     {
         "SERVICE_UNAVAILABLE",
@@ -124,7 +125,7 @@ class SocketClient:
             "inputToken": given,
             "outputToken": wanted,
             "amount": f"0.{self._dice.randint(1, 99):02}",
-            "slippageBps": self._dice.choice([0, 50, 500]),
+            "slippageBps": self._dice.choice(SLIPPAGES),
         }
 
     async def _send(self, connection: ClientConnection, request_id: str, frame: Frame) -> None:
@@ -221,7 +222,11 @@ class RestClient:
         self._dice = dice
         self._count = 0
         self._is_loading = True
-        self.order_ids: list[str] = []
+        self._bodies: dict[str, Frame] = {}
+
+    @property
+    def order_ids(self) -> list[str]:
+        return [*self._bodies]
 
     def stop_loading(self) -> None:
         self._is_loading = False
@@ -235,18 +240,23 @@ class RestClient:
             answer = await self._insist(
                 "POST", "/orders", {"Idempotency-Key": f"{self._name}-{self._count}"}, body
             )
-            self.order_ids.append(answer["orderId"])
+            self._bodies[answer["orderId"]] = body
             await asyncio.sleep(self._dice.expovariate(1))
 
     async def problems(self) -> list[str]:
-        """Read every accepted order; return what is wrong with their events."""
+        """Read every accepted order; return what is wrong with their events, and promises that they break."""
         streams = Streams()
-        for order_id in self.order_ids:
+        for order_id in self._bodies:
             streams.accepted(order_id)
             for event in (await self._insist("GET", f"/orders/{order_id}/events", {}, None))["events"]:
                 streams.saw(event)
         await self._client.aclose()
-        return list(streams.problems())
+        broken = [
+            f"{order_id}: {problem}"
+            for order_id, _, events in streams.told()
+            for problem in broken_promises(self._bodies[order_id], events)
+        ]
+        return [*streams.problems(), *broken]
 
     async def _insist(self, method: str, path: str, headers: dict[str, str], body: object) -> dict[str, Any]:
         while True:

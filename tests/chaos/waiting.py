@@ -18,6 +18,15 @@ LISTED: Final = "RAY"
 LAUNCHED: Final = (LISTED, NEW_MINT)
 """What pools of a run open for."""
 
+LOOSE_BPS: Final = 5_000
+"""A market order that allows so much is never refused for its price: no run moves it by half at a time."""
+
+_SLIPPAGE_BPS: Final = 50
+"""Of an order that does not say."""
+
+_OF_CHAOS: Final = frozenset({"RETRIES_EXHAUSTED", "DEADLINE_EXCEEDED"})
+"""Why any order may fail in a run: transactions are dropped, and what sends them is killed."""
+
 _PER_MILLE: Final = (-30, -15, -6, -2, 2, 6, 15, 30)
 
 
@@ -114,8 +123,28 @@ def broken_promises(order: Frame, events: Sequence[Frame]) -> Iterator[str]:
     if statuses[-1:] == ["confirmed"]:
         sent = len(statuses) - 1 - statuses[::-1].index("submitted")
         yield from _misfilled(terms_before(order, events[:sent]), events[-1])
+    if statuses[-1:] == ["failed"] and not _may_fail(terms_before(order, events), events[-1]["code"]):
+        yield f"failed with {events[-1]['code']}, which nothing of it allows: {events[-1]['message']}"
     if order.get("timeInForce") == "ioc" and "open" in statuses:
         yield "rested, and was to execute at once or never"
+
+
+def _may_fail(terms: Frame, code: str) -> bool:
+    """Return whether an order's own terms, or what is done to a run, let it fail with a code.
+
+    There is money enough, and a pool for each pair.
+    """
+    match code:
+        case "SLIPPAGE_EXCEEDED" if "limitPrice" in terms:
+            # Any other rests again.
+            return terms.get("timeInForce") == "ioc" or "validForSeconds" in terms
+        case "SLIPPAGE_EXCEEDED":
+            return int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
+        case "TRIGGER_ALREADY_MET":
+            return "trigger" in terms and terms["trigger"].get("ifAlreadyMet") != "execute"
+        case "LAUNCH_FILTERED":
+            return terms.get("type") == "sniper"
+    return code in _OF_CHAOS
 
 
 def _unfounded(terms: Frame, event: Frame) -> Iterator[str]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.ports import EventSpan
 from tests.contract.records import Store
 from tests.fakes.orders import LIFE, NOON, VIEWS, an_order
 
@@ -29,6 +30,18 @@ def test_events_come_in_order_after_the_one_named_and_as_many_as_asked(store: St
     order_id = store.moved(store.created(an_order()), *LIFE[2:]).state.order.order_id
     assert [event.seq for event in store.queries.events_after(order_id, 2, limit=3)] == [3, 4, 5]
     assert store.queries.events_after(order_id, 6, limit=3) == []
+
+
+def test_events_of_several_orders_are_each_orders_own_span(store: Store) -> None:
+    first, second, other = (store.moved(store.created(an_order()), *LIFE[2:]).state.order for _ in range(3))
+    spans = [EventSpan(first.order_id, 1, 3), EventSpan(uuid4(), 0, 9), EventSpan(second.order_id, 3, 9)]
+    found = store.queries.events_of(spans, limit=2)
+    assert {id_: [each.seq for each in events] for id_, events in found.items() if events} == {
+        first.order_id: [2, 3],
+        second.order_id: [4, 5],
+    }
+    assert found[first.order_id] == store.queries.events_after(first.order_id, 1, limit=2)
+    assert other.order_id not in found
 
 
 def test_largest_amount_survives_the_record(store: Store) -> None:

@@ -227,6 +227,19 @@ def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None
     assert floor.claimed(order).state.published_seq == 3
 
 
+def test_change_is_left_to_who_made_it_for_a_while_and_for_good_once_it_is_published(floor: Floor) -> None:
+    record, order = floor.store.record, floor.at_rest().state.order
+
+    def elsewhere(*, within_s: int = 60) -> bool:
+        return order.order_id in record.published_elsewhere([order.order_id], within_s=within_s)
+
+    assert not elsewhere()
+    assert record.cancel("alice", order.order_id, NOON) is not None
+    assert (elsewhere(), elsewhere(within_s=0)) == (True, False)
+    record.note_published([Published(order.order_id, 0, 3)])
+    assert (elsewhere(), elsewhere(within_s=0)) == (True, True)
+
+
 def test_amendment_is_found_by_each_sweep_until_the_last_one_was_published(contract_engine: Engine) -> None:
     store, housekeeping = on_postgres(contract_engine), PostgresHousekeeping(contract_engine)
     floor = Floor(store, PostgresWatches(contract_engine))

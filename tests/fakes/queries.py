@@ -1,6 +1,6 @@
 """The reading side of the record in memory: queries, reservations, housekeeping and the archive."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.unpublished import UNPUBLISHED_AFTER_S
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import FINAL, RESTING, OrderStatus
 from chalicelib.services.consumer.dead_letters import DeadLetter
-from chalicelib.services.ports import OrderView
+from chalicelib.services.ports import EventSpan, OrderView
 from chalicelib.services.recovery.sweeper import Forgotten, StrandedOrder, SubscriptionBehind, SweepPart
 from chalicelib.services.recovery.turns import ACCOUNTS_MAX, Place, Rest
 from tests.fakes.tables import OrderRow, Tables
@@ -50,6 +50,14 @@ class MemoryQueries:
 
     def events_after(self, order_id: UUID, seq: int, *, limit: int) -> Sequence[OrderEvent]:
         return [event for event in self._tables.events.get(order_id, ()) if event.seq > seq][:limit]
+
+    def events_of(self, spans: Sequence[EventSpan], *, limit: int) -> Mapping[UUID, Sequence[OrderEvent]]:
+        return {
+            order_id: [each for each in self._tables.events.get(order_id, ()) if after_seq < each.seq <= seq][
+                :limit
+            ]
+            for order_id, after_seq, seq in spans
+        }
 
     def reserve(self, account_id: str, client_order_id: str, content_sha256: str) -> bool:
         return self._tables.keys.setdefault((account_id, client_order_id), content_sha256) == content_sha256

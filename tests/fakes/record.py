@@ -117,6 +117,15 @@ class MemoryRecord:
     def note_published(self, published: Sequence[Published]) -> None:
         self._tables.note_published(published)
 
+    def published_elsewhere(self, order_ids: Sequence[UUID], *, within_s: int) -> frozenset[UUID]:
+        since, unpublished = self._tables.now() - timedelta(seconds=within_s), self._tables.unpublished
+        rows = {id_: self._tables.orders[id_] for id_ in order_ids}
+        return frozenset(
+            id_
+            for id_, row in rows.items()
+            if row.state.published_seq == row.state.seq or (id_ in unpublished and row.updated_at > since)
+        )
+
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         row = self._tables.orders.get(order_id)
         return row.state if row is not None and row.state.order.account_id == account_id else None

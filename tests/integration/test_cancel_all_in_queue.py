@@ -111,7 +111,9 @@ def test_cancel_that_was_never_told_is_resumed_by_the_sweep_and_noted_by_its_con
     assert unpublished(consumer) == 1, "its requester may be about to publish it"
     with services.engine.begin() as connection:
         ago = {"ago": timedelta(minutes=1)}
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
         connection.execute(text("UPDATE unpublished SET since = since - CAST(:ago AS interval)"), ago)
+        connection.execute(text("UPDATE orders SET updated_at = updated_at - CAST(:ago AS interval)"), ago)
     services.sweep.run()
     assert consumer.run()[1] == []
     assert unpublished(consumer) == 0

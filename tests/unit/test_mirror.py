@@ -119,6 +119,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/raydium_cpmm.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/registered_wallets.py": f"{_SOLANA}/test_registered_wallets.py",
     "chalicelib/adapters/solana/chain_audit.py": f"{_SOLANA}/test_chain_audit.py",
+    "chalicelib/adapters/solana/stray_transactions.py": f"{_SOLANA}/test_stray_transactions.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",

@@ -1,6 +1,6 @@
 """Reading orders and their events, always within one account, and the reservations of client order ids."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import Engine, Row, TextClause, text
 
 from chalicelib.adapters.postgres.error_translation import courtesy, translated_errors
-from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_event, order_state
+from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_event, order_state
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import index_condition
 from chalicelib.domain.errors import ArchivedError
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
-from chalicelib.services.ports import OrderView
+from chalicelib.services.ports import EventSpan, OrderView
 
 _VIEW: Final = f"""
 SELECT {ORDER_COLUMNS}, o.updated_at, o.archive_id, coalesce(e.occurred_at, o.updated_at) AS occurred_at,
@@ -46,6 +46,15 @@ _PAGES: Final = {
 _EVENTS: Final = text("""
 SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_events
 WHERE order_id = CAST(:order_id AS uuid) AND seq > :seq ORDER BY seq LIMIT :limit
+""")
+
+_EVENTS_OF: Final = text("""
+SELECT e.* FROM jsonb_to_recordset(CAST(:spans AS jsonb)) AS span (order_id uuid, after_seq int, seq int)
+CROSS JOIN LATERAL (
+    SELECT order_id, seq, status, attempt, occurred_at, data, packed FROM order_events
+    WHERE order_id = span.order_id AND seq > span.after_seq AND seq <= span.seq ORDER BY seq LIMIT :limit
+) AS e
+ORDER BY e.order_id, e.seq
 """)
 
 # An early answer, which the record decides: what a crash of the server takes of it is no loss.
@@ -104,6 +113,15 @@ class PostgresOrderQueries:
         parameters = {"order_id": str(order_id), "seq": seq, "limit": limit}
         with translated_errors(), self._single.connect() as connection:
             return [order_event(row) for row in connection.execute(_EVENTS, parameters)]
+
+    def events_of(self, spans: Sequence[EventSpan], *, limit: int) -> Mapping[UUID, Sequence[OrderEvent]]:
+        parameters = {"spans": json_rows([span._asdict() for span in spans]), "limit": limit}
+        found: dict[UUID, list[OrderEvent]] = {}
+        with translated_errors(), self._single.connect() as connection:
+            for row in connection.execute(_EVENTS_OF, parameters):
+                event = order_event(row)
+                found.setdefault(event.order_id, []).append(event)
+        return found
 
 
 class PostgresClientOrderKeys:

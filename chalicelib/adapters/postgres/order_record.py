@@ -40,7 +40,7 @@ from chalicelib.adapters.postgres.order_creation import (
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_state, text_array
 from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
 from chalicelib.adapters.postgres.subscriptions import by_order, question
-from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
+from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED, PUBLISHED_ELSEWHERE
 from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
 from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
@@ -298,6 +298,12 @@ class PostgresOrderRecord:
         named = json_rows([each._asdict() for each in published])
         with translated_errors():
             self._database.execute(NOTE_PUBLISHED, {"published": named})
+
+    def published_elsewhere(self, order_ids: Sequence[UUID], *, within_s: int) -> frozenset[UUID]:
+        parameters = {"order_ids": text_array(*map(str, order_ids)), "within_s": within_s}
+        with translated_errors():
+            rows = self._database.execute(PUBLISHED_ELSEWHERE, parameters)
+        return frozenset(row.order_id for row in rows)
 
     def state(self, account_id: str, order_id: UUID) -> OrderState | None:
         parameters = {"account_id": account_id, "order_id": str(order_id)}

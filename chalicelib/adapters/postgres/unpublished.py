@@ -21,6 +21,15 @@ WITH named AS (
 DELETE FROM unpublished u USING noted n WHERE u.order_id = n.order_id AND n.is_whole
 """)
 
+# One that was noted as published meanwhile is named no more. Once the sweep has sent a message for an order,
+# its ``since`` is later than the change.
+PUBLISHED_ELSEWHERE: Final = Statement("""
+SELECT o.order_id FROM orders o LEFT JOIN unpublished u USING (order_id)
+WHERE o.order_id = ANY(CAST(:order_ids AS uuid[]))
+  AND (o.told_seq = o.seq
+    OR u.order_id IS NOT NULL AND o.updated_at > clock_timestamp() - make_interval(secs => :within_s))
+""")
+
 UNPUBLISHED_AFTER_S: Final = 15
 """Longer than a request takes to publish what it has committed."""
 

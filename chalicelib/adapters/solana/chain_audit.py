@@ -4,7 +4,6 @@ A page at a time, with the pauses that nodes ask for. A page that no node answer
 Attempts of archived orders are in the archives, and not looked up: the record knows what confirmed those.
 """
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,8 +17,7 @@ from chalicelib.adapters.audit_checks import SHOWN_MAX
 from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.found_pools import found_mint_scales
-from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.programs import MEMO
+from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.record_comparison import (
     Attempt,
     ComparedOrder,
@@ -28,14 +26,16 @@ from chalicelib.adapters.solana.record_comparison import (
     authority_of,
     compared,
 )
-from chalicelib.adapters.solana.rpc_answers import epoch_info, signatures_of, transaction
-from chalicelib.adapters.solana.rpc_calls import get_epoch_info, get_signatures_for_address, get_transaction
+from chalicelib.adapters.solana.rpc_answers import epoch_info
+from chalicelib.adapters.solana.rpc_calls import get_epoch_info
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+from chalicelib.adapters.solana.stray_transactions import StrayTransactions
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens, new_token
 from chalicelib.domain.transactions import ChainView
+from chalicelib.services.archive.ports import ArchiveStore
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.packed_fields import UnreadableFieldsError
 
@@ -45,7 +45,6 @@ _PAUSE_S: Final = 2.0
 _GIVES_UP_AFTER: Final = 2
 """So many pages in a row that no node answered for: the rest is not asked for."""
 
-_MARK: Final = re.compile(rb"[0-9a-f]{32}/[0-9]{1,3}")
 _FIRST: Final = UUID(int=0)
 
 _COMPARED: Final = """o.archive_id IS NULL
@@ -62,14 +61,6 @@ _ATTEMPTS: Final = text("""
     FROM attempts WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, attempt
 """)
 _COUNT: Final = text(f"SELECT count(*) FROM orders o WHERE {_COMPARED}")
-_RECORDED: Final = text("""
-    SELECT signature FROM attempts
-    WHERE md5(signature)::uuid IN (SELECT md5(asked)::uuid FROM unnest(CAST(:signatures AS text[])) AS asked)
-        AND signature = ANY(CAST(:signatures AS text[]))
-    UNION ALL
-    SELECT tx_signature FROM orders
-    WHERE archive_id IS NOT NULL AND tx_signature = ANY(CAST(:signatures AS text[]))
-""")
 
 
 @dataclass(slots=True)
@@ -111,10 +102,11 @@ class ChainAudit:
         tokens: Tokens,
         *,
         time_limit_s: float,
+        archives: ArchiveStore | None = None,
         pause: Callable[[float], None] = sleep,
     ) -> None:
         self._nodes, self._reader, self._tokens = nodes, reader, tokens
-        self._time_limit_s, self._pause = time_limit_s, pause
+        self._time_limit_s, self._archives, self._pause = time_limit_s, archives, pause
         self._unanswered = 0
 
     def slot(self) -> int:
@@ -152,8 +144,9 @@ class ChainAudit:
             found.note(self._compared(orders, [one.signature for one in attempts]))
             advance(len(orders))
         found.wallets = len(wallets)
+        strays = StrayTransactions(lambda call: self._patiently(lambda: self._ask(call)), self._archives)
         for key in sorted(wallets):
-            found.note(self._strays(connection, Pubkey(key), up_to_slot))
+            found.note(strays.of(connection, Pubkey(key), up_to_slot))
         return found
 
     def _compared(self, orders: Sequence[ComparedOrder], signatures: Sequence[str]) -> Iterator[Difference]:
@@ -176,31 +169,6 @@ class ChainAudit:
             return None, str(error)
         self._unanswered = 0
         return view, ""
-
-    def _strays(self, connection: Connection, wallet: Pubkey, up_to_slot: int) -> Iterator[Difference]:
-        """Yield what a wallet sent with a mark of ours and without a row of ours."""
-        before: str | None = None
-        try:
-            while True:
-                call = get_signatures_for_address(wallet, before)
-                page = signatures_of(self._patiently(lambda call=call: self._ask(call)))  # type: ignore[misc]
-                landed = [one.signature for one in page if one.fault is None and one.slot <= up_to_slot]
-                known = set(connection.execute(_RECORDED, {"signatures": landed}).scalars())
-                for signature in landed:
-                    if signature not in known and self._is_marked(signature):
-                        yield Difference(Rule.ON_RECORD, signature, "it landed, and no attempt has it")
-                if not page:
-                    return
-                before = page[-1].signature
-        except NodeError as error:
-            problem = f"no node told what it sent: {error}"
-            yield Difference(Rule.ON_RECORD, address_of(wallet), problem, is_unknown=True)
-
-    def _is_marked(self, signature: str) -> bool:
-        record = transaction(self._patiently(lambda: self._ask(get_transaction(signature))))
-        return record is not None and any(
-            one.program == MEMO and _MARK.fullmatch(one.data) is not None for one in record.outer
-        )
 
     def _ask(self, call: Any) -> Any:
         return self._nodes.ask(call, time_limit_s=self._time_limit_s)

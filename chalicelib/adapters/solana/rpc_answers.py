@@ -75,11 +75,13 @@ class MentionedIn(NamedTuple):
 
     Attributes:
         fault: As JSON, None if it succeeded.
+        memo: Its memos, each behind its length in brackets; None if this node tells none.
     """
 
     signature: str
     slot: int
     fault: Any
+    memo: str | None = None
 
 
 class TokenBalance(NamedTuple):
@@ -207,7 +209,13 @@ def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
     if not isinstance(result, list):
         raise MalformedResultError("a list of signatures was expected")
     return tuple(
-        MentionedIn(_member(one, "signature", str), _int(one, "slot"), one.get("err")) for one in result
+        MentionedIn(
+            _member(one, "signature", str),
+            _int(one, "slot"),
+            one.get("err"),
+            memo if isinstance(memo := one.get("memo"), str) else None,
+        )
+        for one in result
     )
 
 

@@ -119,6 +119,10 @@ class Batch:
         """Return whether a watch brought an order back."""
         return any(each.firing is not None for each in self.requests[order_id])
 
+    def brings(self, order_id: UUID) -> bool:
+        """Return whether one of an order's requests holds the order, with what its client waits for."""
+        return any(each.order is not None for each in self.requests[order_id])
+
     def may_be_unpublished(self, order_id: UUID) -> bool:
         """Return whether an order may have events that a consumer recorded and died before publishing."""
         return order_id in self.claimed or any(each.is_repeated for each in self.requests[order_id])

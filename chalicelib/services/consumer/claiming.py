@@ -15,6 +15,7 @@ from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
+from chalicelib.services.delivery.republish import PUBLISHED_WITHIN_S
 from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.ports import Clock, OrderRecord
 
@@ -151,8 +152,10 @@ class Claiming:
             self._take_claimed(asked_for, claims, batch)
 
     def _take_claimed(self, asked_for: Sequence[UUID], claims: Claims, batch: Batch) -> None:
+        told_elsewhere = self._told_elsewhere(claims, batch)
         for order_id, state in claims.final.items():
-            batch.outcomes[order_id] = MessageOutcome(order=state.order)
+            pause_s = PUBLISHED_WITHIN_S if order_id in told_elsewhere else None
+            batch.outcomes[order_id] = MessageOutcome(pause_s, state.order)
         for order_id, state in claims.busy.items():
             # What fired just after it was put to rest is released in a moment.
             pause_s = _FIRED_AGAIN_S if batch.has_fired(order_id) else self._limits.lease_s
@@ -162,7 +165,7 @@ class Claiming:
             if order.state.status is not OrderStatus.OPEN:
                 logger.warning("order reclaimed", order_id=str(order_id), order_status=order.state.status)
         for order_id in set(asked_for) - claims.claimed.keys() - claims.busy.keys() - claims.final.keys():
-            if any(each.order is not None for each in batch.requests[order_id]):
+            if batch.brings(order_id):
                 # Neither created nor there: another order has its client order id.
                 logger.error("order not taken into the record", order_id=str(order_id))
                 batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s)
@@ -172,4 +175,22 @@ class Claiming:
             *claims.busy.values(),
             *(claimed.state for claimed in claims.claimed.values()),
         ):
-            self._announcer.republish(batch, state)
+            if state.order.order_id not in told_elsewhere:
+                self._announcer.republish(batch, state)
+
+    def _told_elsewhere(self, claims: Claims, batch: Batch) -> frozenset[UUID]:
+        """Return the orders that were canceled just before they were to go on, and are told by who did that.
+
+        What fires, or ends, in the moment of its cancel would be told to be canceled by both. Its message
+        comes back in case that process has died.
+        """
+        canceled = [
+            order_id
+            for order_id, state in claims.final.items()
+            if state.status is OrderStatus.CANCELED
+            and state.published_seq < state.seq
+            and not batch.brings(order_id)
+        ]
+        if not canceled:
+            return frozenset()
+        return self._record.published_elsewhere(canceled, within_s=PUBLISHED_WITHIN_S)

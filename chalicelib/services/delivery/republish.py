@@ -1,12 +1,19 @@
 """Publishing again what an earlier consumer of an order may have died before publishing."""
 
+from typing import Final
+
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import Published
 from chalicelib.services.delivery.publisher import NONE_DEFERRED, EventPublisher
 from chalicelib.services.ports import OrderQueries, OrderRecord
 
-_EVENTS_MAX = 1_000
+PUBLISHED_WITHIN_S: Final = 5
+"""A function that cancels or amends publishes that itself; for so long its change is left to it. What kept it
+from doing so may be gone by then.
+"""
+
+_EVENTS_MAX: Final = 1_000
 
 
 class EventRepublisher:

@@ -1,5 +1,6 @@
 """Canceling an order that was never sent to a venue."""
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from chalicelib.domain.progress import Published
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.publish_later import publish_later
-from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderQueue, OrderRecord
+from chalicelib.services.ports import Clock, EventSpan, Observer, OrderQueries, OrderQueue, OrderRecord
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 
 _EARLIER_MAX: Final = 1_000
@@ -80,7 +81,7 @@ class CancelOrders:
         """Publish the events ahead of ``seq`` unless they are known to have been; return after which all
         have.
         """
-        earlier, after_seq = earlier_events(self._queries, order.order_id, published_seq, seq)
+        ((earlier, after_seq),) = earlier_events(self._queries, [(order.order_id, published_seq, seq)])
         if earlier:
             self._publisher.publish([(order, earlier)])
         return after_seq
@@ -96,19 +97,29 @@ class CancelOrders:
 
 
 def earlier_events(
-    queries: OrderQueries, order_id: UUID, published_seq: int, seq: int
-) -> tuple[list[OrderEvent], int]:
-    """Return the events ahead of ``seq`` that are not known to have been published, and after which event all
-    have been once these are.
+    queries: OrderQueries, ended: Sequence[tuple[UUID, int, int]]
+) -> list[tuple[Sequence[OrderEvent], int]]:
+    """Return, for each order, the events ahead of its last one that are not known to have been published, and
+    after which event all have been once these are.
 
     They are a consumer's that works at the order, and can note no more that it has published them. Its
     message comes back after the lease, and would have all of them told again, the cancel among them.
+
+    Args:
+        ended: Of each order its id, up to which event all are known to have been published, and the ``seq``
+            of its last one.
     """
-    if published_seq >= seq - 1:
-        return [], seq - 1
-    events = queries.events_after(order_id, published_seq, limit=_EARLIER_MAX)
-    earlier = [event for event in events if event.seq < seq]
-    return earlier, published_seq if len(earlier) == seq - 1 - published_seq else seq - 1
+    spans = [
+        EventSpan(order_id, published_seq, seq - 1)
+        for order_id, published_seq, seq in ended
+        if published_seq < seq - 1
+    ]
+    found = queries.events_of(spans, limit=_EARLIER_MAX) if spans else {}
+    earlier = [found.get(order_id, ()) for order_id, _, _ in ended]
+    return [
+        (events, published_seq if len(events) == seq - 1 - published_seq else seq - 1)
+        for events, (_, published_seq, seq) in zip(earlier, ended, strict=True)
+    ]
 
 
 def _refusal(state: OrderState) -> ConflictError:

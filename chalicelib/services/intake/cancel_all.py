@@ -166,9 +166,11 @@ class CancelAllOrders:
     def _tell(self, ended: Sequence[EndedOrder]) -> None:
         self._observer.saw([(order, [event]) for order, event, _ in ended], {})
         try:
+            last = [(order.order_id, published_seq, event.seq) for order, event, published_seq in ended]
             told, published = [], []
-            for order, event, published_seq in ended:
-                earlier, after_seq = earlier_events(self._queries, order.order_id, published_seq, event.seq)
+            for (order, event, _), (earlier, after_seq) in zip(
+                ended, earlier_events(self._queries, last), strict=True
+            ):
                 told.append((order, [*earlier, event]))
                 published.append(Published(order.order_id, after_seq, event.seq))
             self._publisher.publish(told)

@@ -87,6 +87,11 @@ class OrderRate:
         """Return whether the account could submit an order now, which is not counted."""
         return self._left(self._buckets.get(account_id))[0] >= 1
 
+    def wait_s(self, account_id: str) -> float:
+        """Return in how many seconds the account could submit an order, if it submits none until then."""
+        left, _ = self._left(self._buckets.get(account_id))
+        return max(0.0, 1 - left) / self._per_second
+
     def _left(self, bucket: tuple[float, float] | None) -> tuple[float, float]:
         """Return how many orders are left to an account, and the time in seconds."""
         now_s = self._clock.elapsed_s()
@@ -235,7 +240,7 @@ class OrderLimits:
             LimitExceededError: The account is too fast.
         """
         if not self._rate.has_some(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
+            raise self._too_fast(account_id)
 
     def check_number(self, account_id: str, *, may_rest: bool) -> None:
         """Raise what ``admit`` would raise for the number of such orders; nothing is counted.
@@ -258,10 +263,13 @@ class OrderLimits:
             LimitExceededError: The account is too fast, or has too many open or resting orders.
         """
         if not self._rate.take(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
+            raise self._too_fast(account_id)
         counted, refusal = self._counted(may_rest=may_rest)
         if not counted.take(account_id):
             raise LimitExceededError(*refusal)
+
+    def _too_fast(self, account_id: str) -> LimitExceededError:
+        return LimitExceededError(Code.RATE_LIMITED, _TOO_FAST, wait_s=self._rate.wait_s(account_id))
 
     def _counted(self, *, may_rest: bool) -> tuple[OpenOrders, tuple[Code, str]]:
         """Return which orders an order counts among, and what is said if they are too many."""
@@ -276,7 +284,7 @@ class OrderLimits:
             LimitExceededError: The account is too fast.
         """
         if not self._rate.take(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, _TOO_FAST)
+            raise self._too_fast(account_id)
 
 
 class ConnectionLimits:

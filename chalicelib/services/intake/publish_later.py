@@ -5,17 +5,14 @@ This is for the moment in between: the consumer of the message publishes what is
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.logs import logger
+from chalicelib.services.delivery.republish import PUBLISHED_WITHIN_S
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.wire.queue_messages import render_message
-
-PUBLISHED_AFTER_S: Final = 5
-"""What kept a change from being published may be gone by then."""
 
 
 def publish_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
@@ -24,7 +21,7 @@ def publish_later(queue: OrderQueue, orders: Sequence[Order]) -> None:
         QueueMessage(
             render_message(ResumeMessage(order_id=order.order_id)),
             order.account_id,
-            delay_s=PUBLISHED_AFTER_S,
+            delay_s=PUBLISHED_WITHIN_S,
         )
         for order in orders
     ]

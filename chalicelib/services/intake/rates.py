@@ -47,5 +47,8 @@ class RequestRates:
         Raises:
             LimitExceededError: The account has asked too often; nothing is counted then.
         """
-        if not self._buckets[kind].take(account_id):
-            raise LimitExceededError(Code.RATE_LIMITED, f"too many {kind} a second; slow down")
+        rate = self._buckets[kind]
+        if not rate.take(account_id):
+            raise LimitExceededError(
+                Code.RATE_LIMITED, f"too many {kind} a second; slow down", wait_s=rate.wait_s(account_id)
+            )

@@ -12,7 +12,7 @@ from infra.chain.faucet import airdrop
 from infra.chain.faults import happens
 from infra.chain.node import Node
 from infra.chain.outcomes import Outcome
-from infra.chain.records import inner_instructions, return_data, token_balances
+from infra.chain.records import inner_instructions, memos_of, return_data, token_balances
 from infra.chain.rpc.accounts import shown
 from infra.chain.rpc.errors import RpcError, invalid_params, preflight_failed, unhealthy, unsupported_version
 from infra.chain.rpc.params import (
@@ -123,7 +123,7 @@ def get_signatures_for_address(node: Node, params: Params) -> Any:
                 "signature": base58.encode(one.signature),
                 "slot": one.slot,
                 "err": one.record["meta"]["err"],
-                "memo": None,
+                "memo": memos_of(one.record),
                 "blockTime": None if block is None else block.unix_time,
                 "confirmationStatus": _level(node, one.slot),
             }

@@ -145,9 +145,11 @@ def test_order_beyond_the_accounts_rate_is_refused() -> None:
 )
 def test_each_kind_of_request_is_bounded(wired: Wired, ask: Callable[[str], Response]) -> None:
     wired.allow_one_request_of_each_kind()
-    statuses = [ask(who).status_code for who in ("alice", "alice", "bob")]
+    answers = [ask(who) for who in ("alice", "alice", "bob")]
+    statuses = [answer.status_code for answer in answers]
     assert statuses == [statuses[0], 429, statuses[0]]
     assert statuses[0] != 429
+    assert [answer.headers.get("Retry-After") for answer in answers] == [None, "1", None]
 
 
 @pytest.mark.usefixtures("wired")

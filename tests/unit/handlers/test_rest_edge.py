@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from chalice.app import Response
 
-from chalicelib.domain.errors import Code, ConflictError, FieldError, RetryableError
+from chalicelib.domain.errors import Code, ConflictError, FieldError, LimitExceededError, RetryableError
 from chalicelib.handlers.rest_edge import answer, http_errors, in_our_words
 
 
@@ -35,6 +35,14 @@ def test_refusal_is_answered_with_its_status_and_code(error: Exception, status: 
     response = failing(error)
     assert (response.status_code, body_of(response)["code"]) == (status, code)
     assert response.headers["Content-Type"] == "application/json"
+
+
+@pytest.mark.parametrize(("wait_s", "said"), [(0.0, "0"), (0.01, "1"), (1.0, "1"), (1.25, "2"), (None, None)])
+def test_limit_says_in_how_many_whole_seconds_to_ask_again_if_it_knows(
+    wait_s: float | None, said: str | None
+) -> None:
+    response = failing(LimitExceededError(Code.RATE_LIMITED, "slow down", wait_s=wait_s))
+    assert (response.status_code, response.headers.get("Retry-After")) == (429, said)
 
 
 def test_broken_field_is_named_in_the_details() -> None:

@@ -26,12 +26,14 @@ class FakeStream:
         hangs_up: How many reads have no answer.
         hangs_up_at: The shard of which no read has one.
         trimmed: How many records of each shard can be asked for no longer.
+        parents: The shards that others were made of.
         reads, asked_for: How many reads there were, and how many records the last one asked for.
     """
 
     def __init__(self, **shards: list[str]) -> None:
         self.by_shard = shards
         self.closed: set[str] = set()
+        self.parents: dict[str, list[str]] = {}
         self.forgets = False
         self.fails_with: Exception | None = None
         self.hangs_up = 0
@@ -40,10 +42,10 @@ class FakeStream:
         self.reads = 0
         self.asked_for = 0
 
-    def shards(self) -> list[str]:
+    def shards(self) -> dict[str, list[str]]:
         if self.fails_with is not None:
             raise self.fails_with
-        return list(self.by_shard)
+        return {shard: self.parents.get(shard, []) for shard in self.by_shard}
 
     def begin(self, shard: str, *, after: str | None) -> str:
         self.forgets = False

@@ -1,7 +1,9 @@
 """Canceling all: bounded, told, and honest about what is not known."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,7 @@ from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.intake.cancel_all import CancelAllOrders, EndedOrder, OpenOrdersRecord, Unfinished
+from chalicelib.services.ports import OrderQueries
 from tests.contract.records import Store, in_memory
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.inline import Unobserved
@@ -78,6 +81,34 @@ def test_order_that_a_consumer_works_at_is_told_to_be_canceled_once(delivery: in
     told = [frame["status"] for frame in consumer.frames(order)]
     assert told.count("canceled") == 1
     assert list(dict.fromkeys(told)) == ["pending", "routing", "canceled"]
+
+
+class Counting:
+    """Queries that count the questions for events."""
+
+    def __init__(self, queries: OrderQueries) -> None:
+        self._queries, self.asked = queries, 0
+
+    def __getattr__(self, name: str) -> object:
+        self.asked += 1
+        return getattr(self._queries, name)
+
+
+@pytest.mark.parametrize(("untold", "asked"), [(0, 0), (1, 1), (3, 1)])
+def test_what_was_not_told_of_a_page_of_orders_is_read_at_once(untold: int, asked: int) -> None:
+    desk = Desk(3 - untold)
+    orders = [
+        desk.store.created(an_order(), OrderStatus.PENDING, OrderStatus.OPEN, connection_id="c=").state.order
+        for _ in range(untold)
+    ]
+    queries: Any = Counting(desk.store.queries)
+    desk.use._queries = queries
+    assert (desk.use.cancel_all("alice", ALL).canceled, queries.asked) == (3, asked)
+    frames = [json.loads(text) for text in desk.connections.frames["c="]]
+    for order in orders:
+        assert [
+            (frame["seq"], frame["status"]) for frame in frames if frame["orderId"] == str(order.order_id)
+        ] == [(1, "pending"), (2, "open"), (3, "canceled")]
 
 
 def test_call_cancels_at_most_so_many_and_says_that_some_are_left() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.errors import Code, ExecutionError, LimitExceededError, RetryableError
 from chalicelib.domain.principals import Principal
 from chalicelib.services.intake.limits import (
     CONNECTION_DURATION_MAX,
@@ -63,6 +63,34 @@ def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
         clock.sleep(0.1)
         allowed = rate.take("alice")
     assert allowed
+
+
+def test_wait_is_what_the_rate_takes_to_allow_one_more() -> None:
+    clock = FrozenClock()
+    rate = OrderRate(4, 2, clock)
+    assert (rate.wait_s("alice"), rate.take("alice"), rate.take("alice")) == (0, True, True)
+    assert rate.wait_s("alice") == 0.25
+    clock.sleep(0.125)
+    assert (rate.take("alice"), rate.wait_s("alice"), rate.wait_s("bob")) == (False, 0.125, 0)
+    clock.sleep(0.125)
+    assert (rate.wait_s("alice"), rate.take("alice")) == (0, True)
+
+
+def test_refusal_of_a_pace_says_for_how_long_and_one_of_a_number_does_not() -> None:
+    clock = FrozenClock()
+    slow = OrderLimits(OrderRate(2, 1, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=9))
+    slow.admit("alice")
+    for ask in (slow.admit, slow.admit_subscription, slow.check_rate):
+        assert wait_of(lambda ask=ask: ask("alice")) == 0.5  # type: ignore[misc]
+    full = OrderLimits(OrderRate(9, 9, clock), OpenOrders(lambda *_: 0, clock, Later(), limit=1))
+    full.admit("alice")
+    assert wait_of(lambda: full.admit("alice")) is None
+
+
+def wait_of(work: Callable[[], object]) -> float | None:
+    with pytest.raises(LimitExceededError) as refused:
+        work()
+    return refused.value.wait_s
 
 
 class OpenOrdersCase:

@@ -32,6 +32,16 @@ def test_kind_that_is_used_up_leaves_the_others_and_other_accounts_theirs(kind: 
     assert admitted(limits, "bob", kind) == 3
 
 
+def test_refusal_says_how_long_its_kind_has_to_wait() -> None:
+    clock = FrozenClock()
+    limits = rates(clock)
+    admitted(limits, "alice", RequestKind.QUOTE)
+    clock.sleep(0.125)
+    with pytest.raises(LimitExceededError) as refused:
+        limits.admit("alice", RequestKind.QUOTE)
+    assert refused.value.wait_s == 0.375
+
+
 def test_rate_is_what_counts_after_the_burst() -> None:
     clock = FrozenClock()
     limits = rates(clock)
