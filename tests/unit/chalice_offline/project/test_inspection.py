@@ -176,10 +176,16 @@ def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stag
 
 
 @pytest.mark.parametrize(
-    ("missing", "is_to_be_installed"), [("not_there_at_all.part", True), ("chalicelib.gone", False)]
+    ("missing", "is_named"),
+    [
+        ("not_there_at_all.part", "which has no not_there_at_all"),
+        ("boto3.gone", "whose boto3 has no boto3.gone"),
+        ("chalice.gone", "whose chalice has no chalice.gone"),
+        ("chalicelib.gone", None),
+    ],
 )
-def test_package_that_is_missing_is_to_be_installed_unless_it_is_the_projects_own(
-    tmp_path: Path, missing: str, *, is_to_be_installed: bool
+def test_package_that_is_missing_or_of_another_release_is_named_unless_it_is_the_projects_own(
+    tmp_path: Path, missing: str, is_named: str | None
 ) -> None:
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
@@ -187,7 +193,18 @@ def test_package_that_is_missing_is_to_be_installed_unless_it_is_the_projects_ow
     (tmp_path / "app.py").write_text(f"import {missing}\n")
     with pytest.raises(ProjectError, match=f"No module named '{missing.partition('.')[0]}") as caught:
         asyncio.run(inspect_project(tmp_path, "dev", os.environ))
-    assert ("which has no" in str(caught.value)) is is_to_be_installed
+    assert "The app runs on" not in str(caught.value) if is_named is None else is_named in str(caught.value)
+
+
+def test_interpreter_before_python_3_11_is_named_as_too_old(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
+    (tmp_path / "app.py").touch()
+    older = tmp_path / "python3.10"
+    older.write_text("#!/bin/sh\necho 'Unknown option: -P' >&2\nexit 2\n")
+    older.chmod(0o755)
+    with pytest.raises(ProjectError, match=r"python3\.10, which is older than Python 3\.11"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}, str(older)))
 
 
 def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
@@ -199,6 +216,56 @@ def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path
     (tmp_path / "app.py").touch()
     with pytest.raises(ProjectError, match=r'no \.chalice/config\.json.*"app_name"'):
         asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
+OLDER = """
+import chalice.app as older
+
+class SQSEventConfig(older.BaseEventSourceConfig):
+    def __init__(self, name, handler_string, queue, batch_size, **_later):
+        super().__init__(name, handler_string)
+        self.queue = queue
+        self.batch_size = batch_size
+
+class BuiltinAuthConfig:
+    def __init__(self, name, handler_string, ttl_seconds=None, execution_role=None, **_later):
+        self.name = name
+        self.handler_string = handler_string
+
+older.SQSEventConfig = SQSEventConfig
+older.BuiltinAuthConfig = BuiltinAuthConfig
+del older.KinesisEventConfig, older.DynamoDBEventConfig
+"""
+QUEUE_ONLY = """
+from chalice import Chalice, CognitoUserPoolAuthorizer
+app = Chalice(app_name="queue-only")
+pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
+del pool.scopes
+
+@app.on_sqs_message(queue="jobs", batch_size=7)
+def consume(event): pass
+
+@app.authorizer()
+def ours(request): pass
+
+@app.route("/ours", authorizer=ours)
+def a(): pass
+
+@app.route("/pool", authorizer=pool)
+def b(): pass
+"""
+
+
+def test_app_whose_own_chalice_is_years_older_is_described(tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "sitecustomize.py").write_text(OLDER)
+    (tmp_path / "project").mkdir()
+    project = inspect(tmp_path / "project", app=QUEUE_ONLY, PYTHONPATH=str(older))
+    assert project.queues == (QueueTrigger("consume", "jobs", 7, 0, None),)
+    assert project.manifest.http_authorizers == {"/ours": {"GET": "ours"}}
+    assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("Authorization", ("x",), ())}}
+    assert project.unsupported == ()
 
 
 GUARDED = """
