@@ -258,8 +258,7 @@ class Runtime:
             await self._resources.ensure()
 
     async def _inspect(self) -> Project:
-        options = self._options
-        resources = self._resources
+        options, resources = self._options, self._resources
         answers, changes = (resources.answers, resources.changes) if resources else ({}, FunctionChanges())
         project = await inspect_project(
             options.app_dir,
@@ -268,6 +267,8 @@ class Runtime:
             options.interpreter,
             answers=answers,
         )
+        for reason in project.refused:
+            self._log.event("warning", "chalice deploy would refuse the app", reason=reason)
         functions = {name: changes.applied(spec, answers) for name, spec in project.functions.items()}
         project = replace(project, functions=functions)
         authorizer = self._file.gateway.authorizer
@@ -330,9 +331,8 @@ class Runtime:
         except (ProjectError, StartCommandError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
-        await self._host.reload(
-            project.functions, host_settings(self._options, self._file, project, self._environment)
-        )
+        settings = host_settings(self._options, self._file, project, self._environment)
+        await self._host.reload(project.functions, settings)
         former, self._project = self._project, project
         self._gateway.use(self._manifest(project))
         try:

@@ -13,14 +13,14 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from chalice import app as chalice_api
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
-from chalice.deploy.validate import validate_feature_flags
+from chalice.deploy import validate
 
 _FORMAT_MAX = 2.0
 """Of ``config.json``."""
@@ -87,6 +87,7 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         "queues": [_queue(source) for source in app.event_sources if _kind(source) == _QUEUE],
         "schedules": [_schedule(source) for source in app.event_sources if _kind(source) == _SCHEDULE],
         "open_routes": _open_routes(app),
+        "refused": [*_refused_by_chalice(config, app), *_refused_by_api_gateway(app.routes)],
         "notices": [notice for source in app.event_sources for notice in _notices(source)],
         "streams": [stream for source in app.event_sources for stream in _streams(source)],
         "unsupported": [
@@ -152,7 +153,7 @@ def _app(project_dir: str, variables: Mapping[str, str]) -> chalice_api.Chalice:
             f'Unable to import your app.py file:\n\nFile "{error.filename}", line {error.lineno}\n'
             f"  {error.text}\nSyntaxError: {error.msg}"
         ) from error
-    validate_feature_flags(app)
+    validate.validate_feature_flags(app)
     return app
 
 
@@ -236,6 +237,42 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
             ):
                 guarded.append(f"{method} {path} ({type(entry.authorizer).__name__})")
     return guarded
+
+
+def _refused_by_chalice(config: Config, app: chalice_api.Chalice) -> Iterator[str]:
+    """Yield why ``chalice deploy`` would not take the code, one reason of each of its rules."""
+    rules = {
+        "validate_routes": (app.routes,),
+        "validate_route_content_types": (app.routes, app.api.binary_types),
+        "validate_unique_function_names": (config,),
+        "validate_sqs_configuration": (app,),
+    }
+    for rule, looked_at in rules.items():
+        try:
+            getattr(validate, rule, _no_rule)(*looked_at)
+        except ValueError as error:
+            yield str(error)
+
+
+def _no_rule(*_looked_at: object) -> None:
+    """Refuse nothing: the app's Chalice is older than this rule."""
+
+
+def _refused_by_api_gateway(routes: Iterable[str]) -> Iterator[str]:
+    """Yield variables beside which API Gateway takes no other: "A sibling of this resource already has a
+    variable path part" (https://github.com/amazon-archives/aws-apigateway-importer/issues/202).
+    """
+    first: dict[str, str] = {}
+    told: set[tuple[str, str]] = set()
+    for route in sorted(routes):
+        place = ""
+        for segment in route.split("/")[1:]:
+            if segment.startswith("{"):
+                other = first.setdefault(place, segment)
+                if other != segment and (place, segment) not in told:
+                    told.add((place, segment))
+                    yield f"API Gateway takes one of {place}/{other} and {place}/{segment}, as variables"
+            place += f"/{segment}"
 
 
 def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, Any]:

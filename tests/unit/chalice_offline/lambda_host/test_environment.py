@@ -1,6 +1,7 @@
 """What one execution environment does with its function: real processes of a tiny app."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) 
         assert seen["stdin"] == ""
         assert seen["path"][0] == str(bench.folder)
         assert not any(entry.endswith("lambda_host") for entry in seen["path"])
+
+    bench.run(scenario)
+
+
+def test_each_invocation_has_a_trace_of_its_own_that_is_not_sampled(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        one, other = [
+            payload(await host.invoke("facts", {}))["environment"]["_X_AMZN_TRACE_ID"] for _ in range(2)
+        ]
+        assert one != other
+        trace = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0"
+        assert re.fullmatch(trace, one)
 
     bench.run(scenario)
 

@@ -220,6 +220,7 @@ def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path
 
 OLDER = """
 import chalice.app as older
+from chalice.deploy import validate
 
 class SQSEventConfig(older.BaseEventSourceConfig):
     def __init__(self, name, handler_string, queue, batch_size, **_later):
@@ -234,7 +235,7 @@ class BuiltinAuthConfig:
 
 older.SQSEventConfig = SQSEventConfig
 older.BuiltinAuthConfig = BuiltinAuthConfig
-del older.KinesisEventConfig, older.DynamoDBEventConfig
+del older.KinesisEventConfig, older.DynamoDBEventConfig, validate.validate_sqs_configuration
 """
 QUEUE_ONLY = """
 from chalice import Chalice, CognitoUserPoolAuthorizer
@@ -297,3 +298,47 @@ def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     assert project.manifest.http_iam == {"/iam": ("PUT",)}
     assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}
+
+
+REFUSED = """
+from chalice import Chalice
+app = Chalice(app_name="refused")
+app.api.binary_types.append("image/png")
+
+@app.route("/orders/")
+def a(): pass
+
+@app.route("/mixed", methods=["POST"], content_types=["image/png", "application/json"])
+def b(): pass
+
+@app.route("/users/{user}")
+def c(user): pass
+
+@app.route("/users/{id}/orders")
+def d(id): pass
+
+@app.route("/users/{user}/orders/{order}")
+def e(user, order): pass
+
+@app.lambda_function(name="twice")
+def f(event, context): pass
+
+@app.lambda_function(name="twice")
+def g(event, context): pass
+
+@app.on_sqs_message(queue="https://sqs.us-east-1.amazonaws.com/1/jobs")
+def h(event): pass
+"""
+
+
+def test_what_could_not_be_deployed_is_named_by_each_rule_that_it_breaks(tmp_path: Path) -> None:
+    routes, types, names, queues, variables = inspect(tmp_path, app=REFUSED).refused
+    assert "trailing slash: /orders/" in routes
+    assert "image/png" in types
+    assert "twice" in names
+    assert "https://sqs.us-east-1.amazonaws.com/1/jobs" in queues
+    assert "one of /users/{id} and /users/{user}" in variables
+
+
+def test_app_that_can_be_deployed_is_refused_by_no_rule(tmp_path: Path) -> None:
+    assert inspect(tmp_path).refused == ()
