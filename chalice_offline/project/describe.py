@@ -9,6 +9,7 @@ standard output is the description.
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -330,6 +331,7 @@ def main() -> None:
     gc.disable()
     # As Chalice's own commands say it, which import the app to deploy it.
     os.environ.setdefault("AWS_CHALICE_CLI_MODE", "true")
+    reach_endpoints()
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
     try:
@@ -337,6 +339,19 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
         sys.exit(in_project(error, project_dir))
     output.write(json.dumps(described) + "\n")
+
+
+def reach_endpoints() -> None:
+    """Let clients that the app makes when it is imported go where those in functions go."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+    if endpoint:
+        place = Path(__file__).parents[1] / "lambda_host" / "callback_redirect.py"
+        spec = importlib.util.spec_from_file_location("_local_runtime_callback_redirect", place)
+        assert spec is not None
+        assert spec.loader is not None
+        redirect = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(redirect)
+        redirect.install(endpoint)
 
 
 def in_project(error: Exception, project_dir: str) -> str:

@@ -269,6 +269,36 @@ def test_app_whose_own_chalice_is_years_older_is_described(tmp_path: Path) -> No
     assert project.unsupported == ()
 
 
+OLDER_BOTOCORE = """
+import botocore.session
+sessions = botocore.session.Session
+create = sessions.create_client
+
+def create_client(self, *args, **named):
+    self._add_configured_endpoint_provider = lambda **_: None
+    return create(self, *args, **named)
+
+sessions.create_client = create_client
+del sessions._add_configured_endpoint_provider
+"""
+CALLED = """
+import boto3
+from chalice import Chalice
+app = Chalice(app_name="called")
+assert boto3.client("sqs", region_name="us-east-1").meta.endpoint_url == "http://127.0.0.1:1"
+"""
+
+
+def test_clients_of_an_old_boto3_that_are_made_at_import_call_the_emulator(tmp_path: Path) -> None:
+    older = tmp_path / "older"
+    older.mkdir()
+    (older / "sitecustomize.py").write_text(OLDER_BOTOCORE)
+    (tmp_path / "project").mkdir()
+    endpoints = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    endpoints["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = "http://127.0.0.1:2/ws"
+    inspect(tmp_path / "project", app=CALLED, PYTHONPATH=str(older), **endpoints)
+
+
 GUARDED = """
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 app = Chalice(app_name="guarded")
