@@ -31,6 +31,7 @@ _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
 _EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+_STOPPING: Final = error(503, "ServiceUnavailableException", "Service Unavailable")
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
 
@@ -117,6 +118,8 @@ class Application:
     async def _call_rest(self, scope: Scope, receive: Receive, base: str) -> Response:
         """Answer a request to the REST API, which is at this path: its stage's, or the other one."""
         edge = self._edge
+        if edge.stopping:
+            return _STOPPING
         bytes_max = edge.settings.limits.rest_body_bytes_max
         body = await _body(receive, bytes_max)
         if len(body) > bytes_max:
