@@ -31,6 +31,10 @@ _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
 _EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+# api-gateway-known-issues.html
+_RESERVED: Final = (
+    "API Gateway answers this itself, also behind a custom domain; the app's is below its stage"
+)
 _STOPPING: Final = error(503, "ServiceUnavailableException", "Service Unavailable")
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
@@ -101,6 +105,8 @@ class Application:
         if _is_below(path, self._rest_stage):
             return await self._call_rest(scope, receive, self._rest_stage)
         if path in _HEALTH_PATHS:
+            if self._base_path == "" and path in self._edge.manifest.http_routes:
+                self._edge.warn(_RESERVED, path=path, stage=self._rest_stage)
             return _HEALTHY
         if self._base_path is not None and _is_below(path, self._base_path):
             return await self._call_rest(scope, receive, self._base_path)

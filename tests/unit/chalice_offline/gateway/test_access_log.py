@@ -87,14 +87,17 @@ def warnings_of(path: str, **functions: Outcome) -> list[tuple[str, Mapping[str,
     told: list[tuple[str, Mapping[str, Any]]] = []
     manifest: dict[str, Any] = {
         "http_function": "api_handler",
-        "http_routes": {"/": ("GET",), "/me": ("GET",)},
+        "http_routes": {"/": ("GET",), "/me": ("GET",), "/ping": ("GET",)},
     }
     manifest |= {"http_authorizers": {"/me": {"GET": "guard"}}, "authorizer_function": "guard"}
 
     async def scenario() -> None:
         async with (
             a_gateway(
-                FakeFunctions(**functions), manifest=manifest, warn=lambda *entry: told.append(entry)
+                FakeFunctions(**functions),
+                manifest=manifest,
+                base_path="/",
+                warn=lambda *entry: told.append(entry),
             ) as gateway,
             http_client(gateway) as http,
         ):
@@ -126,3 +129,11 @@ def test_authorizer_that_answers_no_policy_is_told_once(path: str) -> None:
     assert warnings_of(path, guard=Raised("KeyError", "x")) == []
     denial = {"principalId": "me", "policyDocument": {"Statement": []}}
     assert warnings_of(path, guard=Returned(denial)) == []
+
+
+def test_route_that_api_gateway_answers_itself_at_the_root_is_told_once() -> None:
+    ((message, facts),) = warnings_of("/ping")
+    assert "itself" in message
+    assert facts == {"path": "/ping", "stage": "/api"}
+    assert warnings_of("/api/ping", api_handler=Returned({"statusCode": 200})) == []
+    assert warnings_of("/sping") == []
