@@ -89,7 +89,7 @@ class Project:
     Attributes:
         python: The version that it was imported by.
         unsupported: Event sources of a kind that is not known here.
-        open_routes: Routes that AWS guards by what is not emulated: Cognito and IAM.
+        open_routes: Routes that AWS guards by what is not emulated: Cognito, IAM, functions of others.
         refused: Why it could not be deployed as it is, in words of Chalice or of ours.
     """
 
