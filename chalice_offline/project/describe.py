@@ -14,14 +14,14 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chalice import app as chalice_api
 from chalice.config import Config
 from chalice.constants import DEFAULT_APIGATEWAY_STAGE_NAME, DEFAULT_ENDPOINT_TYPE
-from chalice.deploy import validate
+from chalice.deploy.validate import validate_feature_flags
 
 _FORMAT_MAX = 2.0
 """Of ``config.json``."""
@@ -86,11 +86,15 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         "http": _http(app, http_function),
         "functions": functions,
         "queues": [_queue(source) for source in app.event_sources if _kind(source) == _QUEUE],
-        "schedules": [_schedule(source) for source in app.event_sources if _kind(source) == _SCHEDULE],
+        "schedules": [schedule for source in app.event_sources for schedule in _schedules(source)],
         "open_routes": _open_routes(app),
-        "refused": [*_refused_by_chalice(config, app), *_refused_by_api_gateway(app.routes)],
-        "notices": [notice for source in app.event_sources for notice in _notices(source)],
-        "streams": [stream for source in app.event_sources for stream in _streams(source)],
+        "refused": list(_loaded("project", "deploy_rules").refusals(config, app)),
+        "notices": [
+            notice for source in app.event_sources for notice in _notices(source) if notice["source"]
+        ],
+        "streams": [
+            stream for source in app.event_sources for stream in _streams(source) if stream["stream"]
+        ],
         "unsupported": [
             f"{source.name} ({_kind(source).removesuffix('Config')})"
             for source in app.event_sources
@@ -154,7 +158,7 @@ def _app(project_dir: str, variables: Mapping[str, str]) -> chalice_api.Chalice:
             f'Unable to import your app.py file:\n\nFile "{error.filename}", line {error.lineno}\n'
             f"  {error.text}\nSyntaxError: {error.msg}"
         ) from error
-    validate.validate_feature_flags(app)
+    validate_feature_flags(app)
     return app
 
 
@@ -222,10 +226,13 @@ def _streams(source: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _schedule(source: Any) -> dict[str, str]:
+def _schedules(source: Any) -> list[dict[str, str]]:
+    """Return when this function is to run, nothing if it is no such event source."""
+    if _kind(source) != _SCHEDULE or not source.schedule_expression:
+        return []
     expression = source.schedule_expression
     text = expression if isinstance(expression, str) else str(expression.to_string())
-    return {"function_name": source.name, "expression": text}
+    return [{"function_name": source.name, "expression": text}]
 
 
 def _open_routes(app: chalice_api.Chalice) -> list[str]:
@@ -238,42 +245,6 @@ def _open_routes(app: chalice_api.Chalice) -> list[str]:
             ):
                 guarded.append(f"{method} {path} ({type(entry.authorizer).__name__})")
     return guarded
-
-
-def _refused_by_chalice(config: Config, app: chalice_api.Chalice) -> Iterator[str]:
-    """Yield why ``chalice deploy`` would not take the code, one reason of each of its rules."""
-    rules = {
-        "validate_routes": (app.routes,),
-        "validate_route_content_types": (app.routes, app.api.binary_types),
-        "validate_unique_function_names": (config,),
-        "validate_sqs_configuration": (app,),
-    }
-    for rule, looked_at in rules.items():
-        try:
-            getattr(validate, rule, _no_rule)(*looked_at)
-        except ValueError as error:
-            yield str(error)
-
-
-def _no_rule(*_looked_at: object) -> None:
-    """Refuse nothing: the app's Chalice is older than this rule."""
-
-
-def _refused_by_api_gateway(routes: Iterable[str]) -> Iterator[str]:
-    """Yield variables beside which API Gateway takes no other: "A sibling of this resource already has a
-    variable path part" (https://github.com/amazon-archives/aws-apigateway-importer/issues/202).
-    """
-    first: dict[str, str] = {}
-    told: set[tuple[str, str]] = set()
-    for route in sorted(routes):
-        place = ""
-        for segment in route.split("/")[1:]:
-            if segment.startswith("{"):
-                other = first.setdefault(place, segment)
-                if other != segment and (place, segment) not in told:
-                    told.add((place, segment))
-                    yield f"API Gateway takes one of {place}/{other} and {place}/{segment}, as variables"
-            place += f"/{segment}"
 
 
 def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, Any]:
@@ -345,13 +316,18 @@ def reach_endpoints() -> None:
     """Let clients that the app makes when it is imported go where those in functions go."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
     if endpoint:
-        place = Path(__file__).parents[1] / "lambda_host" / "callback_redirect.py"
-        spec = importlib.util.spec_from_file_location("_local_runtime_callback_redirect", place)
-        assert spec is not None
-        assert spec.loader is not None
-        redirect = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(redirect)
-        redirect.install(endpoint)
+        _loaded("lambda_host", "callback_redirect").install(endpoint)
+
+
+def _loaded(package: str, name: str) -> Any:
+    """Load a module of the runtime's that stands alone, under a name that no app's module has."""
+    place = Path(__file__).parents[1] / package / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"_local_runtime_{name}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def in_project(error: Exception, project_dir: str) -> str:

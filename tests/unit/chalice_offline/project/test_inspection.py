@@ -11,72 +11,12 @@ from chalice_offline.invocation import UserPoolGuard
 from chalice_offline.project.describe import read_project
 from chalice_offline.project.functions import (
     NoticeTrigger,
-    Project,
     QueueTrigger,
     ScheduleTrigger,
     StreamTrigger,
 )
 from chalice_offline.project.inspection import ProjectError, inspect_project
-
-APP = """
-import os
-from chalice.app import Chalice, CORSConfig, Rate
-app = Chalice(app_name="shop")
-app.experimental_feature_flags.update(["WEBSOCKETS"])
-print("printed while importing")
-
-@app.on_ws_connect()
-def hello(event): pass
-
-@app.on_ws_message()
-def said(event): pass
-
-@app.authorizer()
-def only_friends(request): pass
-
-@app.route("/orders", methods=["GET"], cors=CORSConfig(allow_origin="https://x"))
-def list_orders(): return []
-
-@app.route("/orders", methods=["POST"], authorizer=only_friends)
-def post_order(): return {}
-
-@app.on_sqs_message(queue=os.environ["QUEUE"], name="consume", batch_size=7,
-                    maximum_batching_window_in_seconds=2, maximum_concurrency=3)
-def consumer(event): pass
-
-@app.schedule(Rate(5, unit=Rate.MINUTES))
-def sweep(event): pass
-
-@app.on_s3_event(bucket="b", prefix="new/")
-def uploaded(event): pass
-
-@app.on_sns_message(topic="news")
-def heard(event): pass
-
-@app.on_cw_event(event_pattern={"source": ["shop"]})
-def noted(event): pass
-
-@app.on_kinesis_record(stream="clicks", batch_size=5, maximum_batching_window_in_seconds=30)
-def clicked(event): pass
-
-@app.on_dynamodb_record(stream_arn="arn:t", starting_position="TRIM_HORIZON")
-def changed(event): pass
-
-@app.lambda_function()
-def pure(event, context): pass
-"""
-CONFIG = """{"version": "2.0", "app_name": "shop", "lambda_timeout": 9,
- "environment_variables": {"A": "app", "B": "app", "C": "app", "QUEUE": "from-config"},
- "stages": {"dev": {"environment_variables": {"B": "stage", "C": "stage"},
-   "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512,
-     "reserved_concurrency": 2, "environment_variables": {"C": "function"}}}}}}"""
-
-
-def inspect(folder: Path, app: str = APP, **shell: str) -> Project:
-    (folder / ".chalice").mkdir()
-    (folder / ".chalice" / "config.json").write_text(CONFIG)
-    (folder / "app.py").write_text(app)
-    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"], **shell}))
+from tests.unit.chalice_offline.project.inspected import CONFIG, described, inspect
 
 
 def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
@@ -157,10 +97,6 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
             read()
 
 
-def described(folder: Path) -> Project:
-    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"]}))
-
-
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stage: str) -> None:
     from chalice.cli.factory import CLIFactory
@@ -218,87 +154,6 @@ def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path
         asyncio.run(inspect_project(tmp_path, "dev", {}))
 
 
-OLDER = """
-import chalice.app as older
-from chalice.deploy import validate
-
-class SQSEventConfig(older.BaseEventSourceConfig):
-    def __init__(self, name, handler_string, queue, batch_size, **_later):
-        super().__init__(name, handler_string)
-        self.queue = queue
-        self.batch_size = batch_size
-
-class BuiltinAuthConfig:
-    def __init__(self, name, handler_string, ttl_seconds=None, execution_role=None, **_later):
-        self.name = name
-        self.handler_string = handler_string
-
-older.SQSEventConfig = SQSEventConfig
-older.BuiltinAuthConfig = BuiltinAuthConfig
-del older.KinesisEventConfig, older.DynamoDBEventConfig, validate.validate_sqs_configuration
-"""
-QUEUE_ONLY = """
-from chalice import Chalice, CognitoUserPoolAuthorizer
-app = Chalice(app_name="queue-only")
-pool = CognitoUserPoolAuthorizer("pool", provider_arns=["arn:aws:cognito-idp:us-east-1:1:userpool/x"])
-del pool.scopes
-
-@app.on_sqs_message(queue="jobs", batch_size=7)
-def consume(event): pass
-
-@app.authorizer()
-def ours(request): pass
-
-@app.route("/ours", authorizer=ours)
-def a(): pass
-
-@app.route("/pool", authorizer=pool)
-def b(): pass
-"""
-
-
-def test_app_whose_own_chalice_is_years_older_is_described(tmp_path: Path) -> None:
-    older = tmp_path / "older"
-    older.mkdir()
-    (older / "sitecustomize.py").write_text(OLDER)
-    (tmp_path / "project").mkdir()
-    project = inspect(tmp_path / "project", app=QUEUE_ONLY, PYTHONPATH=str(older))
-    assert project.queues == (QueueTrigger("consume", "jobs", 7, 0, None),)
-    assert project.manifest.http_authorizers == {"/ours": {"GET": "ours"}}
-    assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("Authorization", ("x",), ())}}
-    assert project.unsupported == ()
-
-
-OLDER_BOTOCORE = """
-import botocore.session
-sessions = botocore.session.Session
-create = sessions.create_client
-
-def create_client(self, *args, **named):
-    self._add_configured_endpoint_provider = lambda **_: None
-    return create(self, *args, **named)
-
-sessions.create_client = create_client
-del sessions._add_configured_endpoint_provider
-"""
-CALLED = """
-import boto3
-from chalice import Chalice
-app = Chalice(app_name="called")
-assert boto3.client("sqs", region_name="us-east-1").meta.endpoint_url == "http://127.0.0.1:1"
-"""
-
-
-def test_clients_of_an_old_boto3_that_are_made_at_import_call_the_emulator(tmp_path: Path) -> None:
-    older = tmp_path / "older"
-    older.mkdir()
-    (older / "sitecustomize.py").write_text(OLDER_BOTOCORE)
-    (tmp_path / "project").mkdir()
-    endpoints = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
-    endpoints["AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI"] = "http://127.0.0.1:2/ws"
-    inspect(tmp_path / "project", app=CALLED, PYTHONPATH=str(older), **endpoints)
-
-
 GUARDED = """
 from chalice import Chalice, CognitoUserPoolAuthorizer, IAMAuthorizer
 app = Chalice(app_name="guarded")
@@ -328,47 +183,3 @@ def test_routes_whose_guard_is_not_emulated_are_named(tmp_path: Path) -> None:
     assert project.manifest.http_iam == {"/iam": ("PUT",)}
     assert project.manifest.http_user_pools == {"/pool": {"GET": UserPoolGuard("X-Token", ("x",), ("a/b",))}}
     assert project.manifest.http_api_keys == {"/key": ("GET",)}
-
-
-REFUSED = """
-from chalice import Chalice
-app = Chalice(app_name="refused")
-app.api.binary_types.append("image/png")
-
-@app.route("/orders/")
-def a(): pass
-
-@app.route("/mixed", methods=["POST"], content_types=["image/png", "application/json"])
-def b(): pass
-
-@app.route("/users/{user}")
-def c(user): pass
-
-@app.route("/users/{id}/orders")
-def d(id): pass
-
-@app.route("/users/{user}/orders/{order}")
-def e(user, order): pass
-
-@app.lambda_function(name="twice")
-def f(event, context): pass
-
-@app.lambda_function(name="twice")
-def g(event, context): pass
-
-@app.on_sqs_message(queue="https://sqs.us-east-1.amazonaws.com/1/jobs")
-def h(event): pass
-"""
-
-
-def test_what_could_not_be_deployed_is_named_by_each_rule_that_it_breaks(tmp_path: Path) -> None:
-    routes, types, names, queues, variables = inspect(tmp_path, app=REFUSED).refused
-    assert "trailing slash: /orders/" in routes
-    assert "image/png" in types
-    assert "twice" in names
-    assert "https://sqs.us-east-1.amazonaws.com/1/jobs" in queues
-    assert "one of /users/{id} and /users/{user}" in variables
-
-
-def test_app_that_can_be_deployed_is_refused_by_no_rule(tmp_path: Path) -> None:
-    assert inspect(tmp_path).refused == ()
