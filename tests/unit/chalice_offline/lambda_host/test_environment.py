@@ -81,6 +81,31 @@ def test_crash_fails_its_invocation_alone(
     bench.run(scenario)
 
 
+@pytest.mark.parametrize("closes", [False, True])
+def test_crash_by_what_no_handler_catches_is_logged_with_where_it_came_from(
+    bench: Bench, *, closes: bool
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("interrupted", {"closes": closes})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+
+    bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == "interrupted"]
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].endswith("in interrupted")
+    assert "KeyboardInterrupt: enough" in lines
+    assert not any("lambda_host" in line for line in lines)
+
+
+def test_reason_that_a_function_exits_with_is_logged(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("sys_exit", {"with": "no more"})
+
+    bench.run(scenario)
+    assert ("sys_exit", "no more") in bench.lines
+
+
 def test_exception_is_reported_and_logged_with_what_was_printed(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         assert await host.invoke("boom", {}) == Raised("ValueError", "bad order")
