@@ -137,3 +137,23 @@ def test_route_that_api_gateway_answers_itself_at_the_root_is_told_once() -> Non
     assert facts == {"path": "/ping", "stage": "/api"}
     assert warnings_of("/api/ping", api_handler=Returned({"statusCode": 200})) == []
     assert warnings_of("/sping") == []
+
+
+def test_client_that_speaks_no_http_is_told_once_in_the_log_and_not_past_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[tuple[str, Mapping[str, Any]]] = []
+
+    async def scenario() -> None:
+        async with a_gateway(FakeFunctions(), warn=lambda *entry: told.append(entry)) as gateway:
+            for _ in range(2):
+                reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+                writer.write(b"\x16\x03\x01 how TLS begins\r\n\r\n")
+                assert b" 400 " in await reader.readline()
+                writer.close()
+
+    asyncio.run(scenario())
+    ((message, facts),) = told
+    assert "https" in message
+    assert facts == {"from": "127.0.0.1"}
+    assert caplog.records == []
