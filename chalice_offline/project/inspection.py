@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,5 +89,16 @@ def _hint(text: str, python: str, app_dir: Path) -> str:
         return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
     if python != sys.executable:
         return f"{runs_on}, which has no {package}: install the app's requirements there."
-    own = "For an app with an environment of its own, name it: --python path/to/venv"
+    own = f"For an app with an environment of its own, name it: --python {_environment_near(app_dir)}"
     return f"{runs_on}, which has no {package}. {own}"
+
+
+def _environment_near(app_dir: Path) -> str:
+    """Return a virtual environment that may be the app's: the one that the shell is in, or one beside it."""
+    shell = os.environ.get("VIRTUAL_ENV")
+    places = [Path(shell)] if shell else []
+    places += [folder / name for folder in (app_dir, app_dir.parent) for name in (".venv", "venv", "env")]
+    for place in places:
+        if (place / "bin" / "python").exists() and place != Path(sys.prefix):
+            return shlex.quote(str(place))
+    return "path/to/venv"

@@ -132,6 +132,32 @@ def test_package_that_is_missing_or_of_another_release_is_named_unless_it_is_the
     assert "The app runs on" not in str(caught.value) if is_named is None else is_named in str(caught.value)
 
 
+@pytest.mark.parametrize("place", ["shop/.venv", "shop/venv", ".venv"])
+def test_environment_beside_an_app_that_lacks_a_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    app_dir = tmp_path / "shop"
+    app_dir.mkdir()
+    with pytest.raises(ProjectError, match="--python path/to/venv"):
+        inspect(app_dir, app="import not_there_at_all\n")
+    (tmp_path / place / "bin").mkdir(parents=True)
+    (tmp_path / place / "bin" / "python").touch()
+    with pytest.raises(ProjectError, match=f"--python {tmp_path / place}$"):
+        described(app_dir)
+
+
+def test_environment_that_the_shell_is_in_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("shop/.venv", "its own"):
+        (tmp_path / place / "bin").mkdir(parents=True)
+        (tmp_path / place / "bin" / "python").touch()
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "its own"))
+    with pytest.raises(ProjectError, match=f"--python '{tmp_path}/its own'$"):
+        inspect(tmp_path / "shop", app="import not_there_at_all\n")
+
+
 def test_interpreter_before_python_3_11_is_named_as_too_old(tmp_path: Path) -> None:
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
