@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalice_offline.aws_client import local_client
 from chalice_offline.schedules.runner import scheduled_event
+from chalice_offline.uuids import new_uuid
 from chalice_offline.variables import ACCOUNT
 
 _UNKNOWN_NAME: Final = frozenset(
@@ -51,12 +52,17 @@ class Instance:
         return answer["Payload"].read(), "FunctionError" in answer
 
     def send(self, queue: str, body: str) -> str:
-        """Send a message to a queue, by its name or its logical id in the template; return its id."""
+        """Send a message to a queue, by its name or its logical id in the template; return its id.
+
+        To a FIFO queue all go in one group, behind each other, and none is taken for another's repetition.
+        """
         name = self._status["queues"].get(queue, queue)
         endpoint = self._status["sqs_endpoint"]
-        url = f"{endpoint}/{ACCOUNT}/{name}"
+        message = {"QueueUrl": f"{endpoint}/{ACCOUNT}/{name}", "MessageBody": body}
+        if name.endswith(".fifo"):
+            message |= {"MessageGroupId": "by-hand", "MessageDeduplicationId": new_uuid()}
         try:
-            sent = self._call("sqs", endpoint, "send_message", QueueUrl=url, MessageBody=body)
+            sent = self._call("sqs", endpoint, "send_message", **message)
         except _UnknownNameError:
             raise _nothing_named("queue", queue, self._status["queues"].values()) from None
         return str(sent["MessageId"])

@@ -21,6 +21,7 @@ from chalice_offline.state_dir import StateDir
 from chalice_offline.variables import ACCOUNT
 
 _OPEN: Final = "open to all clients here; gateway.iam has signatures asked for"
+_OPEN_WITHOUT_OTHERS: Final = "open to all clients here; its authorizer is no function of this app"
 _OPEN_IF_NO_POOL: Final = "open to all clients unless the emulator has its user pool"
 
 
@@ -196,8 +197,11 @@ async def differences(
             if not any([await find_pool(pool) is not None for pool in guard.pools]):
                 yield _OPEN_IF_NO_POOL, {"route": f"{method} {path}", "user_pools": list(guard.pools)}
     for route in project.open_routes:
-        if "UserPool" not in route and ("IAM" not in route or file.gateway.iam is CallbackSignatures.OPEN):
-            yield _OPEN, {"route": route}
+        match route.rpartition(" ")[2]:
+            case "(IAMAuthorizer)" if file.gateway.iam is CallbackSignatures.OPEN:
+                yield _OPEN, {"route": route}
+            case "(CustomAuthorizer)":
+                yield _OPEN_WITHOUT_OTHERS, {"route": route}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)
         yield "any API key is let in; gateway.api_keys says which", {"routes": routes}

@@ -22,11 +22,16 @@ class QueueTemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class QueueSpec:
-    """One queue: its logical id in the template, its name, and its attributes as CreateQueue takes them."""
+    """One queue: its logical id in the template, its name, and its attributes as CreateQueue takes them.
+
+    Attributes:
+        hidden_s_min: How long a received message stays hidden at least, whatever the queue itself says.
+    """
 
     logical_id: str
     name: str
     attributes: Mapping[str, str]
+    hidden_s_min: int = 0
 
 
 def read_queues(

@@ -1,14 +1,20 @@
 """The project's queues at the SQS endpoint: which there are, created or updated."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from pathlib import Path
+from typing import Final
 
 from chalice_offline.event_source.sqs_client import SqsClient, SqsError
 from chalice_offline.options import Options
+from chalice_offline.project.functions import Project
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.queue_template import QueueSpec, read_queues
 from chalice_offline.variables import ACCOUNT
+
+# SQS's own default.
+HIDDEN_S: Final = 30
 
 
 def template_path(options: Options, file: LocalToml) -> Path | None:
@@ -44,10 +50,29 @@ async def ensure_queues(client: SqsClient, queues: Iterable[QueueSpec]) -> None:
         except SqsError as error:
             if error.code not in {"QueueDoesNotExist", "NonExistentQueue"}:
                 raise
-            await client.call("CreateQueue", {"QueueName": queue.name, "Attributes": dict(queue.attributes)})
+            attributes = {**_hidden(queue), **queue.attributes}
+            await client.call("CreateQueue", {"QueueName": queue.name, "Attributes": attributes})
         else:
             attributes = {name: value for name, value in queue.attributes.items() if name != "FifoQueue"}
+            if queue.hidden_s_min and await client.hidden_s(url) < queue.hidden_s_min:
+                attributes |= _hidden(queue)
             await client.call("SetQueueAttributes", {"QueueUrl": url, "Attributes": attributes})
+
+
+def _hidden(queue: QueueSpec) -> dict[str, str]:
+    return {"VisibilityTimeout": str(queue.hidden_s_min)} if queue.hidden_s_min else {}
+
+
+def hidden_while_handled(project: Project) -> dict[str, int]:
+    """Return the names of the queues that functions read, and for how many seconds a message of each has to
+    stay hidden. AWS has no mapping of a function that may run longer: a message would be received again
+    while it is handled, and could not be deleted afterwards.
+    """
+    found: dict[str, int] = {}
+    for trigger in project.queues:
+        needed = ceil(project.functions[trigger.function_name].timeout_s)
+        found[trigger.queue_name] = max(needed, found.get(trigger.queue_name, HIDDEN_S))
+    return found
 
 
 class ProjectQueues:
@@ -71,12 +96,16 @@ class ProjectQueues:
         is_changed, self.specs = specs != self.specs, specs
         return is_changed
 
-    def name(self, names: Iterable[str]) -> bool:
-        """Have queues of these names, unless a template says which there are; return whether one is new."""
-        known = {queue.name for queue in self.specs}
-        added = sorted(set(names) - known) if not self.has_template else []
-        self.specs += tuple(QueueSpec(name, name, {}) for name in added)
-        return bool(added)
+    def name(self, hidden_s: Mapping[str, int]) -> bool:
+        """Have queues of these names, unless a template says which there are; return whether one is new, or
+        is to hide its messages for longer or shorter.
+        """
+        if self.has_template:
+            return False
+        plain = {name: QueueSpec(name, name, {}, hidden_s[name]) for name in sorted(hidden_s)}
+        specs = tuple(({queue.name: queue for queue in self.specs} | plain).values())
+        is_changed, self.specs = specs != self.specs, specs
+        return is_changed
 
     async def ensure(self) -> None:
         """Create or update them. Raises ``SqsError``."""

@@ -35,7 +35,7 @@ from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.functions import Project, StreamTrigger
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.project.local_toml import LocalToml, LocalTomlError, read_local_toml
-from chalice_offline.queues import ProjectQueues, read_template, template_path
+from chalice_offline.queues import ProjectQueues, hidden_while_handled, read_template, template_path
 from chalice_offline.reload import CodeWatch, is_among, unless
 from chalice_offline.services.daemon import DaemonError
 from chalice_offline.services.managed import Services
@@ -204,7 +204,7 @@ class Runtime:
         if not self._queues.has_template:
             await self._described.wait()
             if self._project is not None:
-                self._queues.name(trigger.queue_name for trigger in self._project.queues)
+                self._queues.name(hidden_while_handled(self._project))
         if self._queues.specs:
             await self._services.start_sqs()
             await self._queues.ensure()
@@ -258,8 +258,7 @@ class Runtime:
             await self._resources.ensure()
 
     async def _inspect(self) -> Project:
-        options = self._options
-        resources = self._resources
+        options, resources = self._options, self._resources
         answers, changes = (resources.answers, resources.changes) if resources else ({}, FunctionChanges())
         project = await inspect_project(
             options.app_dir,
@@ -268,6 +267,8 @@ class Runtime:
             options.interpreter,
             answers=answers,
         )
+        for reason in project.refused:
+            self._log.event("warning", "chalice deploy would refuse the app", reason=reason)
         functions = {name: changes.applied(spec, answers) for name, spec in project.functions.items()}
         project = replace(project, functions=functions)
         authorizer = self._file.gateway.authorizer
@@ -330,13 +331,12 @@ class Runtime:
         except (ProjectError, StartCommandError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
             return
-        await self._host.reload(
-            project.functions, host_settings(self._options, self._file, project, self._environment)
-        )
+        settings = host_settings(self._options, self._file, project, self._environment)
+        await self._host.reload(project.functions, settings)
         former, self._project = self._project, project
         self._gateway.use(self._manifest(project))
         try:
-            self._must_make_queues |= self._queues.name({trigger.queue_name for trigger in project.queues})
+            self._must_make_queues |= self._queues.name(hidden_while_handled(project))
             if self._must_make_queues:
                 await self._services.start_sqs()
                 await self._queues.ensure()

@@ -72,6 +72,12 @@ class SqsClient:
         answer = await self.call("GetQueueUrl", {"QueueName": name})
         return str(answer["QueueUrl"])
 
+    async def hidden_s(self, url: str) -> int:
+        """Return a queue's visibility timeout."""
+        request = {"QueueUrl": url, "AttributeNames": ["VisibilityTimeout"]}
+        answer = await self.call("GetQueueAttributes", request)
+        return int(answer["Attributes"]["VisibilityTimeout"])
+
     async def queue_arn(self, url: str) -> str:
         answer = await self.call("GetQueueAttributes", {"QueueUrl": url, "AttributeNames": ["QueueArn"]})
         return str(answer["Attributes"]["QueueArn"])

@@ -31,6 +31,11 @@ _EMULATOR_PREFIX: Final = re.compile(r"/_aws/execute-api/[^/]+(?=/)")
 _EXTENDED_ID: Final = "x-amz-apigw-id"
 _HEALTHY: Final = Response(200, b"healthy", (("Content-Type", "text/plain"),))
 _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
+# api-gateway-known-issues.html
+_RESERVED: Final = (
+    "API Gateway answers this itself, also behind a custom domain; the app's is below its stage"
+)
+_STOPPING: Final = error(503, "ServiceUnavailableException", "Service Unavailable")
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
 
@@ -100,6 +105,8 @@ class Application:
         if _is_below(path, self._rest_stage):
             return await self._call_rest(scope, receive, self._rest_stage)
         if path in _HEALTH_PATHS:
+            if self._base_path == "" and path in self._edge.manifest.http_routes:
+                self._edge.warn(_RESERVED, path=path, stage=self._rest_stage)
             return _HEALTHY
         if self._base_path is not None and _is_below(path, self._base_path):
             return await self._call_rest(scope, receive, self._base_path)
@@ -117,6 +124,8 @@ class Application:
     async def _call_rest(self, scope: Scope, receive: Receive, base: str) -> Response:
         """Answer a request to the REST API, which is at this path: its stage's, or the other one."""
         edge = self._edge
+        if edge.stopping:
+            return _STOPPING
         bytes_max = edge.settings.limits.rest_body_bytes_max
         body = await _body(receive, bytes_max)
         if len(body) > bytes_max:

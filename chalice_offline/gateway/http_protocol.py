@@ -6,7 +6,7 @@ read: an app makes several for each message it gets.
 """
 
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
@@ -24,6 +24,8 @@ from chalice_offline.prompt_requests import PromptRequest
 from chalice_offline.uuids import new_uuid
 
 _TARGET: Final = attrgetter("target")
+NotHttp = Callable[[str], None]
+"""Called with the address of a client that does not speak HTTP."""
 
 
 class GatewayHttp(PromptHttp):
@@ -31,9 +33,12 @@ class GatewayHttp(PromptHttp):
 
     body_bytes_max = MESSAGE_BYTES_MAX
 
-    def __init__(self, callbacks: Callbacks, **arguments: Any) -> None:
+    def __init__(
+        self, callbacks: Callbacks, not_http: NotHttp = lambda _client: None, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self._callbacks = callbacks
+        self._not_http = not_http
         self._callbacks_path: Final = callbacks.path.encode()
 
     def is_prompt(self, method: str, target: bytes, named: HeadersByName) -> bool:  # noqa: ARG002  # by its path
@@ -58,6 +63,10 @@ class GatewayHttp(PromptHttp):
         """Return so many answers that are alike but for their ids."""
         head = _head(response, tuple(self.server_state.default_headers))
         return [head % new_uuid().encode() + response.body for _ in range(count)]
+
+    def send_400_response(self, msg: str) -> None:
+        self._not_http(self.client[0] if self.client else "")
+        super().send_400_response(msg)
 
     def handle_websocket_upgrade(self) -> None:
         self.scope["headers"] = self.headers_sent

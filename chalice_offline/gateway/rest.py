@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from chalice_offline.gateway.authorizer import Refusal, weigh
+from chalice_offline.gateway.authorizer import NO_POLICY, Refusal, weigh
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import Event
 from chalice_offline.gateway.invocations import PAYLOAD_BYTES_MAX
@@ -27,9 +27,10 @@ from chalice_offline.gateway.rest_events import Request, proxy_event
 from chalice_offline.gateway.settings import CallbackSignatures
 from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified, signer_of
 from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
-from chalice_offline.invocation import UserPoolGuard
+from chalice_offline.invocation import Returned, UserPoolGuard
 
 _PREFLIGHT: Final = "OPTIONS"
+_NO_RESPONSE: Final = "answered with a status, headers or a body that API Gateway does not send: 502"
 # A byte of a body takes six of its event at most.
 _SURELY_FITS: Final = PAYLOAD_BYTES_MAX // 7
 _BY_FAULT: Final = {
@@ -72,11 +73,14 @@ class RestApi:
         if len(request.body) > _SURELY_FITS and not _is_payload(event):
             return EVENT_TOO_LONG
         outcome = await self._edge.invoke(manifest.http_function, event, request.caller)
-        return response_of(
+        response = response_of(
             outcome,
             integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
             sends_binary=is_binary(request.header("accept"), manifest.http_binary_types),
         )
+        if isinstance(outcome, Returned) and response == MALFORMED:
+            self._edge.warn(_NO_RESPONSE, route=f"{request.method} {match.resource}")
+        return response
 
     async def _guarded(self, request: Request, event: dict[str, Any], match: Match) -> Response | None:
         """Ask the authorizer of a route, of which it has one at most; add what that says of the caller to the
@@ -174,8 +178,11 @@ class RestApi:
             return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
         method_arn = self._api.method_arn(f"{request.method}{request.path}")
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
-        decision = weigh(await self._edge.invoke(function_name, asked), method_arn=method_arn)
+        outcome = await self._edge.invoke(function_name, asked)
+        decision = weigh(outcome, method_arn=method_arn)
         if isinstance(decision, Refusal):
+            if decision is Refusal.FAILED and isinstance(outcome, Returned):
+                self._edge.warn(NO_POLICY, authorizer=function_name)
             return BY_AUTHORIZER[decision]
         event["requestContext"]["authorizer"] = dict(decision.context)
         return None

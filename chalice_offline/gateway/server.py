@@ -66,7 +66,7 @@ class Gateway:
         callbacks = Callbacks(edge)
         self._rest = RestApi(edge)
         application = Application(edge, callbacks, self._rest, Invocations(edge))
-        self._server = _Server(_uvicorn_config(self._settings, application, callbacks))
+        self._server = _Server(_uvicorn_config(self._settings, application, callbacks, edge))
         self._serving = spawn("serving", self._server.serve(sockets=listeners), set())
         await self._server.listening.wait()
 
@@ -150,13 +150,17 @@ def _listener(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.
 
 
 def _uvicorn_config(
-    settings: GatewaySettings, application: Application, callbacks: Callbacks
+    settings: GatewaySettings, application: Application, callbacks: Callbacks, edge: Edge
 ) -> uvicorn.Config:
     limits = settings.limits
+
+    def not_http(client: str) -> None:
+        edge.warn("refused what is no HTTP; https is not spoken here", **{"from": client})
+
     config = uvicorn.Config(
         application,
         # uvicorn only ever calls it, with the arguments of a protocol's constructor.
-        http=cast("type[asyncio.Protocol]", partial(GatewayHttp, callbacks)),
+        http=cast("type[asyncio.Protocol]", partial(GatewayHttp, callbacks, not_http)),
         ws=GatewayWebSocket,
         # API Gateway never pings (https://github.com/andyrichardson/subscriptionless/issues/3).
         ws_ping_interval=None,
@@ -165,6 +169,7 @@ def _uvicorn_config(
         proxy_headers=False,
         lifespan="off",
         log_config=None,
+        log_level="error",  # what it warns of goes into the log of ours
         access_log=False,
         server_header=False,
         backlog=_BACKLOG,

@@ -5,7 +5,14 @@ import contextlib
 import json
 
 from chalice_offline.gateway.asgi import Receive, Scope, Send
-from chalice_offline.gateway.authorizer import UNAUTHORIZED, Allowed, judge, missing_identity
+from chalice_offline.gateway.authorizer import (
+    FAILED,
+    NO_POLICY,
+    UNAUTHORIZED,
+    Allowed,
+    judge,
+    missing_identity,
+)
 from chalice_offline.gateway.connections import Closure, Connection
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import authorizer_event, connect_event, disconnect_event
@@ -15,7 +22,7 @@ from chalice_offline.gateway.ids import new_id
 from chalice_offline.gateway.protocol import FRAMES, GONE, HEAR, WRITE_NOW
 from chalice_offline.gateway.routing import CONNECT, DISCONNECT
 from chalice_offline.gateway.session import Client, WebSocketSession
-from chalice_offline.invocation import Caller
+from chalice_offline.invocation import Caller, Returned
 
 _FORBIDDEN = "ForbiddenException"
 _NO_SUCH_STAGE = Refuse(403, "Forbidden", _FORBIDDEN)
@@ -105,7 +112,11 @@ async def _authorize(
     if missing_identity(edge.identity_sources, handshake):
         return UNAUTHORIZED
     event = authorizer_event(edge.api, connection, handshake, edge.arrival())
-    return judge(await edge.invoke(function_name, event, caller), method_arn=event["methodArn"])
+    outcome = await edge.invoke(function_name, event, caller)
+    decision = judge(outcome, method_arn=event["methodArn"])
+    if decision is FAILED and isinstance(outcome, Returned):
+        edge.warn(NO_POLICY, authorizer=function_name)
+    return decision
 
 
 async def _converse(edge: Edge, session: WebSocketSession, answer: Accept, send: Send) -> Closure:

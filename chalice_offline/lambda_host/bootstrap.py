@@ -60,6 +60,16 @@ class LambdaContext:
         sys.stdout.write(str(message))
 
 
+def trace_header(request_id: str) -> str:
+    """Return what X-Ray's SDK is to know of an invocation: a trace that is not sampled, as of a function that
+    is not traced. Without one the SDK warns of all that it would have recorded.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
+    """
+    digits = request_id.replace("-", "")
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:]};Sampled=0"
+
+
 def load(handler: str) -> Handler:
     """Import ``module.attribute`` as Lambda does; slashes or dots may separate packages."""
     module_name, _, attribute = handler.rpartition(".")
@@ -208,6 +218,7 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
         # Text: of bytes json would have to find out the encoding.
         request, _ = _decoded_at(document.decode())
         log.request_id = request["requestId"]
+        os.environ["_X_AMZN_TRACE_ID"] = trace_header(request["requestId"])
         context = LambdaContext(function, log_stream_name, request)
         reply = handle(handler, request["event"], context, log)
         if debugger is not None:

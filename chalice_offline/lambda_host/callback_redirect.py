@@ -9,10 +9,14 @@ made at import may name the API that is deployed. So, before the app is imported
 - in whatever else opens TLS (urllib, urllib3, requests, httpx,
   asyncio and aiohttp), it is left out to the gateway.
 
+A botocore before 1.31 does not look at ``AWS_ENDPOINT_URL``; its clients would call AWS itself, and are given
+that address.
+
 It stands alone, like the bootstrap, and imports nothing that the app does not.
 """
 
 import importlib.util
+import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -142,14 +146,23 @@ def _patch_chalice(gateway: LocalManagementApi, chalice_app: Any) -> None:
 
 def _patch_botocore(gateway: LocalManagementApi, botocore_session: Any) -> None:
     create = botocore_session.Session.create_client
+    reads_variables = hasattr(botocore_session.Session, "_add_configured_endpoint_provider")
 
     @wraps(create)
     def create_client(self: Any, service_name: str, *args: Any, **named: Any) -> Any:
+        if not reads_variables and not named.get("endpoint_url"):
+            named["endpoint_url"] = _endpoint_of(service_name)
         if service_name == _SERVICE and named.get("endpoint_url"):
             named["endpoint_url"] = gateway.redirected(named["endpoint_url"])
         return create(self, service_name, *args, **named)
 
     botocore_session.Session.create_client = create_client
+
+
+def _endpoint_of(service_name: str) -> str | None:
+    """Return what the variables say, as a later botocore reads them; None leaves it to botocore."""
+    own = os.environ.get(f"AWS_ENDPOINT_URL_{service_name.upper().replace('-', '_')}")
+    return own or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def _patch_ssl(gateway: LocalManagementApi, ssl: Any) -> None:

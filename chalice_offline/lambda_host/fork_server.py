@@ -26,6 +26,7 @@ import socket
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -172,11 +173,24 @@ def fork(origin: Origin, connection: socket.socket, request: dict[str, Any], fds
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
+        if exit_.code is not None and not isinstance(exit_.code, int):
+            sys.stderr.write(f"{exit_.code}\n")
     except BaseException as error:  # noqa: BLE001  # nothing may fall back into the server's loop
-        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.stderr.write(crash(error))
     finally:
-        sys.stdout.flush()
-        os._exit(status)
+        try:
+            sys.stdout.flush()  # which the app may have closed
+        finally:
+            os._exit(status)
+
+
+def crash(error: BaseException) -> str:
+    """Return what ended an environment as Python prints it, without frames of our own in front."""
+    own = str(Path(__file__).parent)
+    trace = error.__traceback__
+    while trace is not None and str(Path(trace.tb_frame.f_code.co_filename).parent) == own:
+        trace = trace.tb_next
+    return "".join(traceback.format_exception(error.with_traceback(trace)))
 
 
 def serve_snapshot(

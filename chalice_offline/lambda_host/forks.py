@@ -68,6 +68,7 @@ class Forks(asyncio.Protocol):
             OSError: There is none to be had, or the one that forks ended meanwhile.
         """
         started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
+        started.add_done_callback(_looked_at)
         self.has_forked = True
         self._starting.append(started)
         self._send(request, [connection_fd, output_fd])
@@ -132,3 +133,9 @@ class Forks(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
         self._socket.close()
+
+
+def _looked_at(started: asyncio.Future[ForkedProcess]) -> None:
+    """A refusal whose caller has left meanwhile is no defect, as which asyncio would report it."""
+    if not started.cancelled():
+        started.exception()

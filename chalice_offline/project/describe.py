@@ -9,6 +9,7 @@ standard output is the description.
 
 import gc
 import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -32,15 +33,11 @@ _WEBSOCKET_FUNCTIONS = {
 }
 
 
-_KNOWN = (
-    chalice_api.SQSEventConfig,
-    chalice_api.ScheduledEventConfig,
-    chalice_api.S3EventConfig,
-    chalice_api.SNSEventConfig,
-    chalice_api.CloudWatchEventConfig,
-    chalice_api.KinesisEventConfig,
-    chalice_api.DynamoDBEventConfig,
-)
+_QUEUE = "SQSEventConfig"
+_SCHEDULE = "ScheduledEventConfig"
+_NOTICES = ("S3EventConfig", "SNSEventConfig", "CloudWatchEventConfig")
+_STREAMS = ("KinesisEventConfig", "DynamoDBEventConfig")
+"""Classes of event sources, by name: the app's own Chalice may be too old to have them all."""
 
 
 class UnansweredError(ValueError):
@@ -88,21 +85,20 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         "websocket_handlers": websocket_handlers,
         "http": _http(app, http_function),
         "functions": functions,
-        "queues": [
-            _queue(source) for source in app.event_sources if isinstance(source, chalice_api.SQSEventConfig)
-        ],
-        "schedules": [
-            {"function_name": source.name, "expression": _expression(source.schedule_expression)}
-            for source in app.event_sources
-            if isinstance(source, chalice_api.ScheduledEventConfig)
-        ],
+        "queues": [_queue(source) for source in app.event_sources if _kind(source) == _QUEUE],
+        "schedules": [schedule for source in app.event_sources for schedule in _schedules(source)],
         "open_routes": _open_routes(app),
-        "notices": [notice for source in app.event_sources for notice in _notices(source)],
-        "streams": [stream for source in app.event_sources for stream in _streams(source)],
+        "refused": list(_loaded("project", "deploy_rules").refusals(config, app)),
+        "notices": [
+            notice for source in app.event_sources for notice in _notices(source) if notice["source"]
+        ],
+        "streams": [
+            stream for source in app.event_sources for stream in _streams(source) if stream["stream"]
+        ],
         "unsupported": [
-            f"{source.name} ({type(source).__name__.removesuffix('Config')})"
+            f"{source.name} ({_kind(source).removesuffix('Config')})"
             for source in app.event_sources
-            if not isinstance(source, _KNOWN)
+            if _kind(source) not in {_QUEUE, _SCHEDULE, *_NOTICES, *_STREAMS}
         ],
     }
 
@@ -178,38 +174,43 @@ def _function(config: Config, name: str, handler: str, answers: Mapping[str, str
     }
 
 
-def _queue(source: chalice_api.SQSEventConfig) -> dict[str, Any]:
-    queue_name = source.queue or str(source.queue_arn).rpartition(":")[2]
+def _kind(source: chalice_api.BaseEventSourceConfig) -> str:
+    return type(source).__name__
+
+
+def _queue(source: Any) -> dict[str, Any]:
+    # What is looked for with a default came with a Chalice that is newer than the oldest one that runs here.
+    queue_name = source.queue or str(getattr(source, "queue_arn", "")).rpartition(":")[2]
     return {
         "function_name": source.name,
         "queue_name": queue_name,
         "batch_size": source.batch_size,
-        "batching_window_s": source.maximum_batching_window_in_seconds,
-        "maximum_concurrency": source.maximum_concurrency,
+        "batching_window_s": getattr(source, "maximum_batching_window_in_seconds", 0),
+        "maximum_concurrency": getattr(source, "maximum_concurrency", None),
     }
 
 
-def _notices(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+def _notices(source: Any) -> list[dict[str, Any]]:
     """Return what a service tells this function, none if it is no such event source."""
-    match source:
-        case chalice_api.S3EventConfig():
+    match _kind(source):
+        case "S3EventConfig":
             told = {"service": "s3", "source": source.bucket, "kinds": list(source.events)}
             told |= {"prefix": source.prefix or "", "suffix": source.suffix or ""}
-        case chalice_api.SNSEventConfig():
+        case "SNSEventConfig":
             told = {"service": "sns", "source": source.topic, "kinds": []}
-        case chalice_api.CloudWatchEventConfig():
+        case "CloudWatchEventConfig":
             told = {"service": "events", "source": json.dumps(source.event_pattern), "kinds": []}
         case _:
             return []
     return [{"function_name": source.name, **told}]
 
 
-def _streams(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
+def _streams(source: Any) -> list[dict[str, Any]]:
     """Return the stream that this function reads, none if it is no such event source."""
-    match source:
-        case chalice_api.KinesisEventConfig():
+    match _kind(source):
+        case "KinesisEventConfig":
             read = {"service": "kinesis", "stream": source.stream}
-        case chalice_api.DynamoDBEventConfig():
+        case "DynamoDBEventConfig":
             read = {"service": "dynamodbstreams", "stream": source.stream_arn}
         case _:
             return []
@@ -219,14 +220,19 @@ def _streams(source: chalice_api.BaseEventSourceConfig) -> list[dict[str, Any]]:
             "function_name": source.name,
             **read,
             "batch_size": source.batch_size,
-            "batching_window_s": source.maximum_batching_window_in_seconds,
+            "batching_window_s": getattr(source, "maximum_batching_window_in_seconds", 0),
             "begins_at_end": begins_at_end,
         }
     ]
 
 
-def _expression(expression: chalice_api.ScheduleExpression | str) -> str:
-    return expression if isinstance(expression, str) else str(expression.to_string())
+def _schedules(source: Any) -> list[dict[str, str]]:
+    """Return when this function is to run, nothing if it is no such event source."""
+    if _kind(source) != _SCHEDULE or not source.schedule_expression:
+        return []
+    expression = source.schedule_expression
+    text = expression if isinstance(expression, str) else str(expression.to_string())
+    return [{"function_name": source.name, "expression": text}]
 
 
 def _open_routes(app: chalice_api.Chalice) -> list[str]:
@@ -247,7 +253,7 @@ def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, A
     return {
         "header": declared["name"],
         "pools": [str(arn).rpartition("/")[2] for arn in arns],
-        "scopes": list(authorizer.scopes or ()),
+        "scopes": list(getattr(authorizer, "scopes", None) or ()),
     }
 
 
@@ -283,7 +289,9 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "iam": iam,
         "api_keys": api_keys,
         "authorizer_headers": {
-            handler.name: handler.header for handler in app.builtin_auth_handlers if handler.header
+            handler.name: handler.header
+            for handler in app.builtin_auth_handlers
+            if getattr(handler, "header", None)
         },
     }
 
@@ -294,6 +302,7 @@ def main() -> None:
     gc.disable()
     # As Chalice's own commands say it, which import the app to deploy it.
     os.environ.setdefault("AWS_CHALICE_CLI_MODE", "true")
+    reach_endpoints()
     # Whatever the app prints while it is imported must not mix with the description.
     output, sys.stdout = sys.stdout, sys.stderr
     try:
@@ -301,6 +310,24 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
         sys.exit(in_project(error, project_dir))
     output.write(json.dumps(described) + "\n")
+
+
+def reach_endpoints() -> None:
+    """Let clients that the app makes when it is imported go where those in functions go."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+    if endpoint:
+        _loaded("lambda_host", "callback_redirect").install(endpoint)
+
+
+def _loaded(package: str, name: str) -> Any:
+    """Load a module of the runtime's that stands alone, under a name that no app's module has."""
+    place = Path(__file__).parents[1] / package / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"_local_runtime_{name}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def in_project(error: Exception, project_dir: str) -> str:

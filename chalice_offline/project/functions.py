@@ -89,7 +89,8 @@ class Project:
     Attributes:
         python: The version that it was imported by.
         unsupported: Event sources of a kind that is not known here.
-        open_routes: Routes that AWS guards by what is not emulated: Cognito and IAM.
+        open_routes: Routes that AWS guards by what is not emulated: Cognito, IAM, functions of others.
+        refused: Why it could not be deployed as it is, in words of Chalice or of ours.
     """
 
     manifest: AppManifest
@@ -101,6 +102,7 @@ class Project:
     unsupported: tuple[str, ...]
     python: str
     open_routes: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
 
 def parse_project(described: Mapping[str, Any]) -> Project:
@@ -137,4 +139,5 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         unsupported=tuple(described["unsupported"]),
         python=described["python"],
         open_routes=tuple(described["open_routes"]),
+        refused=tuple(described["refused"]),
     )

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Final
 from chalice_offline.project.functions import Project, parse_project
 
 _TIMEOUT_S: Final = 60.0
-_MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '([^'.]+)", re.MULTILINE)
+_MISSING: Final = re.compile(r"^ModuleNotFoundError: No module named '(([^'.]+)[^']*)'", re.MULTILINE)
+_TOO_OLD: Final = "Unknown option: -P"
 _DESCRIBE: Final = Path(__file__).with_name("describe.py")
 
 
@@ -72,13 +75,30 @@ async def inspect_project(
 
 
 def _hint(text: str, python: str, app_dir: Path) -> str:
-    """Return what to do about a package that is missing, nothing if none is."""
+    """Return what to do about an interpreter that is too old, or a package that is missing; else nothing."""
+    if _TOO_OLD in text:
+        return f"\nThe app runs on {python}, which is older than Python 3.11: name another with --python"
     found = _MISSING.search(text)
-    if found is None or (app_dir / found[1]).is_dir():
+    if found is None or (app_dir / found[2]).is_dir():
         return ""  # of a package of the project's own, a part is missing: a clone may lack that too
-    if found[1] == "chalice":
+    module, package = found.groups()
+    runs_on = f"\nThe app runs on {python}"
+    if module != package:  # of a package that is missing altogether, the error names no part
+        return f"{runs_on}, whose {package} has no {module}: do the requirements ask for another release?"
+    if package == "chalice":
         return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
-    lacks = f"\nThe app runs on {python}, which has no {found[1]}"
     if python != sys.executable:
-        return f"{lacks}: install the app's requirements there."
-    return f"{lacks}. For an app with an environment of its own, name it: --python path/to/venv"
+        return f"{runs_on}, which has no {package}: install the app's requirements there."
+    own = f"For an app with an environment of its own, name it: --python {_environment_near(app_dir)}"
+    return f"{runs_on}, which has no {package}. {own}"
+
+
+def _environment_near(app_dir: Path) -> str:
+    """Return a virtual environment that may be the app's: the one that the shell is in, or one beside it."""
+    shell = os.environ.get("VIRTUAL_ENV")
+    places = [Path(shell)] if shell else []
+    places += [folder / name for folder in (app_dir, app_dir.parent) for name in (".venv", "venv", "env")]
+    for place in places:
+        if (place / "bin" / "python").exists() and place != Path(sys.prefix):
+            return shlex.quote(str(place))
+    return "path/to/venv"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from tests.support.instance import REPOSITORY, Instance
@@ -75,6 +76,16 @@ def test_unknown_name_is_answered_by_the_names_that_there_are(shop: Instance) ->
     assert unknown.stderr == "error: no function 'prices'; there are: api_handler, price, total\n"
     unsent = command(shop, "send", "jobs", "{}")
     assert (unsent.returncode, unsent.stderr) == (1, "error: no queue 'jobs'; there are: none\n")
+
+
+def test_message_is_sent_to_a_fifo_queue_by_hand_however_often_it_is_the_same(shop: Instance) -> None:
+    status = json.loads((shop.state_dir / "status.json").read_text())
+    credentials = {name.lower(): value for name, value in status["credentials"].items()}
+    sqs = boto3.client("sqs", region_name="us-east-1", endpoint_url=status["sqs_endpoint"], **credentials)
+    url = sqs.create_queue(QueueName="late.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    sent = [command(shop, "send", "late.fifo", "x").stdout.strip() for _ in range(2)]
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
+    assert [each["MessageId"] for each in received] == sent
 
 
 def test_function_invokes_another_by_the_name_that_it_is_deployed_under(shop: Instance) -> None:

@@ -64,7 +64,9 @@ def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
 
 
 def told_of(file: LocalToml, *there: str) -> list[str]:
-    """Return the routes that are said to be open, of one with a user pool and one with IAM."""
+    """Return the routes that are said to be open, of one with a user pool, one with IAM and one whose
+    authorizer is another's function.
+    """
     guard = UserPoolGuard("Authorization", ("eu-west-1_a", "eu-west-1_b"))
     project = Project(
         manifest=AppManifest(app_name="app", http_user_pools={"/me": {"GET": guard}}),
@@ -75,7 +77,11 @@ def told_of(file: LocalToml, *there: str) -> list[str]:
         streams=(),
         unsupported=(),
         python="3.11",
-        open_routes=("GET /me (CognitoUserPoolAuthorizer)", "PUT /iam (IAMAuthorizer)"),
+        open_routes=(
+            "GET /me (CognitoUserPoolAuthorizer)",
+            "PUT /iam (IAMAuthorizer)",
+            "GET /theirs (CustomAuthorizer)",
+        ),
     )
 
     async def find_pool(pool_id: str) -> PoolKeys | None:
@@ -89,7 +95,8 @@ def told_of(file: LocalToml, *there: str) -> list[str]:
 
 
 def test_route_is_said_to_be_open_unless_one_of_its_pools_is_there() -> None:
-    assert told_of(LocalToml()) == ["GET /me", "PUT /iam (IAMAuthorizer)"]
-    assert told_of(LocalToml(), "eu-west-1_b") == ["PUT /iam (IAMAuthorizer)"]
+    theirs = "GET /theirs (CustomAuthorizer)"
+    assert told_of(LocalToml()) == ["GET /me", "PUT /iam (IAMAuthorizer)", theirs]
+    assert told_of(LocalToml(), "eu-west-1_b") == ["PUT /iam (IAMAuthorizer)", theirs]
     asks = LocalToml.model_validate({"gateway": {"iam": "signed"}})
-    assert told_of(asks, "eu-west-1_b") == []
+    assert told_of(asks, "eu-west-1_b") == [theirs]

@@ -46,7 +46,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "lambda_host/private_tmp.py": "unit/chalice_offline/lambda_host/test_environment.py",
     "lambda_host/shared_import.py": "unit/chalice_offline/lambda_host/test_snapshot.py",
     # One promise that several modules keep together.
-    "project/describe.py": "unit/chalice_offline/project/test_inspection.py",
     "project/functions.py": "unit/chalice_offline/project/test_inspection.py",
     "project/gateway_table.py": "unit/chalice_offline/project/test_local_toml.py",
     "schedules/runner.py": "strangers/test_reload.py",

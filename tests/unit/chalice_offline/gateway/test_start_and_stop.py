@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from chalice_offline.gateway import Gateway, GatewaySettings
 from chalice_offline.invocation import AppManifest, Outcome
-from tests.unit.chalice_offline.gateway.clients import close_frame, websocket_url
+from tests.unit.chalice_offline.gateway.clients import close_frame, http_client, websocket_url
 from tests.unit.chalice_offline.gateway.fakes import OK, FakeFunctions, a_gateway
 
 
@@ -53,6 +53,30 @@ def test_client_whose_handshake_outlasts_the_stop_is_closed_too() -> None:
         return code
 
     assert asyncio.run(scenario()) == 1001
+
+
+def test_request_during_a_stop_is_refused_and_the_one_before_is_answered() -> None:
+    async def scenario() -> tuple[int, int, int]:
+        release = asyncio.Event()
+
+        async def slow_answer(_event: Mapping[str, Any]) -> Outcome:
+            await release.wait()
+            return OK
+
+        functions = FakeFunctions(api_handler=slow_answer)
+        manifest = {"http_function": "api_handler", "http_routes": {"/": ("GET",)}}
+        async with a_gateway(functions, manifest=manifest) as gateway, http_client(gateway) as http:
+            before = asyncio.create_task(http.get("/api/"))
+            await functions.wait_for("api_handler")
+            stopping = asyncio.create_task(gateway.stop())
+            await asyncio.sleep(0)
+            during = await http.get("/api/")
+            release.set()
+            answered = (await before).status_code
+            await stopping
+        return during.status_code, answered, len(functions.events_of("api_handler"))
+
+    assert asyncio.run(scenario()) == (503, 200, 1)
 
 
 def test_stop_is_harmless_the_second_time_and_frees_the_port() -> None:

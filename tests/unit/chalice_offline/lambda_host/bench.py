@@ -51,7 +51,12 @@ def leave(event, context):
     os._exit(event.get("status", 3))
 
 def sys_exit(event, context):
-    sys.exit(4)
+    sys.exit(event.get("with", 4))
+
+def interrupted(event, context):
+    if event.get("closes"):
+        sys.stdout.close()
+    raise KeyboardInterrupt("enough")
 
 def unserialisable(event, context):
     return {"x": object()}
@@ -116,7 +121,7 @@ BROKEN = {
 
 NAMES = (
     "echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "nonsense", "boom",
-    "logs", "result", "tmp",
+    "logs", "result", "tmp", "interrupted",
 )  # fmt: skip
 
 

@@ -119,6 +119,31 @@ def test_clients_that_were_imported_before_reach_the_gateway(gateway: Server) ->
     assert gateway.asked == ["/ws/@connections/c"] * len(CLIENTS)
 
 
+OLDER = """
+import os
+import botocore.session as older
+os.environ |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:2"}
+create = older.Session.create_client
+
+def create_client(self, *args, **named):
+    self._add_configured_endpoint_provider = lambda **_: None
+    return create(self, *args, **named)
+
+older.Session.create_client = create_client
+del older.Session._add_configured_endpoint_provider
+redirect.install(ENDPOINT)
+import boto3
+session = boto3.Session(region_name="us-east-1")
+assert session.client("sqs").meta.endpoint_url == "http://127.0.0.1:1"
+assert session.client("lambda").meta.endpoint_url == "http://127.0.0.1:2"
+assert session.resource("s3", endpoint_url="http://x.test").meta.client.meta.endpoint_url == "http://x.test"
+"""
+
+
+def test_botocore_that_knows_no_endpoint_by_a_variable_is_given_it(gateway: Server) -> None:
+    run(OLDER, gateway.server_port)
+
+
 def test_wrong_stage_of_the_gateway_itself_stays_wrong(gateway: Server) -> None:
     client = CHALICE.format(domain="HERE", stage="'prod'")
     run(f"redirect.install(ENDPOINT)\n{client}", gateway.server_port)

@@ -1,6 +1,7 @@
 """What one execution environment does with its function: real processes of a tiny app."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,18 @@ def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) 
         assert seen["stdin"] == ""
         assert seen["path"][0] == str(bench.folder)
         assert not any(entry.endswith("lambda_host") for entry in seen["path"])
+
+    bench.run(scenario)
+
+
+def test_each_invocation_has_a_trace_of_its_own_that_is_not_sampled(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        one, other = [
+            payload(await host.invoke("facts", {}))["environment"]["_X_AMZN_TRACE_ID"] for _ in range(2)
+        ]
+        assert one != other
+        trace = r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0"
+        assert re.fullmatch(trace, one)
 
     bench.run(scenario)
 
@@ -66,6 +79,31 @@ def test_crash_fails_its_invocation_alone(
         assert payload(await host.invoke("echo", {}))["calls"] == 1
 
     bench.run(scenario)
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_crash_by_what_no_handler_catches_is_logged_with_where_it_came_from(
+    bench: Bench, *, closes: bool
+) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("interrupted", {"closes": closes})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Runtime.ExitError"
+
+    bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == "interrupted"]
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[1].endswith("in interrupted")
+    assert "KeyboardInterrupt: enough" in lines
+    assert not any("lambda_host" in line for line in lines)
+
+
+def test_reason_that_a_function_exits_with_is_logged(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("sys_exit", {"with": "no more"})
+
+    bench.run(scenario)
+    assert ("sys_exit", "no more") in bench.lines
 
 
 def test_exception_is_reported_and_logged_with_what_was_printed(bench: Bench) -> None:

@@ -1,15 +1,18 @@
 """A fork server that has no process to give."""
 
 import asyncio
+import gc
 import json
 import os
 import socket
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from chalice_offline.lambda_host import fork_server
 from chalice_offline.lambda_host.forker import Forker
+from chalice_offline.lambda_host.forks import Forks
 from chalice_offline.lambda_host.frames import frame
 
 
@@ -44,3 +47,22 @@ def test_refusal_reaches_who_asked_and_the_next_is_served() -> None:
         await forker.close()
 
     asyncio.run(scenario())
+
+
+def test_start_whose_caller_has_left_is_no_defect_when_the_fork_server_ends() -> None:
+    async def scenario() -> list[dict[str, Any]]:
+        reported: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+        ours, theirs = socket.socketpair()
+        forks = await Forks.over(ours)
+        caller = asyncio.create_task(forks.fork({}, theirs.fileno(), theirs.fileno()))
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait({caller})
+        theirs.close()
+        await forks.until_ended()
+        forks.close()
+        gc.collect()
+        return reported
+
+    assert asyncio.run(scenario()) == []

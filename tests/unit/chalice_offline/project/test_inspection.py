@@ -11,72 +11,12 @@ from chalice_offline.invocation import UserPoolGuard
 from chalice_offline.project.describe import read_project
 from chalice_offline.project.functions import (
     NoticeTrigger,
-    Project,
     QueueTrigger,
     ScheduleTrigger,
     StreamTrigger,
 )
 from chalice_offline.project.inspection import ProjectError, inspect_project
-
-APP = """
-import os
-from chalice.app import Chalice, CORSConfig, Rate
-app = Chalice(app_name="shop")
-app.experimental_feature_flags.update(["WEBSOCKETS"])
-print("printed while importing")
-
-@app.on_ws_connect()
-def hello(event): pass
-
-@app.on_ws_message()
-def said(event): pass
-
-@app.authorizer()
-def only_friends(request): pass
-
-@app.route("/orders", methods=["GET"], cors=CORSConfig(allow_origin="https://x"))
-def list_orders(): return []
-
-@app.route("/orders", methods=["POST"], authorizer=only_friends)
-def post_order(): return {}
-
-@app.on_sqs_message(queue=os.environ["QUEUE"], name="consume", batch_size=7,
-                    maximum_batching_window_in_seconds=2, maximum_concurrency=3)
-def consumer(event): pass
-
-@app.schedule(Rate(5, unit=Rate.MINUTES))
-def sweep(event): pass
-
-@app.on_s3_event(bucket="b", prefix="new/")
-def uploaded(event): pass
-
-@app.on_sns_message(topic="news")
-def heard(event): pass
-
-@app.on_cw_event(event_pattern={"source": ["shop"]})
-def noted(event): pass
-
-@app.on_kinesis_record(stream="clicks", batch_size=5, maximum_batching_window_in_seconds=30)
-def clicked(event): pass
-
-@app.on_dynamodb_record(stream_arn="arn:t", starting_position="TRIM_HORIZON")
-def changed(event): pass
-
-@app.lambda_function()
-def pure(event, context): pass
-"""
-CONFIG = """{"version": "2.0", "app_name": "shop", "lambda_timeout": 9,
- "environment_variables": {"A": "app", "B": "app", "C": "app", "QUEUE": "from-config"},
- "stages": {"dev": {"environment_variables": {"B": "stage", "C": "stage"},
-   "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512,
-     "reserved_concurrency": 2, "environment_variables": {"C": "function"}}}}}}"""
-
-
-def inspect(folder: Path, app: str = APP, **shell: str) -> Project:
-    (folder / ".chalice").mkdir()
-    (folder / ".chalice" / "config.json").write_text(CONFIG)
-    (folder / "app.py").write_text(app)
-    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"], **shell}))
+from tests.unit.chalice_offline.project.inspected import CONFIG, described, inspect
 
 
 def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
@@ -157,10 +97,6 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
             read()
 
 
-def described(folder: Path) -> Project:
-    return asyncio.run(inspect_project(folder, "dev", {"PATH": os.environ["PATH"]}))
-
-
 @pytest.mark.parametrize("stage", ["dev", "prod"])
 def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stage: str) -> None:
     from chalice.cli.factory import CLIFactory
@@ -176,10 +112,16 @@ def test_settings_are_those_that_chalices_own_commands_read(tmp_path: Path, stag
 
 
 @pytest.mark.parametrize(
-    ("missing", "is_to_be_installed"), [("not_there_at_all.part", True), ("chalicelib.gone", False)]
+    ("missing", "is_named"),
+    [
+        ("not_there_at_all.part", "which has no not_there_at_all"),
+        ("boto3.gone", "whose boto3 has no boto3.gone"),
+        ("chalice.gone", "whose chalice has no chalice.gone"),
+        ("chalicelib.gone", None),
+    ],
 )
-def test_package_that_is_missing_is_to_be_installed_unless_it_is_the_projects_own(
-    tmp_path: Path, missing: str, *, is_to_be_installed: bool
+def test_package_that_is_missing_or_of_another_release_is_named_unless_it_is_the_projects_own(
+    tmp_path: Path, missing: str, is_named: str | None
 ) -> None:
     (tmp_path / ".chalice").mkdir()
     (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
@@ -187,7 +129,44 @@ def test_package_that_is_missing_is_to_be_installed_unless_it_is_the_projects_ow
     (tmp_path / "app.py").write_text(f"import {missing}\n")
     with pytest.raises(ProjectError, match=f"No module named '{missing.partition('.')[0]}") as caught:
         asyncio.run(inspect_project(tmp_path, "dev", os.environ))
-    assert ("which has no" in str(caught.value)) is is_to_be_installed
+    assert "The app runs on" not in str(caught.value) if is_named is None else is_named in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["shop/.venv", "shop/venv", ".venv"])
+def test_environment_beside_an_app_that_lacks_a_package_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.delenv("VIRTUAL_ENV", raising=False)
+    app_dir = tmp_path / "shop"
+    app_dir.mkdir()
+    with pytest.raises(ProjectError, match="--python path/to/venv"):
+        inspect(app_dir, app="import not_there_at_all\n")
+    (tmp_path / place / "bin").mkdir(parents=True)
+    (tmp_path / place / "bin" / "python").touch()
+    with pytest.raises(ProjectError, match=f"--python {tmp_path / place}$"):
+        described(app_dir)
+
+
+def test_environment_that_the_shell_is_in_is_named_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("shop/.venv", "its own"):
+        (tmp_path / place / "bin").mkdir(parents=True)
+        (tmp_path / place / "bin" / "python").touch()
+    monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "its own"))
+    with pytest.raises(ProjectError, match=f"--python '{tmp_path}/its own'$"):
+        inspect(tmp_path / "shop", app="import not_there_at_all\n")
+
+
+def test_interpreter_before_python_3_11_is_named_as_too_old(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(CONFIG)
+    (tmp_path / "app.py").touch()
+    older = tmp_path / "python3.10"
+    older.write_text("#!/bin/sh\necho 'Unknown option: -P' >&2\nexit 2\n")
+    older.chmod(0o755)
+    with pytest.raises(ProjectError, match=r"python3\.10, which is older than Python 3\.11"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}, str(older)))
 
 
 def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:

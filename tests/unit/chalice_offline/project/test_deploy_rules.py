@@ -1,0 +1,94 @@
+"""Apps that run here, though they could not be deployed."""
+
+from pathlib import Path
+
+from tests.unit.chalice_offline.project.inspected import described, inspect
+
+REFUSED = """
+from chalice import Chalice
+app = Chalice(app_name="refused")
+app.api.binary_types.append("image/png")
+
+@app.route("/orders/")
+def a(): pass
+
+@app.route("/mixed", methods=["POST"], content_types=["image/png", "application/json"])
+def b(): pass
+
+@app.route("/users/{user}")
+def c(user): pass
+
+@app.route("/users/{id}/orders")
+def d(id): pass
+
+@app.route("/users/{user}/orders/{order}")
+def e(user, order): pass
+
+@app.lambda_function(name="twice")
+def f(event, context): pass
+
+@app.lambda_function(name="twice")
+def g(event, context): pass
+
+@app.on_sqs_message(queue="https://sqs.us-east-1.amazonaws.com/1/jobs")
+def h(event): pass
+"""
+
+
+def test_what_could_not_be_deployed_is_named_by_each_rule_that_it_breaks(tmp_path: Path) -> None:
+    routes, types, names, queues, variables = inspect(tmp_path, app=REFUSED).refused
+    assert "trailing slash: /orders/" in routes
+    assert "image/png" in types
+    assert "twice" in names
+    assert "https://sqs.us-east-1.amazonaws.com/1/jobs" in queues
+    assert "one of /users/{id} and /users/{user}" in variables
+
+
+NAMELESS = """
+import os
+from chalice import Chalice
+app = Chalice(app_name="nameless")
+
+@app.on_s3_event(bucket=os.environ.get("NOT_SET"))
+def uploaded(event): pass
+
+@app.on_sns_message(topic=os.environ.get("NOT_SET", ""))
+def heard(event): pass
+
+@app.on_kinesis_record(stream=os.environ.get("NOT_SET"))
+def clicked(event): pass
+
+@app.on_dynamodb_record(stream_arn=os.environ.get("NOT_SET"))
+def changed(event): pass
+
+@app.schedule(os.environ.get("NOT_SET"))
+def timed(event): pass
+"""
+
+
+def test_function_that_listens_to_nothing_is_named_and_not_triggered(tmp_path: Path) -> None:
+    project = inspect(tmp_path, app=NAMELESS)
+    assert (project.notices, project.streams, project.schedules) == ((), (), ())
+    assert set(project.functions) == {"uploaded", "heard", "clicked", "changed", "timed"}
+    assert [reason.partition(":")[0] for reason in project.refused] == [
+        "uploaded listens to no bucket",
+        "heard listens to no topic",
+        "clicked listens to no stream",
+        "changed listens to no stream_arn",
+        "timed listens to no schedule_expression",
+    ]
+
+
+def test_variable_that_is_no_text_is_named_and_set_as_text(tmp_path: Path) -> None:
+    (tmp_path / ".chalice").mkdir()
+    variables = '{"A": 1, "B": true, "C": "text"}'
+    (tmp_path / ".chalice" / "config.json").write_text(
+        f'{{"version": "2.0", "app_name": "x", "environment_variables": {variables}}}'
+    )
+    (tmp_path / "app.py").write_text("from chalice import Chalice\napp = Chalice('x')\n")
+    (reason,) = described(tmp_path).refused
+    assert reason.endswith("have A, B")
+
+
+def test_app_that_can_be_deployed_is_refused_by_no_rule(tmp_path: Path) -> None:
+    assert inspect(tmp_path).refused == ()
