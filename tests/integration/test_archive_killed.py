@@ -20,6 +20,9 @@ from tests.integration.archives import DAYS, ended, on_record
 
 ORDERS: Final = 3
 EVENTS: Final = 6
+# A test before may have left this process with threads, which a fork of it would be warned of.
+PROCESSES: Final = get_context("forkserver")
+PROCESSES.set_forkserver_preload([__name__])
 BLOCKED: Final = text("""
 SELECT count(*) > 0 FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%archive_with_transactions%'
@@ -60,7 +63,7 @@ def archive_and_die(url: str, folder: Path, moment: str) -> None:
 
 def killed(url: str, folder: Path, moment: str, until: Callable[[], bool] | None = None) -> None:
     """Have a process archive, and wait until it has been killed: by itself, or from here once that is so."""
-    process = get_context("fork").Process(target=archive_and_die, args=(url, folder, moment))
+    process = PROCESSES.Process(target=archive_and_die, args=(url, folder, moment))
     process.start()
     if until is not None:
         while not until():
