@@ -122,7 +122,10 @@ class MarketPorts:
             return self._market.openings
         from chalicelib.bootstrap.venue_openings import VenueOpenings
 
-        return VenueOpenings(self.quote_collector, self.height)
+        found = self._market.found if isinstance(self._market, SolanaMarket) else None
+        if found is None:
+            return VenueOpenings(self.quote_collector, self.height)
+        return VenueOpenings(self.quote_collector, self.height, found_at=found.found_at)
 
     @cached_property
     def searched_openings(self) -> "Openings":
@@ -131,7 +134,8 @@ class MarketPorts:
             return self.openings
         from chalicelib.bootstrap.venue_openings import VenueOpenings
 
-        return VenueOpenings(self.quote_collector, self.height, self._market.found.search)
+        found = self._market.found
+        return VenueOpenings(self.quote_collector, self.height, found.search, found.found_at)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

@@ -1,7 +1,8 @@
 """Openings of any market's pools, by what the pools themselves say of when they opened."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
 from chalicelib.amm.activation import ActivationType
@@ -17,6 +18,13 @@ from chalicelib.services.resting.launching import BLOCK_S
 
 _NEVER_SAID: Final = 0
 
+FORESEEN_S: Final = 86_400
+"""What opens later than that is not told of yet: a stranger's pool may name the end of time."""
+
+
+def _always() -> Mapping[str, datetime]:
+    return MappingProxyType({})
+
 
 class VenueOpenings:
     """``Openings`` that asks the venues for their pools, and the chain for its height.
@@ -27,6 +35,7 @@ class VenueOpenings:
 
     Args:
         search: Looks for pools of some pairs that no list has; the venues offer them from then on.
+        found_at: Returns since when pools are known that no list has.
     """
 
     def __init__(
@@ -34,7 +43,9 @@ class VenueOpenings:
         quote_collector: QuoteCollector,
         height: Callable[[], int],
         search: Callable[[Collection[DirectedPair]], None] | None = None,
+        found_at: Callable[[], Mapping[str, datetime]] = _always,
     ) -> None:
+        self._found_at = found_at
         self._quote_collector = quote_collector
         self._height = height
         self._search = search
@@ -50,14 +61,18 @@ class VenueOpenings:
         ages = {
             pool.pool_id: age
             for pool in answers.pools
-            if not wanted.isdisjoint(pairs_met(pool.tokens)) and (age := age_s(pool.state, now)) is not None
+            if not wanted.isdisjoint(pairs_met(pool.tokens))
+            and (age := age_s(pool.state, now)) is not None
+            and age >= -FORESEEN_S
         }
+        found_at = self._found_at()
         return SeenOpenings(
             height,
             {
                 pool_id: Opening(
                     max(0, height - round(age / BLOCK_S)),
                     datetime.fromtimestamp(now.unix_s - age + 1, UTC),
+                    found_at.get(pool_id),
                 )
                 for pool_id, age in ages.items()
             },
