@@ -62,6 +62,10 @@ Answer = TypeVar("Answer")
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
 
+SILENT_FOR_S: Final = 30.0
+"""A node that was silent to a call is asked after the others for so long, whatever else it answers meanwhile:
+it may be silent to that call alone, and each time costs all the time that there is."""
+
 BATCHES_AGAIN_S: Final = 600.0
 """A node that has refused a request with several calls is offered none for so long."""
 
@@ -157,6 +161,7 @@ class RpcNodes:
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
         self._limited = [0] * len(self._nodes)
+        self._silent_until_s = [0.0] * len(self._nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -193,16 +198,15 @@ class RpcNodes:
         deadline_s = self._now_s() + self._within(time_limit_s)
         last: NodeError | None = None
         while True:
-            free_at_s, index = min(
-                (
-                    (max(at_s, self._now_s()), index)
-                    for index, at_s in enumerate(self._free_at_s)
-                    if index not in without
-                ),
-                default=(deadline_s, 0),
-            )
-            if free_at_s >= deadline_s:
+            now_s = self._now_s()
+            in_time = [
+                (now_s < self._silent_until_s[index], max(at_s, now_s), index)
+                for index, at_s in enumerate(self._free_at_s)
+                if index not in without and max(at_s, now_s) < deadline_s
+            ]
+            if not in_time:
                 raise last or SilentNodeError("no node is free in time: each limits us, or has just failed")
+            _, free_at_s, index = min(in_time)
             self._pause(max(0.0, free_at_s - self._now_s()))
 
             try:
@@ -218,7 +222,10 @@ class RpcNodes:
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + seconds)
 
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
-        """Make a call to each node that does not limit us, and return by its name the result or the error."""
+        """Make a call to each node that does not limit us, and return by its name the result or the error.
+
+        Each has its share of the time that is left, so that one which never answers keeps it from no other.
+        """
         told: dict[str, Any] = {}
         names = self.names
         deadline_s = self._now_s() + self._within(time_limit_s)
@@ -227,7 +234,7 @@ class RpcNodes:
             if self._free_at_s[index] > self._now_s() or left_s <= 0:
                 continue
             try:
-                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s / (len(names) - index)))
             except NodeError as e:
                 told[name] = e
         return told
@@ -269,6 +276,8 @@ class RpcNodes:
             if isinstance(result, NodeError) and result.remedy not in _TELLING:
                 self._limited[index] += 1
                 self._leave_alone(index, result)
+                if isinstance(result, SilentNodeError):
+                    self._silent_until_s[index] = self._now_s() + SILENT_FOR_S
                 return results
         if not all(isinstance(result, NodeError) for result in results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
