@@ -132,10 +132,10 @@ class MarketPorts:
         """The same, and new pools are searched for: by what looks each second, and by nothing else."""
         if not isinstance(self._market, SolanaMarket) or self._market.found is None:
             return self.openings
-        from chalicelib.bootstrap.venue_openings import VenueOpenings
+        from chalicelib.bootstrap.venue_openings import SearchBeside, VenueOpenings
 
         found = self._market.found
-        return VenueOpenings(self.quote_collector, self.height, found.search, found.found_at)
+        return VenueOpenings(self.quote_collector, self.height, SearchBeside(found.search), found.found_at)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

@@ -46,7 +46,7 @@ MINTS_AT_ONCE: Final = 5
 """Of those that are in no list, and are waited for with a token: each is a search of its own."""
 
 SEARCHED_FOR_S: Final = 2.0
-"""In one look, which prices wait for: after that no search begins, and those left come first next time."""
+"""In one round: after that no search begins, and those left come first in the next."""
 
 SINGLY_FOR_S: Final = 600.0
 """A node that did not answer eight searches at once in time is asked one at a time for so long."""
@@ -214,7 +214,7 @@ class FoundPools:
         """Look on chain for new pools of the pairs that were not searched for lately; best effort.
 
         Where any new mint is waited for, those that the newest orders name are searched for, some at a time.
-        Prices wait for it: no search begins after ``SEARCHED_FOR_S``, and the next look goes on.
+        No search begins after ``SEARCHED_FOR_S``: what orders wait for by now may be something else.
         """
         began_s = self._monotonic_s()
         due: dict[frozenset[str], tuple[str, str]] = {}

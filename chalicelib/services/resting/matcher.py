@@ -37,8 +37,8 @@ _FIRED_AT_ONCE_MAX: Final = 3_200
 # A crash may fire a hundred thousand stops, and each statement may look at all that are met to find the
 # first.
 
-GAP_BLOCKS_MAX: Final = 10
-"""Looks further apart than this leave a gap in a mark's history: four seconds, at 400 ms a block."""
+GAP_BLOCKS_MAX: Final = 20
+"""Looks further apart than this leave a gap in a mark's history: four seconds, at 200 ms a block."""
 
 UNCLAIMED_FOR_MS: Final = 30_000
 """What fired so long ago and was not taken up has lost its message."""

@@ -3,12 +3,13 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
 
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.meteora_dlmm import DlmmPool
-from chalicelib.bootstrap.venue_openings import FORESEEN_S, VenueOpenings, age_s
+from chalicelib.bootstrap.venue_openings import FORESEEN_S, SearchBeside, VenueOpenings, age_s
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime, Offers
@@ -74,3 +75,45 @@ def test_pools_that_nobody_listed_are_searched_for_before_the_venues_are_asked()
     collector = QuoteCollector([venue], InOneThread(), clock, time_limit_ms=0, valid_ms=1)
     assert VenueOpenings(collector, lambda: 100, search).seen([pair]).by_pool
     assert asked == [pair]
+
+
+PAIR = DirectedPair("USDC", "SOL")
+
+
+class SlowSearch:
+    """Takes until it is let go on, and notes what it was asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[Collection[DirectedPair]] = []
+        self.goes_on, self.error = Event(), error
+
+    def __call__(self, pairs: Collection[DirectedPair]) -> None:
+        self.asked.append(pairs)
+        assert self.goes_on.wait(30)
+        if self.error is not None:
+            raise self.error
+
+
+def test_prices_wait_for_no_search_and_one_is_begun_at_a_time() -> None:
+    """Looks that are too far apart leave a gap in a mark's history: no stop would be confirmed."""
+    search = SlowSearch()
+    beside = SearchBeside(search)
+    for _ in range(3):
+        beside([PAIR])
+    search.goes_on.set()
+    beside.wait()
+    assert search.asked == [(PAIR,)]
+    beside([PAIR])
+    beside.wait()
+    assert len(search.asked) == 2
+
+
+def test_search_that_runs_into_a_defect_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+    search = SlowSearch(KeyError("planted"))
+    search.goes_on.set()
+    beside = SearchBeside(search)
+    for _ in range(2):
+        beside([PAIR])
+        beside.wait()
+    assert len(search.asked) == 2
+    assert [record.message for record in caplog.records] == ["defect", "defect"]
