@@ -63,8 +63,10 @@ CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
 
 SILENT_FOR_S: Final = 30.0
-"""A node that was silent to a call is asked after the others for so long, whatever else it answers meanwhile:
-it may be silent to that call alone, and each time costs all the time that there is."""
+"""A node that was silent to a question is asked after the others for so long, whatever else it answers.
+
+It may be silent to that one alone, and each time costs all the time that there is.
+"""
 
 BATCHES_AGAIN_S: Final = 600.0
 """A node that has refused a request with several calls is offered none for so long."""
@@ -253,6 +255,8 @@ class RpcNodes:
             if left_s <= 0:
                 raise SilentNodeError(f"{self._nodes[index].name}: no time left for {some[0].method}")
             results += self._called(index, some, min(CALL_TIME_LIMIT_S, left_s))
+            if isinstance(results[-1], SilentNodeError):
+                self._silent_until_s[index] = self._now_s() + SILENT_FOR_S
             if isinstance(results[-1], RateLimitedError | SilentNodeError):
                 return results + results[-1:] * (len(calls) - len(results))
         return results
@@ -276,8 +280,6 @@ class RpcNodes:
             if isinstance(result, NodeError) and result.remedy not in _TELLING:
                 self._limited[index] += 1
                 self._leave_alone(index, result)
-                if isinstance(result, SilentNodeError):
-                    self._silent_until_s[index] = self._now_s() + SILENT_FOR_S
                 return results
         if not all(isinstance(result, NodeError) for result in results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
