@@ -1,7 +1,6 @@
 """JSON-RPC's answers as values: what is read from them is checked, and the rest is not looked at."""
 
 import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -375,7 +374,7 @@ def _at(keys: Sequence[Pubkey], index: int) -> Pubkey:
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as e:
+    except ValueError as e:  # binascii's is one of these, and not the only one
         raise MalformedResultError("not base64") from e
 
 

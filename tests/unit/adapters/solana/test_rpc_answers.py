@@ -129,6 +129,7 @@ def test_account_that_is_not_there_is_none_and_order_is_kept() -> None:
         [ACCOUNT, {**ACCOUNT, "data": "AAE="}],
         [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base58"]}],
         [ACCOUNT, {**ACCOUNT, "data": ["A", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["é", "base64"]}],
         [ACCOUNT, {**ACCOUNT, "lamports": -1}],
         [ACCOUNT, {**ACCOUNT, "lamports": True}],
         [ACCOUNT, {**ACCOUNT, "owner": "short"}],
