@@ -62,10 +62,10 @@ Answer = TypeVar("Answer")
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
 
-SILENT_FOR_S: Final = 30.0
-"""A node that was silent to a question is asked after the others for so long, whatever else it answers.
+LAST_FOR_S: Final = 30.0
+"""A node that was silent to a question, or alone called it a mistake, is asked last for so long.
 
-It may be silent to that one alone, and each time costs all the time that there is.
+Whatever else it answers: it may be so to that one alone, and silence costs all the time that there is.
 """
 
 BATCHES_AGAIN_S: Final = 600.0
@@ -75,7 +75,7 @@ _RANDOM: Final = SystemRandom()
 _BACKOFF_S: Final = 0.25
 _BACKOFF_MAX_S: Final = 8.0
 _TELLING: Final = frozenset({Remedy.DEFECT, Remedy.POLL, Remedy.REFUSAL})
-"""No other node would make these better."""
+"""These say nothing against the node; a defect is another one's to confirm, the others are told at once."""
 
 
 class RpcNode:
@@ -163,7 +163,7 @@ class RpcNodes:
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
         self._limited = [0] * len(self._nodes)
-        self._silent_until_s = [0.0] * len(self._nodes)
+        self._last_until_s = [0.0] * len(self._nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -177,7 +177,8 @@ class RpcNodes:
         """Return the first result that a node gives; for calls that may be made twice.
 
         Raises:
-            NodeError: The last error, once the time is over; or at once what no node would answer otherwise.
+            NodeError: The last error, once the time is over; or at once what no node would answer otherwise,
+                or what all of them call a mistake of ours.
         """
         return self.converse(lambda ask, _: ask(call), time_limit_s=time_limit_s)
 
@@ -199,12 +200,13 @@ class RpcNodes:
         """
         deadline_s = self._now_s() + self._within(time_limit_s)
         last: NodeError | None = None
+        useless: set[int] = set()
         while True:
             now_s = self._now_s()
             in_time = [
-                (now_s < self._silent_until_s[index], max(at_s, now_s), index)
+                (now_s < self._last_until_s[index], max(at_s, now_s), index)
                 for index, at_s in enumerate(self._free_at_s)
-                if index not in without and max(at_s, now_s) < deadline_s
+                if index not in without and index not in useless and max(at_s, now_s) < deadline_s
             ]
             if not in_time:
                 raise last or SilentNodeError("no node is free in time: each limits us, or has just failed")
@@ -212,12 +214,20 @@ class RpcNodes:
             self._pause(max(0.0, free_at_s - self._now_s()))
 
             try:
-                return talk(_Talk(self, index, deadline_s), index)
+                answer = talk(_Talk(self, index, deadline_s), index)
             except NodeError as e:
-                if e.remedy in _TELLING:
-                    raise
                 last = e
-                self._leave_alone(index, e)
+                if e.remedy is Remedy.DEFECT:
+                    useless.add(index)
+                elif e.remedy in _TELLING:
+                    raise
+                else:
+                    self._leave_alone(index, e)
+            else:
+                # Another one has shown that it was no mistake of ours.
+                for wrong in useless:
+                    self._ask_last(wrong)
+                return answer
 
     def pass_over(self, index: int, *, seconds: float) -> None:
         """Ask the node at a place last for a while: another one has shown it to be wrong."""
@@ -256,7 +266,7 @@ class RpcNodes:
                 raise SilentNodeError(f"{self._nodes[index].name}: no time left for {some[0].method}")
             results += self._called(index, some, min(CALL_TIME_LIMIT_S, left_s))
             if isinstance(results[-1], SilentNodeError):
-                self._silent_until_s[index] = self._now_s() + SILENT_FOR_S
+                self._ask_last(index)
             if isinstance(results[-1], RateLimitedError | SilentNodeError):
                 return results + results[-1:] * (len(calls) - len(results))
         return results
@@ -284,6 +294,9 @@ class RpcNodes:
         if not all(isinstance(result, NodeError) for result in results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
         return results
+
+    def _ask_last(self, index: int) -> None:
+        self._last_until_s[index] = self._now_s() + LAST_FOR_S
 
     def _leave_alone(self, index: int, error: NodeError) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None

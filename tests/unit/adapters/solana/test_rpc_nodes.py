@@ -217,20 +217,30 @@ def test_wait_longer_than_the_time_is_not_begun() -> None:
     assert sum(clock.paused) == 0
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        RpcError(-32602, "params", None),
-        RpcError(-32002, "x", {"err": {"InstructionError": [0, {"Custom": 1}]}}),
-    ],
-)
-def test_error_that_no_other_node_would_mend_is_told_at_once(error: RpcError) -> None:
+def test_error_that_no_other_node_would_mend_is_told_at_once() -> None:
+    error = RpcError(-32002, "x", {"err": {"InstructionError": [0, {"Custom": 1}]}})
     second = ANode("b", "result")
     nodes, _ = some_nodes(ANode("a", error), second)
     with pytest.raises(RpcError):
         nodes.ask(CALL, time_limit_s=1)
     assert second.calls == 0
-    assert error.remedy in {Remedy.DEFECT, Remedy.REFUSAL}
+    assert error.remedy is Remedy.REFUSAL
+
+
+@pytest.mark.parametrize("code", [-32601, -32602])
+def test_what_one_node_calls_our_mistake_is_asked_of_the_next_and_it_comes_last_for_a_while(
+    code: int,
+) -> None:
+    """Its plan may lack a method; or it says so to everything, so that no order is executed."""
+    first, second = ANode("a", RpcError(code, "no", None)), ANode("b", "result")
+    nodes, clock = some_nodes(first, second)
+    assert [nodes.ask(CALL, time_limit_s=1) for _ in range(3)] == ["result"] * 3
+    assert (first.calls, sum(clock.paused)) == (1, 0)
+    # What all of them call a mistake is one, and is told without a second round.
+    second.answers = [RpcError(code, "no", None)]
+    with pytest.raises(RpcError):
+        nodes.ask(CALL, time_limit_s=1)
+    assert (first.calls, second.calls, sum(clock.paused)) == (2, 4, 0)
 
 
 class ABatchingNode(ANode):
