@@ -105,6 +105,7 @@ def _after(order: ClaimedOrder, planner: Planner, seen: SeenOpenings) -> Rate | 
         moment_rate(opening.noticed_at).output_units
         for pool_id, opening in seen.by_pool.items()
         if opening.height <= seen.height
+        and opening.noticed_at > order.state.order.accepted_at  # older ones wake it by no rate
         and (pool := planner.pools.get(pool_id)) is not None
         and set(pool.tokens) == pair
     ]
