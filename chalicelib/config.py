@@ -283,8 +283,11 @@ def chain_of(environment: Mapping[str, str]) -> ChainName:
 
 
 def node_addresses(text: str) -> tuple[str, ...]:
-    """Return the addresses of a list with commas between, the preferred one first."""
-    return tuple(filter(None, (url.strip() for url in text.split(","))))
+    """Return the addresses of a list with commas between, each once, the preferred one first."""
+    found: dict[str, str] = {}
+    for url in filter(None, map(str.strip, text.split(","))):
+        found.setdefault(url.rstrip("/"), url)
+    return tuple(found.values())
 
 
 def _open_doors(settings: Settings) -> Iterator[str]:

@@ -122,16 +122,20 @@ class MarketPorts:
             return self._market.openings
         from chalicelib.bootstrap.venue_openings import VenueOpenings
 
-        return VenueOpenings(self.quote_collector, self.height)
+        found = self._market.found if isinstance(self._market, SolanaMarket) else None
+        if found is None:
+            return VenueOpenings(self.quote_collector, self.height)
+        return VenueOpenings(self.quote_collector, self.height, found_at=found.found_at)
 
     @cached_property
     def searched_openings(self) -> "Openings":
         """The same, and new pools are searched for: by what looks each second, and by nothing else."""
         if not isinstance(self._market, SolanaMarket) or self._market.found is None:
             return self.openings
-        from chalicelib.bootstrap.venue_openings import VenueOpenings
+        from chalicelib.bootstrap.venue_openings import SearchBeside, VenueOpenings
 
-        return VenueOpenings(self.quote_collector, self.height, self._market.found.search)
+        found = self._market.found
+        return VenueOpenings(self.quote_collector, self.height, SearchBeside(found.search), found.found_at)
 
     @cached_property
     def quote_collector(self) -> "QuoteCollector":

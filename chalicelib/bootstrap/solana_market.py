@@ -229,7 +229,7 @@ class SolanaMarket:
         """Return of pools that were found those to keep, and those not to look at again."""
         from chalicelib.adapters.solana.found_pools import TRADED_FOR_S, JudgedPool
         from chalicelib.adapters.solana.pool_reader import PoolReader
-        from chalicelib.bootstrap.venue_openings import age_s
+        from chalicelib.bootstrap.venue_openings import FORESEEN_S, age_s
 
         now_s = self._clock.now().timestamp
         reader = PoolReader(
@@ -247,8 +247,10 @@ class SolanaMarket:
             for pool_id, age in ages.items()
             if age is not None and age < TRADED_FOR_S and max(decimals[pool_id]) <= DECIMALS_MAX
         }
+        # What opens too late to be told of yet is looked at again, and takes none of the places meanwhile.
+        later = {pool_id for pool_id in young if (ages[pool_id] or 0) < -FORESEEN_S}
         return (
-            [JudgedPool(pool, decimals[pool.pool_id]) for pool in pools if pool.pool_id in young],
+            [JudgedPool(pool, decimals[pool.pool_id]) for pool in pools if pool.pool_id in young - later],
             [pool for pool in pools if pool.pool_id in ages.keys() - young],
         )
 

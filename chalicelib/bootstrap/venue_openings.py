@@ -1,7 +1,9 @@
 """Openings of any market's pools, by what the pools themselves say of when they opened."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from threading import Thread
+from types import MappingProxyType
 from typing import Final
 
 from chalicelib.amm.activation import ActivationType
@@ -11,11 +13,51 @@ from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.domain.launches import Opening, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.watches import DirectedPair
+from chalicelib.logs import logger
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.launching import BLOCK_S
 
 _NEVER_SAID: Final = 0
+
+FORESEEN_S: Final = 86_400
+"""What opens later than that is not told of yet: a stranger's pool may name the end of time."""
+
+
+def _always() -> Mapping[str, datetime]:
+    return MappingProxyType({})
+
+
+Search = Callable[[Collection[DirectedPair]], None]
+
+
+class SearchBeside:
+    """A search that no look at the prices waits for, one at a time; a later look sees what it found.
+
+    Nodes take seconds for it, and looks so far apart would leave gaps in the marks' history: no stop that
+    wants more blocks than one would ever be confirmed while a sniper order waits.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+        self._running: Thread | None = None
+
+    def __call__(self, pairs: Collection[DirectedPair]) -> None:
+        if self._running is None or not self._running.is_alive():
+            # Not the executor's, which a process waits for at its end.
+            self._running = Thread(target=self._run, args=(tuple(pairs),), name="search", daemon=True)
+            self._running.start()
+
+    def wait(self) -> None:
+        """Return when nothing is searched for any more."""
+        if self._running is not None:
+            self._running.join()
+
+    def _run(self, pairs: Collection[DirectedPair]) -> None:
+        try:
+            self._search(pairs)
+        except Exception as error:  # noqa: BLE001  # the next look begins another
+            logger.error("defect", exc_info=error, doing="searching for pools")
 
 
 class VenueOpenings:
@@ -27,14 +69,17 @@ class VenueOpenings:
 
     Args:
         search: Looks for pools of some pairs that no list has; the venues offer them from then on.
+        found_at: Returns since when pools are known that no list has.
     """
 
     def __init__(
         self,
         quote_collector: QuoteCollector,
         height: Callable[[], int],
-        search: Callable[[Collection[DirectedPair]], None] | None = None,
+        search: Search | None = None,
+        found_at: Callable[[], Mapping[str, datetime]] = _always,
     ) -> None:
+        self._found_at = found_at
         self._quote_collector = quote_collector
         self._height = height
         self._search = search
@@ -50,14 +95,18 @@ class VenueOpenings:
         ages = {
             pool.pool_id: age
             for pool in answers.pools
-            if not wanted.isdisjoint(pairs_met(pool.tokens)) and (age := age_s(pool.state, now)) is not None
+            if not wanted.isdisjoint(pairs_met(pool.tokens))
+            and (age := age_s(pool.state, now)) is not None
+            and age >= -FORESEEN_S
         }
+        found_at = self._found_at()
         return SeenOpenings(
             height,
             {
                 pool_id: Opening(
                     max(0, height - round(age / BLOCK_S)),
                     datetime.fromtimestamp(now.unix_s - age + 1, UTC),
+                    found_at.get(pool_id),
                 )
                 for pool_id, age in ages.items()
             },

@@ -54,10 +54,20 @@ class Sniper:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """When a pool began to trade: at which height of the chain, and by our clock."""
+    """When a pool began to trade: at which height of the chain, and by our clock.
+
+    Attributes:
+        found_at: Since when the market knows of the pool; None if it did before it opened.
+    """
 
     height: int
     at: datetime
+    found_at: datetime | None = None
+
+    @property
+    def noticed_at(self) -> datetime:
+        """Since when what waits for it can be told: whichever of the two came later."""
+        return self.at if self.found_at is None else max(self.at, self.found_at)
 
 
 @dataclass(frozen=True, slots=True)

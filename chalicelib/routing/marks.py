@@ -59,7 +59,7 @@ def mark_of(
                 one, other = reserves(pool.state)
             except SwapRefusedError:  # a price that does not fit the program's integers
                 continue
-            if numerator and denominator and one and other:
+            if numerator and denominator and one > 0 and other > 0:
                 mid = Fraction(numerator, denominator)
                 # Depths are compared by their squares, which are integers.
                 mids.append((one * other, mid if pool.tokens == tokens else 1 / mid))

@@ -28,9 +28,13 @@ def test_database_that_takes_writes_passes_and_keeps_its_settings(database_url: 
         # As on a disk that is full, the server may not put anything there.
         ("temp_file_limit = 64", "did not answer"),
         ("default_transaction_read_only = on", "takes no writes"),
+        # A crash would take attempts back whose bytes have been sent since.
+        ("synchronous_commit = off", "confirms commits before they are kept"),
     ],
 )
-def test_database_that_takes_no_writes_is_not_ready(database_url: str, setting: str, problem: str) -> None:
+def test_database_that_takes_no_writes_or_may_lose_them_is_not_ready(
+    database_url: str, setting: str, problem: str
+) -> None:
     name = database_url.rpartition("/")[2]
     owner = make_engine(database_url)
     with owner.begin() as connection:

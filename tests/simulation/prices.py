@@ -35,7 +35,7 @@ from tests.simulation.world import World
 _STEP_BLOCKS_MAX: Final = 40
 _GAP_BLOCKS: Final = (1, 8, 40)
 _MILLION: Final = 10**6
-_GAP_MAX: Final = 10
+_GAP_MAX: Final = 20
 """As the matcher's, stated anew: what it is compared with must not follow it."""
 
 

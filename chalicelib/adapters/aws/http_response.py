@@ -9,7 +9,14 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
+"""More than anything that is asked for: pools of a Solana node are some megabytes."""
+
 _HEAD_BYTES_MAX: Final = 65_536
+_INTERIM_MAX: Final = 16
+_CHUNKS_MAX: Final = 16_384
+"""What comes in more pieces than that is made to take long to read."""
+
 _OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -61,22 +68,29 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
     Raises:
         ProtocolError, ValueError: There will be no answer, and the connection is of no more use.
     """
+    if len(data) > ANSWER_BYTES_MAX:
+        raise ProtocolError("the answer has no end")
     usual = _USUAL_HEAD.match(data)
     if usual is not None:
         end = usual.end() + int(usual[1])
         if end <= len(data):
             return HttpResponse(_OK, data[usual.end() : end], True, None, data[end:])  # noqa: FBT003  # reusable
-    end = data.find(_END_OF_HEAD)
-    if end >= 0:
+    for _ in range(_INTERIM_MAX):
+        end = data.find(_END_OF_HEAD)
+        if end < 0:
+            break
         # Each line of the head with its end.
         head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
         status = _status(head[:_STATUS_BYTES])
-        if status < 200:  # an interim response (RFC 9110, 15.2)
-            return answer_in(rest, is_over=is_over)
-        found = _answer(status, head, rest, is_over=is_over)
-        if found is not None:
-            return found
-    elif len(data) > _HEAD_BYTES_MAX:
+        if status >= 200:
+            found = _answer(status, head, rest, is_over=is_over)
+            if found is not None:
+                return found
+            break
+        data = rest  # behind an interim response (RFC 9110, 15.2)
+    else:
+        raise ProtocolError("interim responses without end")
+    if end < 0 and len(data) > _HEAD_BYTES_MAX:
         raise ProtocolError("the answer's head has no end")
     if is_over:
         raise ProtocolError("the server closed the connection")
@@ -93,7 +107,7 @@ def _answer(status: int, head: bytes, rest: bytes, *, is_over: bool) -> HttpResp
         return None if chunks is None else HttpResponse(status, chunks[0], keeps, asked, chunks[1])
     length = _value(head, _CONTENT_LENGTH)
     if length is not None:
-        size = int(length)
+        size = _size(length, 10)
         return HttpResponse(status, rest[:size], keeps, asked, rest[size:]) if len(rest) >= size else None
     return HttpResponse(status, rest, is_reusable=False, retry_after=asked) if is_over else None
 
@@ -119,18 +133,28 @@ def _status(begin: bytes) -> int:
 def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
     """Return a chunked body, and what is behind it; None if it is not complete."""
     parts: list[bytes] = []
-    while True:
-        size_line, end, data = data.partition(b"\r\n")
-        if not end:
+    at = 0
+    for _ in range(_CHUNKS_MAX):
+        end = data.find(b"\r\n", at)
+        if end < 0:
             return None
-        size = int(size_line.split(b";")[0], 16)
+        size = _size(data[at:end].split(b";")[0], 16)
+        at = end + 2
         if size == 0:
             # The last chunk, then trailers if any, then an empty line.
-            if data.startswith(b"\r\n"):
-                return b"".join(parts), data[2:]
-            _, end, rest = data.partition(_END_OF_HEAD)
-            return (b"".join(parts), rest) if end else None
-        if len(data) < size + 2:
+            if data.startswith(b"\r\n", at):
+                return b"".join(parts), data[at + 2 :]
+            end = data.find(_END_OF_HEAD, at)
+            return (b"".join(parts), data[end + len(_END_OF_HEAD) :]) if end >= 0 else None
+        if len(data) < at + size + 2:
             return None
-        parts.append(data[:size])
-        data = data[size + 2 :]
+        parts.append(data[at : at + size])
+        at += size + 2
+    raise ProtocolError("the answer comes in too many pieces")
+
+
+def _size(said: bytes, base: int) -> int:
+    size = int(said, base)
+    if size < 0:
+        raise ProtocolError(f"a size of {size}")
+    return size

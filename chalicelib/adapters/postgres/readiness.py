@@ -1,6 +1,7 @@
-"""Whether the database takes writes, asked without writing anything that stays.
+"""Whether the database takes writes, and keeps them, asked without writing anything that stays.
 
 A server whose disk is full, or that has become a replica, answers queries as ever, and no order is executed.
+One that confirms commits before they are on its disk may take back, after a crash, what was sent by then.
 """
 
 from typing import Final
@@ -14,19 +15,21 @@ from chalicelib.domain.errors import RetryableError
 # them away again: a file of 150 KB, in 2 ms, and no word in the log that a replica or a crash would repeat.
 # What a table or a log has left in pages of its own would let smaller writes pass on a disk that is full.
 _CHECK: Final = text("""
-SELECT current_setting('transaction_read_only') = 'on',
+SELECT current_setting('transaction_read_only') = 'on', current_setting('synchronous_commit') = 'off',
        (SELECT public.for_transaction('work_mem', '64kB')),
        (SELECT count(*) FROM generate_series(1, 8000))
 """)
 
 
 def check_takes_writes(engine: Engine) -> None:
-    """Return if the database answers and takes writes.
+    """Return if the database answers, takes writes, and keeps what it confirms.
 
     Raises:
-        RetryableError: It does not answer, its disk is full, or it is read-only.
+        RetryableError: It does not answer, its disk is full, it is read-only, or may lose commits.
     """
     with translated_errors(), engine.connect() as connection:
-        is_read_only = connection.execute(_CHECK).scalar_one()
+        is_read_only, may_lose, *_ = connection.execute(_CHECK).one()
     if is_read_only:
         raise RetryableError(READ_ONLY)
+    if may_lose:
+        raise RetryableError("the database confirms commits before they are kept (synchronous_commit)")

@@ -19,6 +19,9 @@ FRESH_S: Final = 1.0
 _FRESH_ENOUGH_S: Final = 0.5
 """One that is older may have gone stale by the time that it is signed with."""
 
+_WRONG_FOR_S: Final = 10.0
+"""A node that was outvoted is asked last for so long."""
+
 _LEFT_MIN: Final = 100
 _LEFT_MAX: Final = VALIDITY_BLOCKS + 32
 
@@ -48,6 +51,7 @@ class Blockhashes:
     A last valid height that is too low would let a transaction be called dead that can still land. So it is
     never believed to be lower than what the highest block would make it that any of so many nodes shows as
     have to agree. With fewer of them nothing is signed: the one that answers may be the one that is wrong.
+    Nor do they agree if they are further apart than a hash is good for.
     """
 
     def __init__(
@@ -112,10 +116,26 @@ class Blockhashes:
         return _Told(place, at_s, found.blockhash, max(found.last_valid_height, height + VALIDITY_BLOCKS))
 
     def _witnessed(self, first: _Told) -> RecentBlockhash:
-        last = first.last_valid_height
-        asked = [first.place]
-        for _ in range(self._witnesses - 1):
-            other = self._nodes.converse(self._look, time_limit_s=self._time_limit_s, without=tuple(asked))
-            asked.append(other.place)
-            last = max(last, other.last_valid_height)
-        return RecentBlockhash(first.blockhash, last)
+        told = [first]
+        while not (alike := _alike(told, self._witnesses)):
+            asked = tuple(one.place for one in told)
+            told.append(self._nodes.converse(self._look, time_limit_s=self._time_limit_s, without=asked))
+        for one in told:
+            if one not in alike:
+                logger.error("nodes disagree how far the chain is", node=self._nodes.names[one.place])
+                self._nodes.pass_over(one.place, seconds=_WRONG_FOR_S)
+        return RecentBlockhash(alike[0].blockhash, max(one.last_valid_height for one in alike))
+
+
+def _alike(told: Sequence[_Told], witnesses: int) -> Sequence[_Told]:
+    """Return what so many nodes tell that are no further apart than one may be behind; none if too few do.
+
+    One alone that puts an end far off would have what does not land waited for without end.
+    """
+    for highest in sorted(told, key=lambda one: -one.last_valid_height):
+        group = [
+            one for one in told if 0 <= highest.last_valid_height - one.last_valid_height <= VALIDITY_BLOCKS
+        ]
+        if len(group) >= witnesses:
+            return group
+    return ()

@@ -18,10 +18,10 @@ from chalicelib.adapters.solana.message_reader import read_message
 from chalicelib.adapters.solana.messages import CompiledMessage, wire_of
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.priority_fees import PriorityFees
-from chalicelib.adapters.solana.rpc_answers import InnerInstruction, simulation
+from chalicelib.adapters.solana.rpc_answers import InnerInstruction, Simulation, simulation
 from chalicelib.adapters.solana.rpc_calls import send_transaction, simulate_transaction
 from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, not_answered
-from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.signer import Signer
 from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.spending import Spend, Spending
@@ -237,15 +237,30 @@ class SolanaChain:
         """Return the message with the limit that it needs.
 
         Raises:
-            RefusedError: It would fail. No node has been given anything that could land.
+            RefusedError: It would fail, as so many nodes say as have to agree on what landed. None has been
+                given anything that could land.
+            NodeError: One says so, and not enough others answer.
         """
         unsigned = wire_of(message, [bytes(64)] * len(message.signers))
         call = simulate_transaction(unsigned)
-        try:
-            found = simulation(self._nodes.ask(call, time_limit_s=self._policy.time_limit_s))
-        except NodeError as error:
-            logger.warning("not simulated", reason=str(error))
-            return message
+
+        def run(ask: Ask, place: int) -> tuple[int, Simulation]:
+            return place, simulation(ask(call))
+
+        asked: list[int] = []
+        while True:
+            try:
+                place, found = self._nodes.converse(
+                    run, time_limit_s=self._policy.time_limit_s, without=asked
+                )
+            except NodeError as error:
+                if asked:
+                    raise
+                logger.warning("not simulated", reason=str(error))
+                return message
+            asked.append(place)
+            if found.fault is None or len(asked) >= self._reader.witnesses:
+                break
         if found.fault is not None:
             outer = [
                 InnerInstruction(one.program, keys_in(one.accounts), one.data)

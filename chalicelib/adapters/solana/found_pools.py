@@ -6,7 +6,8 @@ can make one, at any price.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple
@@ -38,14 +39,14 @@ KEPT_MAX: Final = 200
 _WRITTEN_MAX: Final = 20
 """Of one search: a stranger who makes pools by the hundred crowds out no others at once."""
 
-_JUDGED_MAX: Final = 50
+JUDGED_MAX: Final = 50
 """Of one search; what is empty or not understood yet is looked at again by the next."""
 
 MINTS_AT_ONCE: Final = 5
 """Of those that are in no list, and are waited for with a token: each is a search of its own."""
 
 SEARCHED_FOR_S: Final = 2.0
-"""In one look, which prices wait for: after that no search begins, and those left come first next time."""
+"""In one round: after that no search begins, and those left come first in the next."""
 
 SINGLY_FOR_S: Final = 600.0
 """A node that did not answer eight searches at once in time is asked one at a time for so long."""
@@ -163,6 +164,8 @@ class FoundPools:
         self._lock = Lock()
         self._known: dict[Pubkey, ListedPool] = {}
         self._offered: tuple[ListedPool, ...] = ()
+        self._found_at: dict[str, datetime] = {}
+        self._judged_at_s: dict[Pubkey, float] = {}
         self._named_at_s: dict[str, float] = {}
         self._singly_until_s = 0.0
         self._read_at_s: float | None = None
@@ -202,11 +205,16 @@ class FoundPools:
         self._refresh()
         return self._known
 
+    def found_at(self) -> Mapping[str, datetime]:
+        """Return since when each of ``named`` is known, by its id."""
+        self._refresh()
+        return self._found_at
+
     def search(self, pairs: Iterable[DirectedPair]) -> None:
         """Look on chain for new pools of the pairs that were not searched for lately; best effort.
 
         Where any new mint is waited for, those that the newest orders name are searched for, some at a time.
-        Prices wait for it: no search begins after ``SEARCHED_FOR_S``, and the next look goes on.
+        No search begins after ``SEARCHED_FOR_S``: what orders wait for by now may be something else.
         """
         began_s = self._monotonic_s()
         due: dict[frozenset[str], tuple[str, str]] = {}
@@ -271,7 +279,11 @@ class FoundPools:
         found = self._discovered((first, second))
         known = self._listed | self.named().keys() | self._passed_over
         new = [each.listed for each in found if each.listed.key not in known]
-        awaited, never = self._judge(new[:_JUDGED_MAX]) if new else ((), ())
+        # However many a stranger makes that stay to be judged, they come after those that never were.
+        new.sort(key=lambda pool: self._judged_at_s.get(pool.key, 0.0))
+        judged = new[:JUDGED_MAX]
+        self._judged_at_s |= dict.fromkeys((pool.key for pool in judged), self._monotonic_s())
+        awaited, never = self._judge(judged) if judged else ((), ())
         self._passed_over.update(pool.key for pool in never)
         return list(awaited[:_WRITTEN_MAX])
 
@@ -330,6 +342,7 @@ class FoundPools:
                 if all(token in self._tokens or is_mint(token) for token in (row.token_0, row.token_1))
             ]
             self._known = {pool.key: pool for pool, _ in found}
+            self._found_at = {row.address: row.found_at for row in rows}
             offered = dict.fromkeys(pool for pool, is_offered in found if is_offered)
             self._offered = tuple(pool for pool in offered if pool.key not in self._listed)
             self._read_at_s = now_s

@@ -1,8 +1,6 @@
 """JSON-RPC's answers as values: what is read from them is checked, and the rest is not looked at."""
 
 import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -15,10 +13,14 @@ from chalicelib.adapters.solana.rpc_errors import (
     RateLimitedError,
     RpcError,
     UnreadableAnswerError,
+    json_in,
 )
 
 _OK, RATE_LIMITED = 200, 429
 _RETRY_AFTER_MAX_S: Final = 3600.0
+_WHOLE_MAX: Final = 2**63 - 1
+"""Of heights, slots and lamports: the record holds no more."""
+
 _U64_DIGITS: Final = 20
 """Python refuses to parse some thousand, with an error that is no ``NodeError``."""
 FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
@@ -154,10 +156,9 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any
     """
     if status == RATE_LIMITED:
         raise RateLimitedError(_seconds(retry_after))
-    try:
-        answer = json.loads(body)
-    except ValueError as e:
-        raise UnreadableAnswerError(f"HTTP {status}, no JSON") from e
+    answer = json_in(body)
+    if answer is None:
+        raise UnreadableAnswerError(f"HTTP {status}, no JSON")
     return result_in(status, answer, retry_after)
 
 
@@ -289,7 +290,8 @@ def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
 
 def _status(value: Any) -> RpcSignatureStatus:
     commitment = value.get("confirmationStatus") if isinstance(value, dict) else None
-    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), commitment in FINAL_COMMITMENTS)
+    is_final = isinstance(commitment, str) and commitment in FINAL_COMMITMENTS
+    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), is_final)
 
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
@@ -348,7 +350,7 @@ def _int(record: Any, name: str) -> int:
 
 
 def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WHOLE_MAX:
         raise MalformedResultError(f"{value!r:.40} is no number of units")
     return value
 
@@ -380,7 +382,7 @@ def _at(keys: Sequence[Pubkey], index: int) -> Pubkey:
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as e:
+    except ValueError as e:  # binascii's is one of these, and not the only one
         raise MalformedResultError("not base64") from e
 
 

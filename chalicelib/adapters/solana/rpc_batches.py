@@ -3,7 +3,6 @@
 A request is one round trip however many calls it carries; providers that count calls count each of them.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any, Final
@@ -16,6 +15,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     RpcError,
     SilentNodeError,
     UnreadableAnswerError,
+    json_in,
 )
 
 CALLS_MAX: Final = 25
@@ -43,10 +43,7 @@ def results_of(status: int, body: bytes, retry_after: bytes | None, count: int) 
         RateLimitedError: The node limits us.
         NodeError: Nothing is known of any of the calls.
     """
-    try:
-        answers = json.loads(body)
-    except ValueError:
-        answers = None
+    answers = json_in(body)
     if status != RATE_LIMITED and not isinstance(answers, list):
         if status in _REFUSED:
             raise BatchRefusedError(f"HTTP {status} to several calls at once")

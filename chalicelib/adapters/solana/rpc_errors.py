@@ -4,6 +4,7 @@ Codes are those of anza-xyz/agave ``rpc-client-api/src/custom_error.rs``. A prov
 nodes, and none of them owes us the truth: nothing but a proof from the chain ends an attempt.
 """
 
+import json
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -92,6 +93,14 @@ def _remedy(code: int, fault: Any) -> Remedy:
     return (
         Remedy.OTHER_NODE if fault is None or (isinstance(fault, str) and fault in _STALE) else Remedy.REFUSAL
     )
+
+
+def json_in(body: bytes) -> Any:
+    """Return what a node's answer says; None if it is no JSON, or nested as no answer is."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def not_answered(error: NodeError, kind: type[Fault] = RetryableError) -> Fault:  # type: ignore[assignment]  # it is a Fault

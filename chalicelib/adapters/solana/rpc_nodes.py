@@ -62,6 +62,12 @@ Answer = TypeVar("Answer")
 CALL_TIME_LIMIT_S: Final = 2.0
 """For one call to one node, of what the whole may take."""
 
+LAST_FOR_S: Final = 30.0
+"""A node that was silent to a question, or alone called it a mistake, is asked last for so long.
+
+Whatever else it answers: it may be so to that one alone, and silence costs all the time that there is.
+"""
+
 BATCHES_AGAIN_S: Final = 600.0
 """A node that has refused a request with several calls is offered none for so long."""
 
@@ -69,7 +75,7 @@ _RANDOM: Final = SystemRandom()
 _BACKOFF_S: Final = 0.25
 _BACKOFF_MAX_S: Final = 8.0
 _TELLING: Final = frozenset({Remedy.DEFECT, Remedy.POLL, Remedy.REFUSAL})
-"""No other node would make these better."""
+"""These say nothing against the node; a defect is another one's to confirm, the others are told at once."""
 
 
 class RpcNode:
@@ -157,6 +163,7 @@ class RpcNodes:
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
         self._limited = [0] * len(self._nodes)
+        self._last_until_s = [0.0] * len(self._nodes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,7 +177,8 @@ class RpcNodes:
         """Return the first result that a node gives; for calls that may be made twice.
 
         Raises:
-            NodeError: The last error, once the time is over; or at once what no node would answer otherwise.
+            NodeError: The last error, once the time is over; or at once what no node would answer otherwise,
+                or what all of them call a mistake of ours.
         """
         return self.converse(lambda ask, _: ask(call), time_limit_s=time_limit_s)
 
@@ -192,33 +200,44 @@ class RpcNodes:
         """
         deadline_s = self._now_s() + self._within(time_limit_s)
         last: NodeError | None = None
+        useless: set[int] = set()
         while True:
-            free_at_s, index = min(
-                (
-                    (max(at_s, self._now_s()), index)
-                    for index, at_s in enumerate(self._free_at_s)
-                    if index not in without
-                ),
-                default=(deadline_s, 0),
-            )
-            if free_at_s >= deadline_s:
+            now_s = self._now_s()
+            in_time = [
+                (now_s < self._last_until_s[index], max(at_s, now_s), index)
+                for index, at_s in enumerate(self._free_at_s)
+                if index not in without and index not in useless and max(at_s, now_s) < deadline_s
+            ]
+            if not in_time:
                 raise last or SilentNodeError("no node is free in time: each limits us, or has just failed")
+            _, free_at_s, index = min(in_time)
             self._pause(max(0.0, free_at_s - self._now_s()))
 
             try:
-                return talk(_Talk(self, index, deadline_s), index)
+                answer = talk(_Talk(self, index, deadline_s), index)
             except NodeError as e:
-                if e.remedy in _TELLING:
-                    raise
                 last = e
-                self._leave_alone(index, e)
+                if e.remedy is Remedy.DEFECT:
+                    useless.add(index)
+                elif e.remedy in _TELLING:
+                    raise
+                else:
+                    self._leave_alone(index, e)
+            else:
+                # Another one has shown that it was no mistake of ours.
+                for wrong in useless:
+                    self._ask_last(wrong)
+                return answer
 
     def pass_over(self, index: int, *, seconds: float) -> None:
         """Ask the node at a place last for a while: another one has shown it to be wrong."""
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + seconds)
 
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
-        """Make a call to each node that does not limit us, and return by its name the result or the error."""
+        """Make a call to each node that does not limit us, and return by its name the result or the error.
+
+        Each has its share of the time that is left, so that one which never answers keeps it from no other.
+        """
         told: dict[str, Any] = {}
         names = self.names
         deadline_s = self._now_s() + self._within(time_limit_s)
@@ -227,7 +246,7 @@ class RpcNodes:
             if self._free_at_s[index] > self._now_s() or left_s <= 0:
                 continue
             try:
-                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s))
+                told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s / (len(names) - index)))
             except NodeError as e:
                 told[name] = e
         return told
@@ -246,6 +265,8 @@ class RpcNodes:
             if left_s <= 0:
                 raise SilentNodeError(f"{self._nodes[index].name}: no time left for {some[0].method}")
             results += self._called(index, some, min(CALL_TIME_LIMIT_S, left_s))
+            if isinstance(results[-1], SilentNodeError):
+                self._ask_last(index)
             if isinstance(results[-1], RateLimitedError | SilentNodeError):
                 return results + results[-1:] * (len(calls) - len(results))
         return results
@@ -273,6 +294,9 @@ class RpcNodes:
         if not all(isinstance(result, NodeError) for result in results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
         return results
+
+    def _ask_last(self, index: int) -> None:
+        self._last_until_s[index] = self._now_s() + LAST_FOR_S
 
     def _leave_alone(self, index: int, error: NodeError) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None

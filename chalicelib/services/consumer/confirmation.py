@@ -171,8 +171,10 @@ class Confirmation:
                 error = refusal(code, claimed.state.order, status.refusal_name)
                 fee = status.network_fee_lamports
                 if _is_at_bound(code, claimed.state, now):
+                    # One view's height may be anything; by this one it landed, whichever nodes told of that.
+                    height = min(view.height, attempt.transaction.last_valid_height)
                     return transitions.refused_at_bound(
-                        claimed, error.message, now, height=view.height, network_fee_lamports=fee
+                        claimed, error.message, now, height=height, network_fee_lamports=fee
                     )
                 return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
             case SignatureStatus.UNKNOWN:

@@ -71,7 +71,7 @@ def looked_at(
             else max(seen.by_pool[launch.pool_id].at, now + _NOT_YET)
             for launch in waits
         ]
-        return transitions.rest(order, now, LookAgain(_after(found, seen), at=min(moments)))
+        return transitions.rest(order, now, LookAgain(_after(order, planner, seen), at=min(moments)))
     if judged:
         launch, judgement = judged[0]
         assert judgement.filter is not None, "a refusal names its filter"
@@ -89,17 +89,29 @@ def _again(
         return AT_ITS_RATE  # its venue does not answer: no such opening may be slept through
     if order.state.is_triggered:  # what opened is gone
         return LookAgain(NEVER, at=now + left_alone(order, now))
-    if found:
-        return LookAgain(_after(found, seen))
-    if order.fired is not None and order.fired.seen is not None:  # by another mint's pool
-        return LookAgain(Rate(order.fired.seen.output_units + 1, 1))
-    return AT_ITS_RATE
+    fired = order.fired
+    if not found and fired is not None and fired.height is not None and seen.height < fired.height:
+        return AT_ITS_RATE  # what fired it may not be there yet for the node that was asked
+    return LookAgain(_after(order, planner, seen))
 
 
-def _after(found: Sequence[Launch], seen: SeenOpenings) -> Rate:
-    """Return what the next opening meets, and none of those that were looked at."""
-    newest = max(seen.by_pool[launch.pool_id].at for launch in found)
-    return moment_rate(newest + timedelta(microseconds=1))
+def _after(order: ClaimedOrder, planner: Planner, seen: SeenOpenings) -> Rate | None:
+    """Return what the next opening meets, and none of those that were looked at; None if there was none.
+
+    What has yet to open is none of them: others may open before it.
+    """
+    pair = {order.state.order.terms.input_token, order.state.order.terms.output_token}
+    met = [
+        moment_rate(opening.noticed_at).output_units
+        for pool_id, opening in seen.by_pool.items()
+        if opening.height <= seen.height
+        and opening.noticed_at > order.state.order.accepted_at  # older ones wake it by no rate
+        and (pool := planner.pools.get(pool_id)) is not None
+        and set(pool.tokens) == pair
+    ]
+    if order.fired is not None and order.fired.seen is not None:  # by another mint's pool, as it may be
+        met.append(order.fired.seen.output_units)
+    return Rate(max(met) + 1, 1) if met else None
 
 
 def left_alone(order: ClaimedOrder, now: datetime) -> timedelta:

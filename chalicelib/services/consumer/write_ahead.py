@@ -50,6 +50,9 @@ def not_expected(_: Sequence[ExpectedSwap]) -> None:
     """Read nothing ahead."""
 
 
+_OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY, Code.NO_ROUTE})
+"""Why a transaction cannot be made now that may be made later."""
+
 _UNREAD: Final = "how many decimals the mint has could not be read"
 _DEFECT: Final = "an unexpected error of the engine ended the order before anything of it was sent"
 
@@ -274,9 +277,9 @@ class WriteAhead:
         except RefusedError as error:
             if len(ready) > 1:
                 raise  # one order's reason: each is signed alone
-            return [self._ended(order, error) for order, _ in ready]
+            return [self._unsigned(order, error) for order, _ in ready]
         except RetryableError as error:
-            return [self._ended(order, error) for order, _ in ready]
+            return [self._unsigned(order, error) for order, _ in ready]
         # An order's end bounds its sending, and signing takes time.
         now = self._clock.now()
         return [
@@ -285,6 +288,19 @@ class WriteAhead:
             else transitions.submitted(order, planned, wish, transaction, now)
             for (order, planned), wish, transaction in zip(ready, wanted, transactions, strict=True)
         ]
+
+    def _unsigned(self, order: ClaimedOrder, error: ExecutionError) -> Transition:
+        """Return what becomes of an order for which nothing is signed now: one with a limit waits for that.
+
+        As where there is no plan for it, or the chain refuses it at its limit: it uses up no attempt.
+        """
+        if not _may_rest(order) or not (isinstance(error, RetryableError) or error.code in _OF_THE_MARKET):
+            return self._ended(order, error)
+        now = self._clock.now()
+        # What a node saw fail at the limit was planned within it a moment before.
+        is_soon = isinstance(error, RetryableError) or error.code is Code.SLIPPAGE_EXCEEDED
+        again = LookAgain(NEVER, at=now + (NO_VENUE_FOR if is_soon else ELSEWHERE_FOR))
+        return transitions.rest(order, now, again, reason=error.message)
 
     def _ended(self, order: ClaimedOrder, error: ExecutionError) -> Transition:
         """Return the end of an attempt before anything was sent: for good, or to be tried again."""

@@ -7,7 +7,7 @@ from typing import Final
 
 from chalicelib.amm import pools
 from chalicelib.amm.pools import Pool
-from chalicelib.amm.swaps import TokenIndex
+from chalicelib.amm.swaps import SwapRefusedError, TokenIndex
 from chalicelib.domain.launches import Launch, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction
@@ -58,7 +58,10 @@ def seconds_until_fee(pool: Pool, token_in: TokenIndex, wanted: int, now: ChainT
 
     def is_low_after(seconds: int) -> bool:
         at = ChainTime(now.unix_s + seconds, now.slot + int(seconds / BLOCK_S) if now.slot else 0)
-        return fee_rate(pool, token_in, at) <= wanted
+        try:
+            return fee_rate(pool, token_in, at) <= wanted
+        except SwapRefusedError:
+            return False
 
     low, high = 0, FEE_HORIZON_S
     if not is_low_after(high):
@@ -88,17 +91,12 @@ def launches_of(
             continue
         trades = opening.height <= seen.height and is_open(pool.state, now.unix_s, now.slot)
         token_in = index_of(pool, pair.input_token)
-        found.append(
-            Launch(
-                pool_id,
-                pool.venue,
-                opening.height,
-                seen.height,
-                pools.reserves(pool.state)[token_in],
-                fee_rate(pool.state, token_in, now) if trades else 0,
-                trades,
-            )
-        )
+        try:
+            fee = fee_rate(pool.state, token_in, now) if trades else 0
+        except (SwapRefusedError, ZeroDivisionError):
+            continue  # as only a broken node shows it: a pool without a price
+        held = pools.reserves(pool.state)[token_in]
+        found.append(Launch(pool_id, pool.venue, opening.height, seen.height, held, fee, trades))
     return found
 
 
@@ -109,19 +107,20 @@ def index_of(pool: RoutablePool, token: str) -> TokenIndex:
 def launch_thresholds(
     prices: Prices, pairs: Iterable[DirectedPair], seen: SeenOpenings
 ) -> Sequence[Threshold]:
-    """Return for each pair when the newest of its pools opens, and so whose orders it may meet.
+    """Return for each pair when the newest of its open pools was noticed, and so whose orders it may meet.
 
-    One that has yet to open counts: its orders are looked at twice, now and when it does.
+    One that has yet to open does not count: whatever moment a stranger has it open at, it hides none that
+    opens before.
     """
     newest: dict[frozenset[str], datetime] = {}
     for pool in prices.pools:
         opening = seen.by_pool.get(pool.pool_id)
-        if opening is not None:
-            tokens = frozenset(pool.tokens)
-            newest[tokens] = max(newest.get(tokens, opening.at), opening.at)
+        if opening is not None and opening.height <= seen.height:
+            tokens, noticed_at = frozenset(pool.tokens), opening.noticed_at
+            newest[tokens] = max(newest.get(tokens, noticed_at), noticed_at)
             for mint in filter(is_mint, pool.tokens):
                 for_any = tokens - {mint} | {NEW_MINT}
-                newest[for_any] = max(newest.get(for_any, opening.at), opening.at)
+                newest[for_any] = max(newest.get(for_any, noticed_at), noticed_at)
     return [
         Threshold(pair, Direction.AT_LEAST, BY_LAUNCH, moment_rate(at), seen.height, seen.height)
         for pair in pairs

@@ -15,6 +15,7 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
 from chalicelib.domain.watches import DirectedPair, Fired, Threshold, held
 from chalicelib.logs import logger
+from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import OrderQueue, QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
 from chalicelib.services.resting.ports import ArmedPair, Openings, Watches
@@ -36,8 +37,8 @@ _FIRED_AT_ONCE_MAX: Final = 3_200
 # A crash may fire a hundred thousand stops, and each statement may look at all that are met to find the
 # first.
 
-GAP_BLOCKS_MAX: Final = 10
-"""Looks further apart than this leave a gap in a mark's history: four seconds, at 400 ms a block."""
+GAP_BLOCKS_MAX: Final = 20
+"""Looks further apart than this leave a gap in a mark's history: four seconds, at 200 ms a block."""
 
 UNCLAIMED_FOR_MS: Final = 30_000
 """What fired so long ago and was not taken up has lost its message."""
@@ -138,8 +139,13 @@ class Matcher:
                 thresholds += self._sizes.thresholds(prices, one.pair, one.sizes) if one.sizes else ()
         launched = [one.pair for one in armed if one.by_launch]
         if launched:
-            thresholds += launch_thresholds(prices, launched, self._openings.seen(launched))
+            # Strangers make these pools: whatever is wrong with one, stops are not to miss their price.
+            found = one_by_one([launched], lambda pairs: self._launched(prices, pairs), _log_defect)
+            thresholds += (each for some in found for each in some)
         return thresholds
+
+    def _launched(self, prices: Prices, pairs: Sequence[DirectedPair]) -> Sequence[Threshold]:
+        return launch_thresholds(prices, pairs, self._openings.seen(pairs))
 
     def wake(self) -> Matched:
         """Fire what is due by time.
@@ -176,3 +182,7 @@ class Matcher:
             logger.warning("fired orders not announced", orders=len(fired), reason=error.message)
             return len(fired)
         return 0
+
+
+def _log_defect(_: object, error: Exception) -> None:
+    logger.error("defect", exc_info=error, doing="looking for new pools")

@@ -10,7 +10,13 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.found_pools import MINTS_AT_ONCE, FoundPools, JudgedPool, TradedKeys
+from chalicelib.adapters.solana.found_pools import (
+    JUDGED_MAX,
+    MINTS_AT_ONCE,
+    FoundPools,
+    JudgedPool,
+    TradedKeys,
+)
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
@@ -99,6 +105,34 @@ def test_pool_of_each_kind_is_found_by_one_process_and_offered_by_another(
         keys = TradedKeys(consumer._listed, consumer._found_keys)
         assert all(pubkey(address) in keys for address in addresses)
         assert addresses.keys() <= {pool.pool_id for pool in consumer._names.pools.values()}
+
+
+@pytest.mark.usefixtures("engine")
+def test_pool_that_says_to_open_in_thousands_of_years_is_left_to_later_searches(
+    chain: Running, pools_file: Path, database_url: str
+) -> None:
+    pair = DirectedPair("USDC", "BONK")
+    with a_market(chain, pools_file, database_url) as market:
+        assert market.found is not None
+        never = {"base": "BONK", "price": "0.00002", "in_s": 900_000_000_000}
+        opened(chain, "cpmm", fee_bps="31", **never)
+        soon = opened(chain, "cpmm", **(never | {"in_s": 3_000}))
+        chain.call("chain_advance", 4)
+        for _ in range(2):
+            market.found.search([pair])
+            assert [pool.pool_id for pool in market.found.offered() if "BONK" in pool.tokens] == [soon]
+        assert market.found.found_at().keys() >= {soon}
+        # More than are judged at a time, and all of them stay to be judged.
+        for number in range(2 * JUDGED_MAX):
+            opened(chain, "cpmm", fee_bps=str(100 + number), **never)
+        # Addresses, by which they are sorted, are as good as drawn: some of these come behind them.
+        more = {
+            opened(chain, "cpmm", fee_bps=str(30 - number), **(never | {"in_s": 0})) for number in (0, 1, 2)
+        }
+        chain.call("chain_advance", 4)
+        for _ in range(3):
+            market.found.search([pair])
+        assert more < {pool.pool_id for pool in market.found.offered()}
 
 
 @pytest.mark.parametrize(

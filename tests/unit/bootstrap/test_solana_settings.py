@@ -41,6 +41,11 @@ def test_everything_that_is_missing_is_told_at_once() -> None:
     [
         ({"solana_pools_file": "/nowhere/pools.toml"}, "SOLANA_POOLS_FILE: there is no file"),
         ({"solana_witnesses": 2}, "SOLANA_WITNESSES: 2 cannot be found among 1 nodes"),
+        # One address is one witness, however often it is written.
+        (
+            {"solana_witnesses": 2, "solana_rpc_urls": "http://node, http://node/"},
+            "SOLANA_WITNESSES: 2 cannot be found among 1 nodes",
+        ),
         ({"solana_signer": SignerName.KMS}, "SOLANA_KMS_KEYS: is missing"),
         ({"solana_caps": "SOL=1"}, "SOLANA_CAPS: SOL needs two amounts"),
         ({"solana_caps": "SOL=1/x"}, "SOLANA_CAPS: SOL"),

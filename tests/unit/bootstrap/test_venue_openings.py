@@ -3,10 +3,13 @@
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event
+
+import pytest
 
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.meteora_dlmm import DlmmPool
-from chalicelib.bootstrap.venue_openings import VenueOpenings, age_s
+from chalicelib.bootstrap.venue_openings import FORESEEN_S, SearchBeside, VenueOpenings, age_s
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime, Offers
@@ -37,6 +40,30 @@ def test_openings_of_the_pairs_alone_are_told_with_heights_and_moments() -> None
     assert opening.at == datetime.fromtimestamp(OPENS_S + 1, UTC)
 
 
+@pytest.mark.parametrize("opens_at_s", [2**64 - 1, 253_402_300_800, OPENS_S + FORESEEN_S + 1])
+def test_pool_that_says_to_open_at_the_end_of_time_hides_no_other(opens_at_s: int) -> None:
+    """Anyone can make one: its program takes whatever moment it is told."""
+    venue, now = FakeVenue("raydium"), ChainTime(OPENS_S, 0)
+    never = a_launch("cpmm", opens_at_s=opens_at_s)._replace(pool_id="never")
+    soon = a_launch("cpmm", opens_at_s=OPENS_S + FORESEEN_S)._replace(pool_id="soon")
+    venue.offered = Offers([never, soon, a_launch("cpmm")], chain_time=now)
+    collector = QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=1)
+    seen = VenueOpenings(collector, lambda: 100).seen([DirectedPair("USDC", "SOL")])
+    assert seen.by_pool.keys() == {"launch", "soon"}
+
+
+def test_opening_of_a_pool_that_was_found_is_told_with_when_that_was() -> None:
+    venue, found_at = FakeVenue("raydium"), datetime(2026, 1, 1, tzinfo=UTC)
+    listed = a_launch("cpmm")._replace(pool_id="listed")
+    venue.offered = Offers([listed, a_launch("cpmm")], chain_time=ChainTime(OPENS_S + 4, 0))
+    collector = QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=1)
+    openings = VenueOpenings(collector, lambda: 100, found_at=lambda: {"launch": found_at})
+    by_pool = openings.seen([DirectedPair("USDC", "SOL")]).by_pool
+    opened_at = datetime.fromtimestamp(OPENS_S + 1, UTC)
+    assert (by_pool["launch"].at, by_pool["launch"].noticed_at) == (opened_at, found_at)
+    assert by_pool["listed"].noticed_at == opened_at
+
+
 def test_pools_that_nobody_listed_are_searched_for_before_the_venues_are_asked() -> None:
     venue, clock, asked = FakeVenue("meteora"), FrozenClock(), list[DirectedPair]()
     pair = DirectedPair("USDC", "SOL")
@@ -48,3 +75,45 @@ def test_pools_that_nobody_listed_are_searched_for_before_the_venues_are_asked()
     collector = QuoteCollector([venue], InOneThread(), clock, time_limit_ms=0, valid_ms=1)
     assert VenueOpenings(collector, lambda: 100, search).seen([pair]).by_pool
     assert asked == [pair]
+
+
+PAIR = DirectedPair("USDC", "SOL")
+
+
+class SlowSearch:
+    """Takes until it is let go on, and notes what it was asked for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.asked: list[Collection[DirectedPair]] = []
+        self.goes_on, self.error = Event(), error
+
+    def __call__(self, pairs: Collection[DirectedPair]) -> None:
+        self.asked.append(pairs)
+        assert self.goes_on.wait(30)
+        if self.error is not None:
+            raise self.error
+
+
+def test_prices_wait_for_no_search_and_one_is_begun_at_a_time() -> None:
+    """Looks that are too far apart leave a gap in a mark's history: no stop would be confirmed."""
+    search = SlowSearch()
+    beside = SearchBeside(search)
+    for _ in range(3):
+        beside([PAIR])
+    search.goes_on.set()
+    beside.wait()
+    assert search.asked == [(PAIR,)]
+    beside([PAIR])
+    beside.wait()
+    assert len(search.asked) == 2
+
+
+def test_search_that_runs_into_a_defect_is_begun_again(caplog: pytest.LogCaptureFixture) -> None:
+    search = SlowSearch(KeyError("planted"))
+    search.goes_on.set()
+    beside = SearchBeside(search)
+    for _ in range(2):
+        beside([PAIR])
+        beside.wait()
+    assert len(search.asked) == 2
+    assert [record.message for record in caplog.records] == ["defect", "defect"]

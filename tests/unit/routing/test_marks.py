@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.domain.rates import Rate
 from chalicelib.routing.marks import MARK_DIGITS, mark_of
@@ -57,6 +58,14 @@ def test_pool_that_is_closed_or_one_sided_has_no_say() -> None:
     pools = [*at_prices(3), a_routable("closed", closed), a_routable("empty", empty)]
     assert mark_of(pools, ("A", "B"), NOW_S) == Rate(3, 1)
     assert mark_of(pools[1:], ("A", "B"), NOW_S) is None
+
+
+def test_pool_whose_ticks_contradict_each_other_has_no_say_and_breaks_no_mark() -> None:
+    """What a broken node shows: behind one tick less than nothing is left."""
+    ticks = (Tick(-10, ONE), Tick(10, -3 * ONE), Tick(20, 2 * ONE))
+    broken = a_routable("broken", ClmmPool(1 << 64, 0, ONE, ticks, ClmmFees(100, 0, 0)))
+    assert mark_of([broken], ("A", "B"), NOW_S) is None
+    assert mark_of([broken, *at_prices(3)], ("A", "B"), NOW_S) == Rate(3, 1)
 
 
 def test_other_pairs_pools_have_no_say() -> None:

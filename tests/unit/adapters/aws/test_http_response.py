@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError, answer_in
+from chalicelib.adapters.aws.http_response import (
+    ANSWER_BYTES_MAX,
+    HttpResponse,
+    ProtocolError,
+    answer_in,
+)
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n"
 ANSWERS = {
@@ -53,8 +58,25 @@ def test_answer_of_unknown_length_ends_with_the_connection() -> None:
         b"SSH-2.0-OpenSSH\r\n\r\n",
         b"HTTP/1.1 what\r\n\r\n",
         b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nabc",
+        CHUNKED.replace(b"3;x=y", b"-1"),
     ],
 )
 def test_answer_that_breaks_off_or_is_no_http_is_an_error(answer: bytes) -> None:
     with pytest.raises(ProtocolError):
         answer_in(answer, is_over=True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 102 Processing\r\n\r\n" * 2_000,
+        CHUNKED[: CHUNKED.index(b"3;")] + b"1\r\na\r\n" * 100_000,
+        b"HTTP/1.1 200 OK\r\n\r\n" + bytes(ANSWER_BYTES_MAX),
+    ],
+    ids=["interim", "chunks", "bytes"],
+)
+def test_answer_that_is_made_to_keep_its_reader_busy_is_given_up(answer: bytes) -> None:
+    """A node may be hostile: no answer of its takes longer to read than the time that is looked after."""
+    with pytest.raises(ProtocolError):
+        answer_in(answer, is_over=False)

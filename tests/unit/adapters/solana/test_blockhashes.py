@@ -132,3 +132,23 @@ def test_each_witness_of_an_end_is_another_node() -> None:
     nodes[2].height += 5
     assert Hashes(*nodes, witnesses=3).hashes.recent().last_valid_height == nodes[2].height + 150
     assert [node.count("getLatestBlockhash") for node in nodes] == [1, 1, 1]
+
+
+def test_end_that_one_node_alone_puts_far_off_is_not_believed() -> None:
+    """What does not land would be waited for until then: the order would never end."""
+    liar, first, second = (FakeNode(name) for name in ("liar", "first", "second"))
+    liar.height, second.height = 10**17, first.height + 100
+    for place in range(3):
+        nodes = [first, second]
+        nodes.insert(place, liar)
+        assert Hashes(*nodes, witnesses=2).hashes.recent().last_valid_height == second.height + 150
+    for nodes in ([liar, first], [first, liar]):
+        with pytest.raises(NodeError):
+            Hashes(*nodes, witnesses=2).hashes.recent()
+
+
+def test_hash_is_of_a_node_that_others_agree_with() -> None:
+    liar, first, second = (FakeNode(name) for name in ("liar", "first", "second"))
+    liar.height += 151
+    hashes = Hashes(liar, first, second, witnesses=2).hashes
+    assert hashes.recent().blockhash == first.height.to_bytes(32, "big")

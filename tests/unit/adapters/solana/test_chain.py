@@ -306,6 +306,20 @@ def test_simulation_sets_the_limit_and_refuses_what_would_fail_before_it_is_sign
     assert refused.value.code is Code.SLIPPAGE_EXCEEDED
 
 
+def test_simulation_refuses_by_the_word_of_as_many_nodes_as_have_to_agree() -> None:
+    """One that is behind, or lies, would end orders that can be carried out."""
+    wrong, right = a_node("wrong"), a_node("right")
+    wrong.simulation = {"err": {"InstructionError": [2, {"Custom": 6005}]}, "logs": [], "unitsConsumed": 5}
+    chain = a_chain(wrong, right, is_simulated=True, witnesses=2)
+    assert len(chain.sign([an_order()])) == 1
+    right.failing = NodeError("gone")
+    with pytest.raises(RetryableError, match="no node answered"):
+        a_chain(wrong, right, is_simulated=True, witnesses=2).sign([an_order()])
+    right.failing, right.simulation = None, wrong.simulation
+    with pytest.raises(RefusedError):
+        a_chain(wrong, right, is_simulated=True, witnesses=2).sign([an_order()])
+
+
 def test_priority_is_a_percentile_within_the_cap() -> None:
     policy = PriorityPolicy(percentile=75, price_max=50)
     assert [price_at(fees, policy) for fees in ([], [7], [0, 0, 0, 40], [0, 9, 99, 999])] == [0, 7, 40, 50]

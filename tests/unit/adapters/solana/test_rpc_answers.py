@@ -84,6 +84,7 @@ def test_rate_limit_says_how_long_to_wait(header: bytes | None, seconds: float |
         (403, b'{"message":"blocked"}'),
         (200, b'{"error": "text"}'),
         (200, b"\xff\xfe"),
+        (200, b"[" * 100_000),
     ],
 )
 def test_what_is_no_json_rpc_says_nothing(status: int, body: bytes) -> None:
@@ -128,6 +129,7 @@ def test_account_that_is_not_there_is_none_and_order_is_kept() -> None:
         [ACCOUNT, {**ACCOUNT, "data": "AAE="}],
         [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base58"]}],
         [ACCOUNT, {**ACCOUNT, "data": ["A", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["é", "base64"]}],
         [ACCOUNT, {**ACCOUNT, "lamports": -1}],
         [ACCOUNT, {**ACCOUNT, "lamports": True}],
         [ACCOUNT, {**ACCOUNT, "owner": "short"}],
@@ -142,12 +144,20 @@ def test_accounts_of_another_shape_or_number_are_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("commitment", "is_final"),
-    [("processed", False), ("confirmed", True), ("finalized", True), (None, False)],
+    [("processed", False), ("confirmed", True), ("finalized", True), (None, False), ([], False)],
 )
-def test_status_is_final_once_it_is_confirmed(commitment: str | None, *, is_final: bool) -> None:
+def test_status_is_final_once_it_is_confirmed(commitment: Any, *, is_final: bool) -> None:
     status = {"slot": 3, "err": None, "confirmationStatus": commitment}
     read = answers.statuses_at({**CONTEXT, "value": [status, None]}, 2)
     assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final), None)
+
+
+@pytest.mark.parametrize("height", [2**63, 10**30])
+def test_number_that_no_record_holds_is_not_believed(height: int) -> None:
+    """It would fail what is written down with it, and the order with that."""
+    with pytest.raises(MalformedResultError):
+        answers.epoch_info({"absoluteSlot": 5, "blockHeight": height, "epoch": 1})
+    assert answers.epoch_info({"absoluteSlot": 2**63 - 1, "blockHeight": 4, "epoch": 1}).slot == 2**63 - 1
 
 
 def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:

@@ -107,3 +107,8 @@ def test_one_by_one_goes_on_after_an_error_of_one_call() -> None:
         return one.method
 
     assert one_by_one(call, CALLS, time_limit_s=5) == ["a", refused, "c"]
+
+
+def test_answer_that_is_nested_without_end_is_none() -> None:
+    with pytest.raises(UnreadableAnswerError):
+        results_of(200, b"[" * 100_000, None, 2)

@@ -217,20 +217,30 @@ def test_wait_longer_than_the_time_is_not_begun() -> None:
     assert sum(clock.paused) == 0
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        RpcError(-32602, "params", None),
-        RpcError(-32002, "x", {"err": {"InstructionError": [0, {"Custom": 1}]}}),
-    ],
-)
-def test_error_that_no_other_node_would_mend_is_told_at_once(error: RpcError) -> None:
+def test_error_that_no_other_node_would_mend_is_told_at_once() -> None:
+    error = RpcError(-32002, "x", {"err": {"InstructionError": [0, {"Custom": 1}]}})
     second = ANode("b", "result")
     nodes, _ = some_nodes(ANode("a", error), second)
     with pytest.raises(RpcError):
         nodes.ask(CALL, time_limit_s=1)
     assert second.calls == 0
-    assert error.remedy in {Remedy.DEFECT, Remedy.REFUSAL}
+    assert error.remedy is Remedy.REFUSAL
+
+
+@pytest.mark.parametrize("code", [-32601, -32602])
+def test_what_one_node_calls_our_mistake_is_asked_of_the_next_and_it_comes_last_for_a_while(
+    code: int,
+) -> None:
+    """Its plan may lack a method; or it says so to everything, so that no order is executed."""
+    first, second = ANode("a", RpcError(code, "no", None)), ANode("b", "result")
+    nodes, clock = some_nodes(first, second)
+    assert [nodes.ask(CALL, time_limit_s=1) for _ in range(3)] == ["result"] * 3
+    assert (first.calls, sum(clock.paused)) == (1, 0)
+    # What all of them call a mistake is one, and is told without a second round.
+    second.answers = [RpcError(code, "no", None)]
+    with pytest.raises(RpcError):
+        nodes.ask(CALL, time_limit_s=1)
+    assert (first.calls, second.calls, sum(clock.paused)) == (2, 4, 0)
 
 
 class ABatchingNode(ANode):
@@ -278,3 +288,47 @@ def test_all_nodes_are_told_except_those_that_limit_us() -> None:
     clock.at_s += 6
     nodes.tell_all(CALL, time_limit_s=2)
     assert (limited.calls, silent.calls, well.calls) == (2, 2, 3)
+
+
+class Tarpit(ANode):
+    """Takes a connection and all the time that there is, for the calls of one method."""
+
+    def __init__(self, clock: AClock, method: str) -> None:
+        super().__init__("tarpit", "result")
+        self.clock, self.method = clock, method
+
+    def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
+        if call.method != self.method:
+            return super().call(call, time_limit_s=time_limit_s)
+        self.clock.at_s += time_limit_s
+        raise SILENT
+
+
+def with_a_tarpit(method: str, *others: ANode) -> tuple[RpcNodes, AClock]:
+    clock = AClock()
+    return RpcNodes([Tarpit(clock, method), *others], now_s=clock.now, pause=clock.pause), clock
+
+
+def test_node_that_swallows_what_it_is_sent_leaves_the_others_time_to_be_told() -> None:
+    """Else nothing lands for as long as it answers all other questions."""
+    send, second, third = RpcCall("sendTransaction", ("bytes",)), ANode("b", "b"), ANode("c", "c")
+    nodes, clock = with_a_tarpit("sendTransaction", second, third)
+    for _ in range(5):
+        told = nodes.tell_all(send, time_limit_s=2)
+        assert (told["b"], told["c"]) == ("b", "c")
+        assert nodes.ask(CALL, time_limit_s=2) is not None
+    assert clock.at_s < 100 + 5
+
+
+def test_node_that_is_silent_to_one_question_alone_does_not_keep_the_next_from_it() -> None:
+    pools, second = RpcCall("getMultipleAccounts", ([],)), ANode("b", "b")
+    nodes, clock = with_a_tarpit("getMultipleAccounts", second)
+    unanswered = 0
+    for _ in range(60):
+        try:
+            nodes.ask(pools, time_limit_s=1)
+        except SilentNodeError:
+            unanswered += 1
+        clock.at_s += 1
+        assert nodes.ask(CALL, time_limit_s=1) in {"result", "b"}
+    assert unanswered <= 4

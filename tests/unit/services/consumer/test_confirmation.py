@@ -23,6 +23,7 @@ from chalicelib.domain.transactions import (
 from chalicelib.services.consumer.confirmation import DOUBT_HOLDS_S, Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
+from chalicelib.services.resting.waiting import BACKOFF_BLOCKS_MAX
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
@@ -250,3 +251,26 @@ def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
     decided = confirmation.decision(replace(claimed, state=state), ChainView(1_000, {"5x": unknown}))
     assert decided is not None
     assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "dead"))
+
+
+class FarAhead(SlowSilence):
+    """Refuses at the bound, and puts the chain where it will never be."""
+
+    def view(self, signatures: Sequence[str]) -> ChainView:
+        refused = TransactionStatus(SignatureStatus.REFUSED, 5, refusal=Code.SLIPPAGE_EXCEEDED)
+        return ChainView(10**17, dict.fromkeys(signatures, refused))
+
+
+def test_order_refused_at_its_limit_rests_no_longer_for_a_height_that_one_node_made_up() -> None:
+    """It landed, so that was within the height up to which it could: more nodes than one have told that."""
+    clock = FrozenClock()
+    order = changed(
+        an_order(), slippage_bps=None, time_in_force=TimeInForce.GTC, limit=Limit("1", Rate.of(1, 1_000))
+    )
+    claimed = replace(sent(), state=advanced(OrderState(replace(order, valid_until=None)), *LIFE[:5])[0])
+    confirmation = confirming(FarAhead(clock, takes_s=0.0), clock, POLLS_OFTEN)
+    ((transition,),) = confirmation.decisions([], [claimed], wait_s=2.0)
+    assert transition.watch is not None
+    assert claimed.open_attempt is not None
+    last = claimed.open_attempt.transaction.last_valid_height
+    assert transition.watch.since_height <= last + BACKOFF_BLOCKS_MAX

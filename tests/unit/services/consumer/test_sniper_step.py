@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
 from chalicelib.domain.launches import Opening, SeenOpenings, Sniper
@@ -55,16 +57,27 @@ class Launchpad:
             {id_: at for id_, at in self.by_pool.items() if tokens.get(id_) in (None, *wanted)},
         )
 
-    def opens(self, pool: RoutablePool, *, after_s: float = 1.0, blocks_ago: int = 0) -> None:
+    def opens(
+        self,
+        pool: RoutablePool,
+        *,
+        after_s: float = 1.0,
+        blocks_ago: int = 0,
+        found_after_s: float | None = None,
+    ) -> None:
         """Open a pool so long after the orders were accepted, and let what waits for it be looked at."""
         at = NOON + timedelta(seconds=after_s)
-        self.by_pool[pool.pool_id] = Opening(self.chain.height - blocks_ago, at)
+        found_at = None if found_after_s is None else NOON + timedelta(seconds=found_after_s)
+        self.by_pool[pool.pool_id] = Opening(self.chain.height - blocks_ago, at, found_at)
         venue = next(each for each in self.consumer.venues if each.name == pool.venue)
         venue.offered = Offers([*venue.offered.pools, pool])
         self.looks()
 
     def looks(self) -> None:
         self.consumer.price_watcher.look()
+        self.execute_fired()
+
+    def execute_fired(self) -> None:
         fired = [row.fired for row in self.consumer.tables.watches.rows.values() if row.fired]
         self.consumer.execute_orders.execute(
             [Incoming(each.order_id, firing=each.firing, delivery=2) for each in fired]
@@ -208,3 +221,63 @@ def test_new_mint_is_bought_with_its_decimals_and_another_mints_pool_wakes_an_or
     assert pad.consumer.price_watcher.look().fired == 0
     pad.opens(a_pool("other", tokens=("SOL", MINT)), after_s=2)
     assert pad.consumer.price_watcher.look().fired == 0
+
+
+IN_A_YEAR = {"after_s": 365 * 86_400.0, "blocks_ago": -70_000_000}
+
+
+@pytest.mark.parametrize("venue", ["raydium", "meteora"])
+def test_pool_that_says_to_open_in_a_year_keeps_no_order_from_one_that_opens_now(venue: str) -> None:
+    """Anyone can make one, also for another venue than the order is for."""
+    pad = Launchpad()
+    order = pad.rests(Sniper(venue="raydium"))
+    pad.opens(a_pool("in a year", venue), **IN_A_YEAR)  # type: ignore[arg-type]  # numbers
+    late = pad.rests(Sniper(venue="raydium"))
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    assert pad.statuses(order) == BOUGHT
+    assert pad.statuses(late) == BOUGHT
+
+
+def test_pool_of_another_mint_that_says_to_open_in_a_year_keeps_no_order_from_its_own() -> None:
+    pad, mint = Launchpad(), "6xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFiw"
+    load_tokens().learn(new_token(mint, 5))
+    order = pad.rests(wanted=mint)
+    pad.opens(a_pool("in a year", tokens=("SOL", MINT)), **IN_A_YEAR)  # type: ignore[arg-type]  # numbers
+    pad.opens(a_pool("launch", tokens=("SOL", mint)))
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_pool_that_is_found_after_another_mints_that_opened_later_is_not_slept_through() -> None:
+    pad, mint = Launchpad(), "6xQeWvG816bUx9EPjHmaT23yvVM2ZWbrrpZb9PusVFiw"
+    load_tokens().learn(new_token(mint, 5))
+    order = pad.rests(wanted=mint)
+    pad.opens(a_pool("other", tokens=("SOL", MINT)), after_s=3, found_after_s=4)
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.opens(a_pool("launch", tokens=("SOL", mint)), after_s=2, found_after_s=9)
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_pool_that_opened_before_the_order_and_is_found_after_it_is_looked_at_once() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    pad.opens(a_pool("older"), after_s=-1, found_after_s=2)
+    assert pad.statuses(order) == (PENDING, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
+
+
+def test_order_whose_consumer_sees_an_older_block_than_what_fired_it_is_looked_at_again() -> None:
+    pad = Launchpad()
+    order = pad.rests()
+    venue = pad.consumer.venues[0]
+    pad.by_pool["launch"] = Opening(pad.chain.height, NOON + timedelta(seconds=1))
+    before, venue.offered = venue.offered, Offers([*venue.offered.pools, a_pool("launch")])
+    pad.consumer.price_watcher.look()
+    # The consumer asks another node of the fleet.
+    venue.offered, opening = before, pad.by_pool.pop("launch")
+    pad.chain.height -= 1
+    pad.execute_fired()
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.chain.height += 1
+    venue.offered, pad.by_pool["launch"] = Offers([*before.pools, a_pool("launch")]), opening
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT

@@ -1,6 +1,7 @@
 """What a chain refuses to sign for one order is that order's end, and no other's."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,16 +9,18 @@ import pytest
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.progress import ClaimedOrder, Transition
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from chalicelib.services.planning.venues import VenueAnswers
-from tests.fakes.orders import advanced, an_order
+from tests.fakes.orders import advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
 CLOCK = FrozenClock()
@@ -59,8 +62,7 @@ class PickyChain:
         raise AssertionError(transactions, margin_blocks)
 
 
-def statuses(error: Exception, accounts: Sequence[str]) -> dict[str, tuple[OrderStatus | None, Any]]:
-    claimed = [ClaimedOrder(routing(an_order(account_id=account_id)), 1) for account_id in accounts]
+def transitions(error: Exception, states: Sequence[OrderState]) -> list[Transition]:
     write_ahead = WriteAhead(
         quote_collector=None,  # type: ignore[arg-type]  # the venues have been asked
         chain=PickyChain(error, of="poor"),
@@ -68,8 +70,22 @@ def statuses(error: Exception, accounts: Sequence[str]) -> dict[str, tuple[Order
         clock=CLOCK,
         attempts_max=3,
     )
-    made = write_ahead.transitions(claimed, Answered(), Batch({}, {}))  # type: ignore[arg-type]
+    claimed = [ClaimedOrder(state, 1) for state in states]
+    return write_ahead.transitions(claimed, Answered(), Batch({}, {}))  # type: ignore[arg-type]
+
+
+def statuses(error: Exception, accounts: Sequence[str]) -> dict[str, tuple[OrderStatus | None, Any]]:
+    made = transitions(error, [routing(an_order(account_id=account_id)) for account_id in accounts])
     return {one.state.order.account_id: (one.state.status, one.failure_code) for one in made}
+
+
+def limited(time_in_force: TimeInForce) -> OrderState:
+    """An order at its last attempt, with a limit that the pool offers."""
+    order = changed(
+        an_order(account_id="poor"), order_type=OrderType.LIMIT, slippage_bps=None,
+        time_in_force=time_in_force, limit=Limit("1", Rate.of(1, 1_000)),
+    )  # fmt: skip
+    return replace(routing(order), attempt=3)
 
 
 def test_order_that_its_wallet_cannot_pay_for_fails_with_the_reason_and_the_others_are_sent() -> None:
@@ -83,3 +99,36 @@ def test_order_that_its_wallet_cannot_pay_for_fails_with_the_reason_and_the_othe
 def test_node_that_does_not_answer_is_no_orders_end(accounts: list[str]) -> None:
     found = statuses(RetryableError("no node answered"), accounts)
     assert {status for status, _ in found.values()} == {OrderStatus.ROUTING}
+
+
+NOT_NOW = [
+    RetryableError("no node answered in time"),
+    RefusedError(Code.SLIPPAGE_EXCEEDED, "a node that ran the transaction saw it fail"),
+    RefusedError(Code.INSUFFICIENT_LIQUIDITY, "a leg of 0 units cannot be built"),
+    RefusedError(Code.NO_ROUTE, "no plan that fits into one transaction is within the order's threshold"),
+]
+
+
+@pytest.mark.parametrize("error", NOT_NOW)
+def test_order_with_a_limit_rests_where_nothing_is_signed_for_it_now(error: ExecutionError) -> None:
+    """As where no venue answers, or the chain refuses it at its limit: until filled or canceled."""
+    (made,) = transitions(error, [limited(TimeInForce.GTC)])
+    assert made.state.status is OrderStatus.OPEN
+    assert made.state.attempt == 3
+    assert [getattr(event.what, "reason", None) for event in made.events] == [error.message]
+    assert made.watch is not None
+    assert made.watch.wake_at is not None
+    assert CLOCK.now() < made.watch.wake_at <= CLOCK.now() + timedelta(minutes=5)
+    assert made.new_attempt is None
+
+
+@pytest.mark.parametrize("code", [Code.INSUFFICIENT_FUNDS, Code.TRANSACTION_FAILED])
+def test_order_with_a_limit_fails_where_no_price_would_change_what_refuses_it(code: Code) -> None:
+    (made,) = transitions(RefusedError(code, "no"), [limited(TimeInForce.GTC)])
+    assert (made.state.status, made.failure_code) == (OrderStatus.FAILED, code)
+
+
+@pytest.mark.parametrize("error", NOT_NOW)
+def test_order_that_is_to_be_filled_at_once_ends_with_its_attempts(error: ExecutionError) -> None:
+    (made,) = transitions(error, [limited(TimeInForce.IOC)])
+    assert made.state.status is OrderStatus.FAILED

@@ -1,5 +1,6 @@
 """Launches out of pools and openings: fees as the pools' maths have them, and when one has come down."""
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.domain.launches import Opening, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.watches import DirectedPair, moment_rate
@@ -110,6 +112,20 @@ def test_launches_of_a_pair_are_those_that_open_after_the_order_the_oldest_first
     assert found[0].liquidity_units == pools.reserves(first.state)[1]
 
 
+@pytest.mark.parametrize("reserves", [(0, 0), (0, 10**9), (10**9, 0)])
+def test_open_pool_that_is_shown_with_nothing_to_pay_is_no_launch(reserves: tuple[int, int]) -> None:
+    """What a broken node shows: an order fails for no such pool."""
+    state = named("launch").state
+    assert isinstance(state, CpmmPool)
+    one, other = reserves
+    empty = named("empty")._replace(state=replace(state, reserve_0=one, reserve_1=other))
+    seen = SeenOpenings(100, {each: Opening(99, NOON + timedelta(seconds=1)) for each in ("launch", "empty")})
+    market = {"launch": named("launch"), "empty": empty}
+    for pair in (DirectedPair("USDC", "SOL"), DirectedPair("SOL", "USDC")):
+        found = launches_of(market, pair, seen, ChainTime(OPENS_S + 1, 0), since=NOON)
+        assert [each.pool_id for each in found] == ["launch"]
+
+
 def test_newest_pool_of_a_pair_meets_its_orders_and_those_of_any_new_mint() -> None:
     mint = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
     known = [named("a"), named("b"), named("c", pair=("SOL", mint)), named("unseen", pair=("SOL", "BONK"))]
@@ -121,3 +137,21 @@ def test_newest_pool_of_a_pair_meets_its_orders_and_those_of_any_new_mint() -> N
     assert [(each.pair, each.seen) for each in met] == [
         (pair, moment_rate(at[pool_id])) for pair, pool_id in zip(pairs[:3], "acc", strict=True)
     ]
+
+
+def test_pool_that_has_yet_to_open_hides_no_newer_one_and_one_found_late_counts_from_then_on() -> None:
+    opening = {
+        "in a year": Opening(101, NOON + timedelta(days=365)),
+        "open": Opening(99, NOON + timedelta(seconds=5)),
+        "found late": Opening(98, NOON + timedelta(seconds=3), NOON + timedelta(seconds=7)),
+    }
+    prices = Prices([named(each) for each in opening], OPENS_S, 0, 100)
+    pair = DirectedPair("USDC", "SOL")
+
+    def met(*pool_ids: str) -> object:
+        seen = SeenOpenings(100, {each: opening[each] for each in pool_ids})
+        return [each.seen for each in launch_thresholds(prices, [pair], seen)]
+
+    assert met("in a year") == []
+    assert met("in a year", "open") == [moment_rate(NOON + timedelta(seconds=5))]
+    assert met(*opening) == [moment_rate(NOON + timedelta(seconds=7))]

@@ -3,17 +3,21 @@
 On recorded paths, order by order, it fires what a loop over all orders says, when it says so.
 """
 
+from collections.abc import Collection
 from random import Random
 from uuid import UUID, uuid4
 
 import pytest
 
+from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import DirectedPair, Fired, Watch
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, Fired, Watch
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import QueueMessage
+from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matched, Matcher
+from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.prices import Prices
 from tests.fakes.orders import NOON
 from tests.fakes.ports import FakeQueue, SteppingClock
@@ -27,10 +31,12 @@ PAIR = DirectedPair("BASE", "QUOTE")
 class Trial:
     """A matcher on fakes."""
 
-    def __init__(self, *, gap_max: int = 3, limit: int = 100) -> None:
+    def __init__(self, *, gap_max: int = 3, limit: int = 100, openings: Openings = NO_OPENINGS) -> None:
         self.watches = MemoryWatches(SteppingClock().now)
         self.queue = FakeQueue()
-        self.matcher = Matcher(self.watches, self.queue, _message, gap_max=gap_max, limit=limit)
+        self.matcher = Matcher(
+            self.watches, self.queue, _message, gap_max=gap_max, limit=limit, openings=openings
+        )
 
     def armed(self, rate: Rate, *, look: int = 0, direction: Direction = Direction.AT_LEAST) -> UUID:
         watch = Watch(uuid4(), PAIR, direction, look, rate, NOON)
@@ -98,6 +104,19 @@ def test_pair_without_a_mark_fires_nothing_and_is_counted() -> None:
     trial.armed(Rate(5, 1), look=1, direction=Direction.AT_MOST)
     assert trial.matcher.match(Prices([], 0, 0, 100)) == Matched(without_mark=1)
     assert trial.sent == []
+
+
+class BrokenOpenings:
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
+        raise OverflowError(f"planted, for {pairs}")
+
+
+def test_defect_over_new_pools_keeps_no_stop_from_firing() -> None:
+    trial = Trial(openings=BrokenOpenings())
+    stop = trial.armed(Rate(5, 1), look=1, direction=Direction.AT_MOST)
+    trial.armed(Rate(1, 1), look=BY_LAUNCH)
+    assert trial.at(4) == Matched(fired=1)
+    assert trial.sent == [stop]
 
 
 def test_change_elsewhere_is_not_looked_at() -> None:
