@@ -154,7 +154,7 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any
         raise RateLimitedError(_seconds(retry_after))
     try:
         answer = json.loads(body)
-    except ValueError as e:
+    except (ValueError, RecursionError) as e:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON") from e
     return result_in(status, answer, retry_after)
 

@@ -45,7 +45,7 @@ def results_of(status: int, body: bytes, retry_after: bytes | None, count: int) 
     """
     try:
         answers = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answers = None
     if status != RATE_LIMITED and not isinstance(answers, list):
         if status in _REFUSED:

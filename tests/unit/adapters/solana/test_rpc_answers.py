@@ -84,6 +84,7 @@ def test_rate_limit_says_how_long_to_wait(header: bytes | None, seconds: float |
         (403, b'{"message":"blocked"}'),
         (200, b'{"error": "text"}'),
         (200, b"\xff\xfe"),
+        (200, b"[" * 100_000),
     ],
 )
 def test_what_is_no_json_rpc_says_nothing(status: int, body: bytes) -> None:
