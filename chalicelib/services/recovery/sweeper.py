@@ -17,8 +17,10 @@ from chalicelib.wire.queue_messages import render_message
 SWEPT_MAX: Final = 1_000
 """Of each kind at a time: all kinds take turns, until nothing is left or the time is up."""
 
-CLOSED_MAX: Final = 100
-"""Connections are closed one by one, each by a request."""
+CLOSED_MAX: Final = 4
+"""Connections are closed one by one, each by a request: were none of them answered, each would take a second
+of the turn, and what was closed has still to be forgotten in it.
+"""
 
 PAIRS_MAX: Final = 500
 """What arms a watch waits until they are gone."""

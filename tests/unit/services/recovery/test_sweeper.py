@@ -118,6 +118,21 @@ def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
     assert left.has_forgotten
 
 
+def test_gateway_that_answers_no_request_to_close_keeps_orders_waiting_for_seconds_and_not_for_runs() -> None:
+    stranded, expired = many(3 * SWEPT_MAX + 1), [f"{place}=" for place in range(100)]
+    left, queue, now_s = Left(stranded, expired=expired), FakeQueue(), [0.0]
+
+    class SilentGateway(FakeConnections):
+        def close(self, connection_id: str) -> None:
+            now_s[0] += 1.0
+            expired.remove(connection_id)
+
+    Sweep(left, queue, SilentGateway(), in_memory().subscriptions).run(lambda s: now_s[0] + s <= 50.0)
+    assert len(queue.messages) == len(stranded)
+    assert left.has_forgotten
+    assert 0 < len(expired) < 100
+
+
 def test_connections_whose_messages_the_queue_did_not_take_wait_for_the_next_run_alone() -> None:
     lagging = [SubscriptionBehind("c=", "a", uuid4(), 3), SubscriptionBehind("d=", "b", uuid4(), 0)]
     left, queue = Left([], lagging), FakeQueue()
