@@ -1,7 +1,6 @@
 """JSON-RPC's answers as values: what is read from them is checked, and the rest is not looked at."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -281,7 +280,8 @@ def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
 
 def _status(value: Any) -> RpcSignatureStatus:
     commitment = value.get("confirmationStatus") if isinstance(value, dict) else None
-    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), commitment in FINAL_COMMITMENTS)
+    is_final = isinstance(commitment, str) and commitment in FINAL_COMMITMENTS
+    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), is_final)
 
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
@@ -372,7 +372,7 @@ def _at(keys: Sequence[Pubkey], index: int) -> Pubkey:
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as e:
+    except ValueError as e:  # of text that is no ASCII, not binascii's own
         raise MalformedResultError("not base64") from e
 
 

@@ -129,6 +129,7 @@ def test_account_that_is_not_there_is_none_and_order_is_kept() -> None:
         [ACCOUNT, {**ACCOUNT, "data": "AAE="}],
         [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base58"]}],
         [ACCOUNT, {**ACCOUNT, "data": ["A", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["AAÉ=", "base64"]}],
         [ACCOUNT, {**ACCOUNT, "lamports": -1}],
         [ACCOUNT, {**ACCOUNT, "lamports": True}],
         [ACCOUNT, {**ACCOUNT, "owner": "short"}],
@@ -143,9 +144,9 @@ def test_accounts_of_another_shape_or_number_are_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("commitment", "is_final"),
-    [("processed", False), ("confirmed", True), ("finalized", True), (None, False)],
+    [("processed", False), ("confirmed", True), ("finalized", True), (None, False), (["confirmed"], False)],
 )
-def test_status_is_final_once_it_is_confirmed(commitment: str | None, *, is_final: bool) -> None:
+def test_status_is_final_once_it_is_confirmed(commitment: Any, *, is_final: bool) -> None:
     status = {"slot": 3, "err": None, "confirmationStatus": commitment}
     read = answers.statuses_at({**CONTEXT, "value": [status, None]}, 2)
     assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final), None)
