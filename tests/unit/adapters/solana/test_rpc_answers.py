@@ -83,6 +83,8 @@ def test_rate_limit_says_how_long_to_wait(header: bytes | None, seconds: float |
         (500, b'{"result": 1}'),
         (403, b'{"message":"blocked"}'),
         (200, b'{"error": "text"}'),
+        (200, b'{"error": {"code": "-32602", "message": "x"}}'),
+        (201, b'{"result": 1}'),
         (200, b"\xff\xfe"),
         (200, b"[" * 100_000),
     ],
@@ -91,6 +93,11 @@ def test_what_is_no_json_rpc_says_nothing(status: int, body: bytes) -> None:
     with pytest.raises(UnreadableAnswerError) as unreadable:
         answers.result_of(status, body)
     assert unreadable.value.remedy is Remedy.OTHER_NODE
+
+
+@pytest.mark.parametrize("said", ["", ',"error":null'])
+def test_result_may_be_nothing_and_come_with_no_error(said: str) -> None:
+    assert answers.result_of(200, f'{{"result":null{said}}}'.encode()) is None
 
 
 @pytest.mark.parametrize(
