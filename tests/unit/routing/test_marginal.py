@@ -8,8 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.amm import pools as amm_pools
-from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
-from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.amm.swaps import U64_MAX, Exact, Swap, SwapRefusedError, TokenIndex
@@ -24,7 +22,13 @@ from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.amm.pool_strategies import NOW_S as POOLS_NOW_S
 from tests.unit.amm.pool_strategies import pools_of_any_kind, requests
-from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
+from tests.unit.routing.markets import (
+    NOW_S,
+    a_cpmm,
+    a_pool_that_is_calmest_ahead,
+    a_routable,
+    random_market,
+)
 from tests.unit.routing.odd_markets import an_odd_market, an_odd_order
 
 TRANSFER_FEES = st.builds(
@@ -98,18 +102,9 @@ def test_rate_of_one_pool_is_its_price_less_the_fee() -> None:
     assert rates.best("A", "C") is None
 
 
-@pytest.mark.parametrize("towards", [-1, 1])
-def test_pool_whose_fee_falls_on_the_way_has_the_rate_of_its_best_bin(towards: int) -> None:
-    token_in: TokenIndex = 0 if towards < 0 else 1
-
-    def held(bin_id: int, units: int) -> Bin:
-        return Bin(bin_id, 0, units) if token_in == 0 else Bin(bin_id, units, 0)
-
-    parameters = DlmmParameters(10, 5_000, 30, 600, 5_000, 2_000_000, 2_000_000, 500)
-    calmest = 20 * towards
-    # The bin where it stands is dear, the calmest one pays most, and the one behind that is worse again.
-    bins = sorted([held(0, 10), held(calmest // 2, 0), held(calmest, 10**12), held(2 * calmest, 10**12)])
-    pool = DlmmPool(parameters, 0, tuple(bins), DlmmVolatility(0, 0, calmest, NOW_S - 2))
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_pool_whose_fee_falls_on_the_way_has_the_rate_of_its_best_bin(token_in: TokenIndex) -> None:
+    pool = a_pool_that_is_calmest_ahead(token_in)
     first = Fraction(*amm_pools.marginal_out_per_in(pool, token_in, NOW_S))
     best = best_rate(pool, token_in, NOW_S)
     small, large = (swap(pool, Swap(Exact.IN, units, token_in, NOW_S))[0] for units in (10**11, 10**12))
