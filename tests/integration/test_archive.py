@@ -105,6 +105,7 @@ def test_orders_with_many_events_make_a_part_of_fewer(engine: Engine) -> None:
     finished = PostgresFinishedOrders(engine)
     first = finished.next(datetime.now(UTC), after=None, limit=10, events_max=EVENTS + 1)
     assert len(first) == 2
+    assert len(finished.next(datetime.now(UTC), after=None, limit=10, events_max=EVENTS)) == 1
     after = order_of(first[-1])
     assert len(finished.next(datetime.now(UTC), after=after, limit=10, events_max=1)) == 1
 
