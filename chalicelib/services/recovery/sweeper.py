@@ -167,13 +167,15 @@ class Sweep:
         left = list(kinds)
         is_first = True
         while left and (is_first or has_time(TURN_S)):
-            is_first = False
             for name in tuple(left):
+                if not (is_first or has_time(TURN_S)):
+                    break
                 # A defect in one kind, or over one order, must not keep the sweep from all the others.
                 turns = one_by_one([kinds[name]], lambda turn: turn(), _log_defect)
                 done[name] += sum(turn.done for turn in turns)
                 if not any(turn.is_more for turn in turns):
                     left.remove(name)
+            is_first = False
         if any(done.values()) or left:
             logger.info("swept", extra={**done, "left": left})
 

@@ -183,6 +183,31 @@ def test_run_whose_time_is_up_leaves_the_rest_to_the_next() -> None:
     assert len(queue.messages) == 3_500
 
 
+def test_no_turn_of_any_kind_begins_once_there_is_less_time_left_than_it_may_take() -> None:
+    now_s, begun = 0.0, []
+
+    class SlowRecord(Left):
+        def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
+            self._take(4)
+            return super().stranded_orders(rest, limit=limit)
+
+        def forget_pairs(self, *, limit: int) -> Forgotten:
+            self._take(4)
+            return super().forget_pairs(limit=limit)
+
+        def _take(self, seconds: int) -> None:
+            nonlocal now_s
+            begun.append(now_s)
+            now_s += seconds
+
+    stranded = many(20 * SWEPT_MAX)
+    left = SlowRecord(stranded)
+    left.resumed, left.idle_pairs = {order.order_id for order in stranded}, 20 * PAIRS_MAX
+    sweep = Sweep(left, FakeQueue(), FakeConnections(), in_memory().subscriptions)
+    sweep.run(lambda seconds: now_s + seconds <= 31)
+    assert begun == [0, 4, 8, 12, 16, 20, 24]
+
+
 def test_orders_whose_messages_were_not_sent_are_found_again() -> None:
     left, queue = Left(many(3)), FakeQueue()
     sweep = Sweep(left, queue, FakeConnections(), in_memory().subscriptions)
