@@ -52,6 +52,34 @@ def test_archive_that_is_none_is_told(engine: Engine, tmp_path: Path) -> None:
     assert len(problems_once_it_holds(engine, tmp_path, lambda _: b"no archive")) == 1
 
 
+def test_what_is_wrong_with_one_archive_keeps_no_other_from_being_looked_at(
+    engine: Engine, tmp_path: Path
+) -> None:
+    for days_ago in (41, 42, 43, 44):
+        ended(engine, days_ago=days_ago)
+    assert archiving(engine, tmp_path).run().orders == 4
+    with engine.begin() as connection:
+        places = connection.execute(text("SELECT place FROM archives ORDER BY archive_id")).scalars().all()
+        missing, changed, none, last = (tmp_path / place for place in places)
+        missing.unlink()
+        changed.write_bytes(b"no archive")
+        none.write_bytes(b"no archive")
+        last.write_bytes(changed_last := packed(joined([])))
+        told = [
+            {"place": place, "digest": sha256(content).digest()}
+            for place, content in ((places[2], b"no archive"), (places[3], changed_last))
+        ]
+        connection.execute(text("UPDATE archives SET sha256 = :digest WHERE place = :place"), told)
+        found = archive_check(FolderArchiveStore(tmp_path)).violations(connection)
+    assert [each.subject for each in found][:4] == [*places]
+    assert [each.problem.split(":")[0] for each in found][:4] == [
+        "is missing",
+        "is not what was written",
+        "not a readable archive",
+        "holds [0] orders, events, attempts and transactions",
+    ]
+
+
 def test_archive_with_fewer_orders_is_told_and_each_that_is_missing(engine: Engine, tmp_path: Path) -> None:
     counted, missing = problems_once_it_holds(engine, tmp_path, rewritten(lambda lines: lines[:1]))
     assert counted == "holds [1, 6, 1, 0] orders, events, attempts and transactions"
