@@ -13,6 +13,8 @@ from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.wire.archived_orders import joined, packed, text_of
+from tests.contract.records import on_postgres
+from tests.fakes.orders import NOON, an_order
 from tests.integration.archives import archiving, ended
 
 Lines = list[dict[str, Any]]
@@ -102,3 +104,20 @@ def test_confirmed_order_is_told_that_has_no_transaction_where_the_archive_holds
     assert [problem.rpartition(": ")[2] for problem in problems] == [
         "confirmed, and no transaction of it landed"
     ] * 2
+
+
+def test_order_that_was_canceled_needs_no_transaction(engine: Engine, tmp_path: Path) -> None:
+    store, order = on_postgres(engine), an_order(account_id="alice")
+    store.created(order)
+    assert store.record.cancel("alice", order.order_id, NOON)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("DELETE FROM unpublished"))
+        connection.execute(text("UPDATE orders SET updated_at = now() - interval '40 days'"))
+    assert archiving(engine, tmp_path).run().orders == 1
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE archives SET transactions = 1"))
+        found = archive_check(FolderArchiveStore(tmp_path)).violations(connection)
+    assert [each.problem for each in found] == [
+        "holds [1, 3, 0, 0] orders, events, attempts and transactions"
+    ]
