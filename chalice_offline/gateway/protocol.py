@@ -99,6 +99,9 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     def handle_close(self, event: Any) -> None:
         super().handle_close(event)
         self.gone.set()
+        if self.close_timer is None:
+            # Closed, it would stay until what waits to be written has gone to a client that does not read.
+            self.close_timer = self.loop.call_later(_CLOSE_TIMEOUT_S, self.transport.abort)
 
     def handle_ping(self) -> None:
         """Answer; to a client that does not read only once it does, and the last ping alone (RFC 6455,

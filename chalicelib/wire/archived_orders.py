@@ -82,7 +82,7 @@ def order_of(line: str) -> ArchivedOrder:
     try:
         each = json.loads(line)
         return ArchivedOrder(each["order"], each["events"], each["attempts"], each.get("transactions", ()))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableArchiveError(f"not a readable archive: {error}") from error
 
 

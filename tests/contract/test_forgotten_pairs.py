@@ -99,6 +99,8 @@ def test_pairs_go_that_nothing_refers_to_and_no_others(stage: Stage) -> None:
     assert not forgotten.is_more
     kept = [stage.knows(pair) for pair in (armed.pair, fired.pair, marked, gone.pair, long_ago)]
     assert kept == [True, True, True, False, False]
+    seen = stage.watches.observe(10**9 + 2 * MARKS_RECENT_BLOCKS + 1, {marked: Decimal(2)}, keep=3)
+    assert [mark.high for mark in seen[marked]] == [1, 2]
     assert stage.fires(armed)
     assert stage.watches.fired(fired.order_id) is not None
 

@@ -58,6 +58,33 @@ def test_old_order_is_moved_and_a_recent_an_open_and_a_followed_one_stay(
     assert archiving(engine, tmp_path).run().orders == 0
 
 
+def test_order_whose_last_events_may_not_be_published_stays_until_they_are(
+    engine: Engine, tmp_path: Path
+) -> None:
+    unpublished, _ = ended(engine, 2)
+    with engine.begin() as connection:
+        note = text("INSERT INTO unpublished (order_id, account_id) VALUES (:order_id, 'alice')")
+        connection.execute(note, {"order_id": unpublished})
+    assert archiving(engine, tmp_path).run().orders == 1
+    with engine.begin() as connection:
+        left = connection.execute(text("SELECT DISTINCT order_id FROM order_events")).scalars().all()
+        assert left == [unpublished]
+        connection.execute(text("DELETE FROM unpublished"))
+    assert archiving(engine, tmp_path).run().orders == 1
+
+
+def test_parts_are_of_so_many_orders_at_most_and_come_as_they_ended(engine: Engine) -> None:
+    by_day = [ended(engine, 3, days_ago=days_ago) for days_ago in (40, 42, 41)]
+    finished, after, parts = PostgresFinishedOrders(engine), None, []
+    while lines := finished.next(datetime.now(UTC), after=after, limit=2, events_max=1_000):
+        part = [order_of(line) for line in lines]
+        parts.append([UUID(order.order_id) for order in part])
+        after = part[-1]
+    assert [len(part) for part in parts] == [2, 1, 2, 1, 2, 1]
+    found = [order_id for part in parts for order_id in part]
+    assert [{*found[:3]}, {*found[3:6]}, {*found[6:]}] == [{*by_day[1]}, {*by_day[2]}, {*by_day[0]}]
+
+
 def test_archives_are_by_day(engine: Engine, tmp_path: Path) -> None:
     for days_ago in (40, 41, 41):
         ended(engine, days_ago=days_ago)
@@ -78,6 +105,7 @@ def test_orders_with_many_events_make_a_part_of_fewer(engine: Engine) -> None:
     finished = PostgresFinishedOrders(engine)
     first = finished.next(datetime.now(UTC), after=None, limit=10, events_max=EVENTS + 1)
     assert len(first) == 2
+    assert len(finished.next(datetime.now(UTC), after=None, limit=10, events_max=EVENTS)) == 1
     after = order_of(first[-1])
     assert len(finished.next(datetime.now(UTC), after=after, limit=10, events_max=1)) == 1
 

@@ -13,6 +13,8 @@ from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.wire.archived_orders import joined, packed, text_of
+from tests.contract.records import on_postgres
+from tests.fakes.orders import NOON, an_order
 from tests.integration.archives import archiving, ended
 
 Lines = list[dict[str, Any]]
@@ -52,6 +54,34 @@ def test_archive_that_is_none_is_told(engine: Engine, tmp_path: Path) -> None:
     assert len(problems_once_it_holds(engine, tmp_path, lambda _: b"no archive")) == 1
 
 
+def test_what_is_wrong_with_one_archive_keeps_no_other_from_being_looked_at(
+    engine: Engine, tmp_path: Path
+) -> None:
+    for days_ago in (41, 42, 43, 44):
+        ended(engine, days_ago=days_ago)
+    assert archiving(engine, tmp_path).run().orders == 4
+    with engine.begin() as connection:
+        places = connection.execute(text("SELECT place FROM archives ORDER BY archive_id")).scalars().all()
+        missing, changed, none, last = (tmp_path / place for place in places)
+        missing.unlink()
+        changed.write_bytes(b"no archive")
+        none.write_bytes(b"no archive")
+        last.write_bytes(changed_last := packed(joined([])))
+        told = [
+            {"place": place, "digest": sha256(content).digest()}
+            for place, content in ((places[2], b"no archive"), (places[3], changed_last))
+        ]
+        connection.execute(text("UPDATE archives SET sha256 = :digest WHERE place = :place"), told)
+        found = archive_check(FolderArchiveStore(tmp_path)).violations(connection)
+    assert [each.subject for each in found][:4] == [*places]
+    assert [each.problem.split(":")[0] for each in found][:4] == [
+        "is missing",
+        "is not what was written",
+        "not a readable archive",
+        "holds [0] orders, events, attempts and transactions",
+    ]
+
+
 def test_archive_with_fewer_orders_is_told_and_each_that_is_missing(engine: Engine, tmp_path: Path) -> None:
     counted, missing = problems_once_it_holds(engine, tmp_path, rewritten(lambda lines: lines[:1]))
     assert counted == "holds [1, 6, 1, 0] orders, events, attempts and transactions"
@@ -74,3 +104,20 @@ def test_confirmed_order_is_told_that_has_no_transaction_where_the_archive_holds
     assert [problem.rpartition(": ")[2] for problem in problems] == [
         "confirmed, and no transaction of it landed"
     ] * 2
+
+
+def test_order_that_was_canceled_needs_no_transaction(engine: Engine, tmp_path: Path) -> None:
+    store, order = on_postgres(engine), an_order(account_id="alice")
+    store.created(order)
+    assert store.record.cancel("alice", order.order_id, NOON)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text("DELETE FROM unpublished"))
+        connection.execute(text("UPDATE orders SET updated_at = now() - interval '40 days'"))
+    assert archiving(engine, tmp_path).run().orders == 1
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE archives SET transactions = 1"))
+        found = archive_check(FolderArchiveStore(tmp_path)).violations(connection)
+    assert [each.problem for each in found] == [
+        "holds [1, 3, 0, 0] orders, events, attempts and transactions"
+    ]

@@ -301,7 +301,7 @@ def members_of(answer: bytes) -> JsonObject:
     """
     try:
         found = json.loads(answer)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SqsUnansweredError("the answer is no JSON") from error
     if not isinstance(found, dict):
         raise SqsUnansweredError("the answer is no JSON object, as SQS's are")

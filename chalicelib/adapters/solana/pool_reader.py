@@ -143,6 +143,9 @@ class PoolReader:
         return self.read()
 
     def _book_of(self, every: Sequence[ListedPool], beside: Sequence[Beside], ask: Ask, place: int) -> Book:
+        if not every:
+            (read,) = self._read(ask, [[]], beside, place)
+            return Book(read.clock, {}, {})
         found: dict[Pubkey, _Read] = {}
         missing = list(every)
         for _round in range(_ROUNDS_MAX):
@@ -154,9 +157,6 @@ class PoolReader:
             missing = [pool for pool in missing if self._learn(pool, found[pool.key])]
             if not missing:
                 break
-        if not found:
-            (read,) = self._read(ask, [[]], beside, place)
-            return Book(read.clock, {}, {})
         pools: dict[str, BookPool] = {}
         refused: dict[str, str] = {}
         for number, listed in enumerate(every):
@@ -176,15 +176,12 @@ class PoolReader:
         """Remember what a pool needs, and return whether something of that was not read."""
         try:
             needs = keys_beside(self._ids, pool.key, read.accounts)
-            if all(key in read.accounts for key in needs):
-                needs = (*needs, *arrays_around(self._ids, pool.key, read.accounts))
+            # Few pools have an extension of their bitmap, which would name other arrays once it is read.
+            needs = (*needs, *arrays_around(self._ids, pool.key, read.accounts))
         except (UnsupportedPoolError, ValueError):
             return False  # it is named when it is decoded
-        is_complete = all(key in read.accounts for key in needs)
-        if len(needs) + 2 > ACCOUNTS_MAX:
-            return False
         self._needs[pool.key] = needs
-        return not is_complete
+        return not all(key in read.accounts for key in needs)
 
     def _keys_of(self, group: Sequence[ListedPool]) -> Iterable[Pubkey]:
         return dict.fromkeys(key for pool in group for key in self._keys(pool))

@@ -1,8 +1,9 @@
 """Pools of all four programs behind one set of functions: what
 to read, in which order, and what it amounts to.
 
-First the pool itself, then ``keys_beside`` it, then the arrays around its price (``arrays_around``). For a
-quote, all of them are read once more in one call, with the clock: only accounts as of one slot fit together.
+First the pool itself, then ``keys_beside`` it and the arrays around its price (``arrays_around``), then those
+that only the extension of its bitmap names. For a quote, all of them are read once more in one call, with the
+clock: only accounts as of one slot fit together.
 """
 
 from chalicelib.adapters.solana import meteora_damm_v2, meteora_dlmm, raydium_clmm, raydium_cpmm

@@ -107,7 +107,6 @@ class TransactionRecord:
 
     Attributes:
         keys: All accounts: of the message, then those from tables, writable ones first.
-        lamports: Per account: (before, after).
         tokens_before: By account; one that was opened and closed again has no entry at all.
         inner: By the index of the outer instruction.
         outer: What its message says.
@@ -117,7 +116,6 @@ class TransactionRecord:
     fault: Any
     fee_lamports: int
     keys: tuple[Pubkey, ...]
-    lamports: tuple[tuple[int, int], ...]
     tokens_before: Mapping[Pubkey, TokenBalance]
     tokens_after: Mapping[Pubkey, TokenBalance]
     logs: tuple[str, ...]
@@ -128,14 +126,6 @@ class TransactionRecord:
         """Return by how much a token account's balance grew, transfer fees already off."""
         before, after = self.tokens_before.get(account), self.tokens_after.get(account)
         return (after.amount if after else 0) - (before.amount if before else 0)
-
-    def lamport_change(self, account: Pubkey) -> int:
-        """Return by how much an account's lamports grew, fee and rents included; 0 if it was not named."""
-        return sum(
-            after - before
-            for key, (before, after) in zip(self.keys, self.lamports, strict=True)
-            if key == account
-        )
 
 
 class Simulation(NamedTuple):
@@ -237,7 +227,6 @@ def transaction(result: Any) -> TransactionRecord | None:
         fault=meta.get("err"),
         fee_lamports=_int(meta, "fee"),
         keys=keys,
-        lamports=tuple((_whole(one), _whole(other)) for one, other in zip(before, after, strict=True)),
         tokens_before=_token_balances(meta, "preTokenBalances", keys),
         tokens_after=_token_balances(meta, "postTokenBalances", keys),
         logs=tuple(_texts(meta, "logMessages")) if meta.get("logMessages") is not None else (),

@@ -17,8 +17,10 @@ from chalicelib.wire.queue_messages import render_message
 SWEPT_MAX: Final = 1_000
 """Of each kind at a time: all kinds take turns, until nothing is left or the time is up."""
 
-CLOSED_MAX: Final = 100
-"""Connections are closed one by one, each by a request."""
+CLOSED_MAX: Final = 4
+"""Connections are closed one by one, each by a request: were none of them answered, each would take a second
+of the turn, and what was closed has still to be forgotten in it.
+"""
 
 PAIRS_MAX: Final = 500
 """What arms a watch waits until they are gone."""
@@ -165,13 +167,15 @@ class Sweep:
         left = list(kinds)
         is_first = True
         while left and (is_first or has_time(TURN_S)):
-            is_first = False
             for name in tuple(left):
+                if not (is_first or has_time(TURN_S)):
+                    break
                 # A defect in one kind, or over one order, must not keep the sweep from all the others.
                 turns = one_by_one([kinds[name]], lambda turn: turn(), _log_defect)
                 done[name] += sum(turn.done for turn in turns)
                 if not any(turn.is_more for turn in turns):
                     left.remove(name)
+            is_first = False
         if any(done.values()) or left:
             logger.info("swept", extra={**done, "left": left})
 

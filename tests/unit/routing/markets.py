@@ -13,6 +13,7 @@ from chalicelib.amm.pools import Pool
 from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
+from chalicelib.amm.swaps import TokenIndex
 from chalicelib.routing.plan import RoutablePool
 
 NOW_S = 1_700_000_000
@@ -24,6 +25,18 @@ def a_cpmm(reserve_0: int, reserve_1: int, *, fee_rate: int = 2_500) -> CpmmPool
 
 def a_routable(pool_id: str, state: Pool, tokens: tuple[str, str] = ("A", "B")) -> RoutablePool:
     return RoutablePool(pool_id, f"venue-{pool_id[0]}", tokens, state)
+
+
+def a_pool_that_is_calmest_ahead(token_in: TokenIndex) -> DlmmPool:
+    """Return a pair whose first bin is dear and small, whose next one pays most, and the last one less."""
+
+    def held(bin_id: int, units: int) -> Bin:
+        return Bin(bin_id, 0, units) if token_in == 0 else Bin(bin_id, units, 0)
+
+    calmest = -20 if token_in == 0 else 20
+    parameters = DlmmParameters(10, 5_000, 30, 600, 5_000, 2_000_000, 2_000_000, 500)
+    bins = sorted([held(0, 10), held(calmest // 2, 0), held(calmest, 10**12), held(2 * calmest, 10**12)])
+    return DlmmPool(parameters, 0, tuple(bins), DlmmVolatility(0, 0, calmest, NOW_S - 2))
 
 
 def random_pool(random: Random, kind: str, price: float, depth: int) -> Pool:

@@ -15,6 +15,7 @@ from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool, swap
 from chalicelib.amm.q64 import ONE
+from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import TransferFee
@@ -22,9 +23,10 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.exactness import EXACT
+from chalicelib.routing.marginal import best_rate
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.routing.ranges import in_for_out, out_for_in
+from chalicelib.routing.ranges import in_for_out, out_for_in, total_in, total_out
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import KINDS, NOW_S, random_pool
@@ -144,7 +146,40 @@ def test_transfer_fees_are_folded_into_the_curve(kind: str, token_in: TokenIndex
             assert exact >= modelled * (1 - 1e-5) - ROUNDING_UNITS
 
 
-@pytest.mark.parametrize("amount", [10**6, 10**9, 10**12])
+@pytest.mark.parametrize("kind", ["clmm", "dlmm"])
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_curve_is_read_as_far_as_what_arrives_after_transfer_fees(kind: str, token_in: TokenIndex) -> None:
+    inner = random_pool(Random(3), kind, 0.15, 10**13)
+    assert not isinstance(inner, TransferFeePool)
+    pool = TransferFeePool(inner, (TransferFee(2_000), TransferFee(2_000)))
+    whole = curve_of(pool, token_in, NOW_S)
+    for part in range(1, 10):
+        paid = total_out(whole) * part / 10
+        assert total_out(curve_of(pool, token_in, NOW_S, stop_out=paid)) >= paid
+        taken = total_in(whole) * part / 10
+        assert total_in(curve_of(pool, token_in, NOW_S, stop_in=taken)) >= taken
+
+
+@pytest.mark.parametrize("opened_s_ago", [-1, 0, 1])
+@pytest.mark.parametrize("kind", ["cpmm", "clmm"])
+def test_pool_offers_something_from_the_second_on_in_which_its_program_opens_it(
+    kind: str, opened_s_ago: int
+) -> None:
+    state = random_pool(Random(3), kind, 0.15, 10**13)
+    assert isinstance(state, CpmmPool | ClmmPool)
+    pool = replace(state, open_time_s=NOW_S - opened_s_ago)
+    is_open = _swap(pool, SwapMode.EXACT_IN, 10**6, 0) is not None
+    assert (bool(curve_of(pool, 0, NOW_S)), best_rate(pool, 0, NOW_S) > 0) == (is_open, is_open)
+
+
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_pool_of_a_token_whose_transfers_leave_nothing_offers_nothing(token_in: TokenIndex) -> None:
+    inner = CpmmPool(10**13, 10**13, CpmmFees(2_500, 0, 0))
+    for fees in ((TransferFee(10_000), TransferFee(0)), (TransferFee(0), TransferFee(10_000))):
+        assert not curve_of(TransferFeePool(inner, fees), token_in, NOW_S)
+
+
+@pytest.mark.parametrize("amount", [10**6, 10**9, 10**12, 10**14])
 @pytest.mark.parametrize("token_in", [0, 1])
 def test_curve_bounds_swaps_of_a_pool_whose_transfer_fees_have_a_maximum(
     amount: int, token_in: TokenIndex
@@ -162,7 +197,8 @@ def test_curve_counts_what_limit_orders_sell() -> None:
     resting = BinOrders(0, 10**9, 10**9, is_ask=False)
     pool = replace(A_PAIR, orders=(resting,))
     _assert_models_exactly(replace(pool, bins=(Bin(0, 10**12, 10**12),)), 0)
-    assert len(curve_of(replace(pool, bins=(Bin(0, 0, 0),)), 0, NOW_S)) == 1
+    (part,) = curve_of(replace(pool, bins=(Bin(0, 0, 0),)), 0, NOW_S)
+    assert part.amount_out == 2 * 10**9
     assert not curve_of(replace(pool, bins=(Bin(0, 0, 0),)), 1, NOW_S)
 
 

@@ -1,14 +1,16 @@
 """Marginal rates: no plan of any size, over any route, ever pays more."""
 
+from fractions import Fraction
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.amm import pools as amm_pools
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.amm.swaps import U64_MAX, Swap, SwapRefusedError
+from chalicelib.amm.swaps import U64_MAX, Exact, Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
@@ -20,7 +22,13 @@ from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.amm.pool_strategies import NOW_S as POOLS_NOW_S
 from tests.unit.amm.pool_strategies import pools_of_any_kind, requests
-from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
+from tests.unit.routing.markets import (
+    NOW_S,
+    a_cpmm,
+    a_pool_that_is_calmest_ahead,
+    a_routable,
+    random_market,
+)
 from tests.unit.routing.odd_markets import an_odd_market, an_odd_order
 
 TRANSFER_FEES = st.builds(
@@ -92,6 +100,17 @@ def test_rate_of_one_pool_is_its_price_less_the_fee() -> None:
     assert rates.best("A", "B") == Rate.of(15 * 9_975, 100 * 10_000)
     assert rates.best("B", "A") == Rate.of(100 * 9_975, 15 * 10_000)
     assert rates.best("A", "C") is None
+
+
+@pytest.mark.parametrize("token_in", [0, 1])
+def test_pool_whose_fee_falls_on_the_way_has_the_rate_of_its_best_bin(token_in: TokenIndex) -> None:
+    pool = a_pool_that_is_calmest_ahead(token_in)
+    first = Fraction(*amm_pools.marginal_out_per_in(pool, token_in, NOW_S))
+    best = best_rate(pool, token_in, NOW_S)
+    small, large = (swap(pool, Swap(Exact.IN, units, token_in, NOW_S))[0] for units in (10**11, 10**12))
+    assert first < Fraction(small.amount_out, 10**11) <= best < first * Fraction(11, 10)
+    assert Fraction(small.amount_out, 10**11) > best * Fraction(999_999, 10**6)
+    assert large.amount_out <= 10**12 * best
 
 
 def test_pool_that_nobody_listed_makes_no_rate() -> None:

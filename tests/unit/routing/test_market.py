@@ -5,9 +5,18 @@ from random import Random
 
 import pytest
 
+from chalicelib.amm.pools import TransferFeePool, swap
+from chalicelib.amm.swaps import Exact, Swap, TokenIndex
+from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.routing.market import Market, Pair
 from chalicelib.routing.plan import RoutablePool
-from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
+from tests.unit.routing.markets import (
+    NOW_S,
+    a_cpmm,
+    a_pool_that_is_calmest_ahead,
+    a_routable,
+    random_pool,
+)
 
 DEEP = a_cpmm(10**12, 10**12)
 
@@ -62,6 +71,20 @@ def test_better_price_starts_higher_and_the_pair_starts_at_the_best() -> None:
     made = market(a_routable("a", a_cpmm(10**12, 10**12)), a_routable("b", a_cpmm(10**12, 2 * 10**12)))
     pair = made.pair("A", "B")
     assert pair.sides[0].start < pair.sides[1].start == pair.start
+
+
+@pytest.mark.parametrize("token_in", [0, 1])
+@pytest.mark.parametrize(
+    "fees", [None, (TransferFee(500), TransferFee(0)), (TransferFee(0), TransferFee(500))]
+)
+def test_no_unit_is_paid_better_than_the_start_of_a_pool_whose_fee_falls_on_the_way(
+    token_in: TokenIndex, fees: tuple[TransferFee, TransferFee] | None
+) -> None:
+    inner = a_pool_that_is_calmest_ahead(token_in)
+    pool = inner if fees is None else TransferFeePool(inner, fees)
+    (side,) = market(a_routable("a", pool)).pair(*(("A", "B") if token_in == 0 else ("B", "A"))).sides
+    paid = swap(pool, Swap(Exact.IN, 10**11, token_in, NOW_S))[0].amount_out / 10**11
+    assert side.top.start**2 < paid <= side.start**2 < paid * 1.03
 
 
 def test_moved_pool_is_read_again_in_every_pair_and_the_others_are_not() -> None:

@@ -7,8 +7,12 @@ from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.curves import curve_of
 from chalicelib.routing.exactness import EXACT
+from chalicelib.routing.market import PoolCurve
+from chalicelib.routing.path_execution import ExecutedLeg, Execution, direct_path
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.rising import most_rising_leg
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 from tests.unit.routing.test_router import plan_for
 
@@ -49,6 +53,20 @@ def test_split_with_a_pool_whose_price_rises_matches_the_best_of_a_fine_grid(
     assert found <= min(costs) + abs(min(costs)) * 1e-7
     bound = plan.bound if mode is SwapMode.EXACT_OUT else -plan.bound
     assert bound <= min(costs)
+
+
+def test_leg_to_look_at_again_is_the_one_that_falls_short_of_its_curve_and_none_if_all_keep_it() -> None:
+    def a_leg(pool: RoutablePool, amount: int) -> ExecutedLeg:
+        return Execution(SwapMode.EXACT_IN, NOW_S).leg(
+            PoolCurve(pool, 0, curve_of(pool.state, 0, NOW_S)), amount
+        )
+
+    steady = direct_path(a_leg(a_routable("steady", a_cpmm(4 * 10**12, 396 * 10**10)), 10**12))
+    pool = a_routable("rising", a_pool_whose_fee_falls_ahead(1))
+    # The larger one lacks more units, and less of what it was promised.
+    rising, larger = a_leg(pool, 10**12), a_leg(pool, 4 * 10**12)
+    assert most_rising_leg([steady]) is None
+    assert most_rising_leg([direct_path(larger), direct_path(rising), steady]) is rising
 
 
 def test_the_price_of_the_pool_used_here_does_rise() -> None:

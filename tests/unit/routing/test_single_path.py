@@ -13,8 +13,10 @@ from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.path_execution import Execution, execute
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.search import best_allocation
-from chalicelib.routing.single_path import single_two_hop_path
+from chalicelib.routing.single_path import is_alone, single_two_hop_path
+from chalicelib.routing.singles import best_singles
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 
@@ -187,3 +189,31 @@ def test_two_hop_path_that_the_order_would_empty_is_left_to_the_search(mode: Swa
     ]
     amount = 10**6 if mode is SwapMode.EXACT_OUT else 2**64 - 1
     assert answer(pools, an_order(mode, amount)) is None
+
+
+def is_left_alone(pools: list[RoutablePool], order: SwapOrder) -> bool:
+    """Return whether no pool is said to add to the best direct one."""
+    network = a_network(pools, order)
+    best = best_singles(network.direct, Execution(order.mode, NOW_S), order.amount).best
+    assert best is not None
+    after = after_in if order.mode is SwapMode.EXACT_IN else after_out
+    reached = after(best.pool.curve, float(order.amount))
+    root = reached[0] if reached is not None else best.pool.curve[-1].end
+    return is_alone(network, best, root, order)
+
+
+@MODES
+def test_direct_pool_is_alone_down_to_where_another_pool_or_path_begins(mode: SwapMode) -> None:
+    best = a_routable("best", a_cpmm(10**12, 10**12))
+    dearer = a_routable("dearer", a_cpmm(10**12, 98 * 10**10))
+    round_about = [a_routable(end, a_cpmm(10**12, 10**12), ("M", end)) for end in "AB"]
+    for others in ([dearer], round_about):
+        assert is_left_alone([best, *others], an_order(mode, 10**8))
+        assert not is_left_alone([best, *others], an_order(mode, 3 * 10**10))
+
+
+def test_direct_pool_that_the_order_empties_is_left_to_the_search() -> None:
+    parameters = DlmmParameters(100, 10_000, 30, 600, 5_000, 0, 350_000, 500)
+    pool = a_routable("1", DlmmPool(parameters, 0, (Bin(0, 10**9, 10**9),), DlmmVolatility()))
+    assert is_left_alone([pool], an_order(SwapMode.EXACT_OUT, 10**9 - 10))
+    assert not is_left_alone([pool], an_order(SwapMode.EXACT_OUT, 10**9))

@@ -48,9 +48,10 @@ def test_line_that_is_no_order_is_recognised() -> None:
         gzip.compress(b'{"order":{}}\n'),
         gzip.compress(b"[]\n"),
         gzip.compress(b"\xff"),
+        gzip.compress(b"[" * 100_000 + b"\n"),
     ],
     # The bytes hold the second at which they were made: no name for a test.
-    ids=["empty", "not compressed", "cut off", "no events", "no order", "no text"],
+    ids=["empty", "not compressed", "cut off", "no events", "no order", "no text", "nested deeply"],
 )
 def test_damaged_archive_is_recognised(damaged: bytes) -> None:
     with pytest.raises(UnreadableArchiveError):

@@ -117,6 +117,7 @@ def test_message_that_some_try_may_have_got_across_is_of_unknown_outcome(said: t
         (batch(0, 0), UnansweredError),
         (EndpointAnswer(200, b"[]"), UnansweredError),
         (EndpointAnswer(200, b"{"), UnansweredError),
+        (EndpointAnswer(200, b"[" * 100_000), UnansweredError),
         (NoAnswerError, UnansweredError),
         (REFUSED, RetryableError),
     ],

@@ -73,7 +73,7 @@ def a_record(case: Case) -> TransactionRecord:
         tokens = [(key, token_account_of(accounts[key])) for key in user_accounts(case)]
         balances.append({key: TokenBalance(token.mint, token.amount) for key, token in tokens})
     return TransactionRecord(
-        7, None, 5_000, (), (), balances[0], balances[1], tuple(logs), {1: tuple(inner)}, (BUDGET, outer)
+        7, None, 5_000, (), balances[0], balances[1], tuple(logs), {1: tuple(inner)}, (BUDGET, outer)
     )
 
 
@@ -189,7 +189,7 @@ def joined(*swaps: tuple[Case, Pubkey, Pubkey]) -> TransactionRecord:
         change[got] += case.amounts[1]
     before = {key: TokenBalance(a_key(7), 2**60) for key in change}
     after = {key: TokenBalance(a_key(7), 2**60 + change[key]) for key in change}
-    return TransactionRecord(7, None, 5_000, (), (), before, after, tuple(logs), inner, tuple(outer))
+    return TransactionRecord(7, None, 5_000, (), before, after, tuple(logs), inner, tuple(outer))
 
 
 FROM, BETWEEN, TO = a_key(21), a_key(22), a_key(23)

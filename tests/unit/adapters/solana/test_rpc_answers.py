@@ -83,6 +83,8 @@ def test_rate_limit_says_how_long_to_wait(header: bytes | None, seconds: float |
         (500, b'{"result": 1}'),
         (403, b'{"message":"blocked"}'),
         (200, b'{"error": "text"}'),
+        (200, b'{"error": {"code": "-32602", "message": "x"}}'),
+        (201, b'{"result": 1}'),
         (200, b"\xff\xfe"),
         (200, b"[" * 100_000),
     ],
@@ -91,6 +93,11 @@ def test_what_is_no_json_rpc_says_nothing(status: int, body: bytes) -> None:
     with pytest.raises(UnreadableAnswerError) as unreadable:
         answers.result_of(status, body)
     assert unreadable.value.remedy is Remedy.OTHER_NODE
+
+
+@pytest.mark.parametrize("said", ["", ',"error":null'])
+def test_result_may_be_nothing_and_come_with_no_error(said: str) -> None:
+    assert answers.result_of(200, f'{{"result":null{said}}}'.encode()) is None
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,9 @@ def test_account_that_is_not_there_is_none_and_order_is_kept() -> None:
         [ACCOUNT, {**ACCOUNT, "data": "AAE="}],
         [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base58"]}],
         [ACCOUNT, {**ACCOUNT, "data": ["A", "base64"]}],
-        [ACCOUNT, {**ACCOUNT, "data": ["é", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["AAÉ=", "base64"]}],
+        [ACCOUNT, {**ACCOUNT, "data": ["AAE=", "base64", "zstd"]}],
+        [ACCOUNT, {**ACCOUNT, "data": [5, "base64"]}],
         [ACCOUNT, {**ACCOUNT, "lamports": -1}],
         [ACCOUNT, {**ACCOUNT, "lamports": True}],
         [ACCOUNT, {**ACCOUNT, "owner": "short"}],
@@ -144,7 +153,7 @@ def test_accounts_of_another_shape_or_number_are_refused(value: Any) -> None:
 
 @pytest.mark.parametrize(
     ("commitment", "is_final"),
-    [("processed", False), ("confirmed", True), ("finalized", True), (None, False), ([], False)],
+    [("processed", False), ("confirmed", True), ("finalized", True), (None, False), (["confirmed"], False)],
 )
 def test_status_is_final_once_it_is_confirmed(commitment: Any, *, is_final: bool) -> None:
     status = {"slot": 3, "err": None, "confirmationStatus": commitment}
@@ -210,6 +219,36 @@ def test_list_of_another_shape_is_refused(result: Any) -> None:
     for read in (answers.signatures_of, answers.prioritization_fees, answers.program_accounts):
         with pytest.raises(MalformedResultError):
             read(result)
+
+
+def test_lists_are_read_in_the_nodes_order() -> None:
+    told = [{"signature": "b", "slot": 8, "err": None}, {"signature": "a", "slot": 7, "err": "x"}]
+    read = [(each.signature, each.slot, each.fault) for each in answers.signatures_of(told)]
+    assert read == [("b", 8, None), ("a", 7, "x")]
+    fees = [{"slot": 1, "prioritizationFee": 5}, {"slot": 2, "prioritizationFee": 0}]
+    assert answers.prioritization_fees(fees) == (5, 0)
+    ((key, account),) = answers.program_accounts([{"pubkey": KEY, "account": ACCOUNT}])
+    assert (address_of(key), account.lamports, account.data) == (KEY, 5, b"\0\x01")
+
+
+@pytest.mark.parametrize(
+    ("said", "units", "logs"),
+    [
+        ({"unitsConsumed": 7, "logs": ["a", "b"]}, 7, ("a", "b")),
+        ({"unitsConsumed": None, "logs": None}, 0, ()),
+        ({}, 0, ()),
+    ],
+)
+def test_simulation_may_have_neither_units_nor_logs(
+    said: dict[str, Any], units: int, logs: tuple[str, ...]
+) -> None:
+    read = answers.simulation({**CONTEXT, "value": {"err": "x", **said}})
+    assert read == answers.Simulation("x", units, logs)
+
+
+def test_height_of_a_block_that_the_node_does_not_have_is_unknown() -> None:
+    known = ({"blockHeight": 9}, {"blockHeight": None}, None)
+    assert [answers.block_height(each) for each in known] == [9, None, None]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def test_answer_to_the_request_as_a_whole_refuses_batches(status: int, answer: A
     ("status", "answer"),
     [
         (200, b'{"result":'),
+        (200, b"[" * 100_000),
         (503, b"<html>"),
         (503, [{"id": 0, "result": 1}]),
         (200, {"error": {"code": -32005, "message": "behind"}}),

@@ -11,7 +11,14 @@ from chalicelib.adapters.solana.book import Book
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
-from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster, SwapProgram
+from chalicelib.adapters.solana.programs import (
+    CLOCK_SYSVAR,
+    PROGRAM_IDS,
+    SYSVARS,
+    TOKEN,
+    Cluster,
+    SwapProgram,
+)
 from chalicelib.adapters.solana.rpc_answers import account as read_account
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.venue import SolanaVenue
@@ -115,20 +122,6 @@ def test_venues_asked_side_by_side_share_one_read() -> None:
     assert len(node.asked) == asked
 
 
-def test_pool_is_read_again_where_its_price_has_moved_to_arrays_not_read() -> None:
-    node = a_node()
-    reader = a_reader(node)
-    case = CASES[SwapProgram.DLMM]
-    arrays = reader.read().pools["DLMM"].on_chain.arrays  # type: ignore[union-attr]
-    # The last bin of the last array known: from there on others are in reach.
-    node.asked.clear()
-    active = int.from_bytes(node.accounts[case.pool].data[76:80], "little", signed=True)
-    change(node, case, 76, (active + 70).to_bytes(4, "little", signed=True))
-    book = reader.read()
-    assert "DLMM" in {*book.pools, *book.refused}
-    assert arrays
-
-
 def test_pool_that_cannot_be_traded_with_is_named_and_the_others_stay() -> None:
     node = a_node()
     change(node, CASES[SwapProgram.CPMM], 329, b"\x04")
@@ -217,7 +210,11 @@ def test_node_that_named_a_slot_far_ahead_stops_nobody_for_good() -> None:
     assert reader.read().clock.slot == CLOCK.slot
 
 
-def test_node_without_a_clock_is_passed_over() -> None:
+@pytest.mark.parametrize("clock", [None, Account(TOKEN, 1, bytes(40)), Account(SYSVARS, 1, bytes(39))])
+def test_node_without_a_clock_is_passed_over(clock: Account | None) -> None:
     broken, fine = a_node("broken"), a_node("fine")
-    broken.accounts = {}
+    if clock is None:
+        del broken.accounts[CLOCK_SYSVAR]
+    else:
+        broken.accounts[CLOCK_SYSVAR] = clock
     assert a_reader(broken, fine).read().pools

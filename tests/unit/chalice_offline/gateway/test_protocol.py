@@ -238,6 +238,29 @@ def test_client_that_is_closed_has_ten_seconds_to_answer() -> None:
     assert asyncio.run(scenario()) == ["abort"]
 
 
+@pytest.mark.parametrize("who_closes_first", ["client", "gateway"])
+def test_client_that_has_closed_and_does_not_read_is_dropped_after_ten_seconds(who_closes_first: str) -> None:
+    async def scenario(*, reads: bool) -> list[str]:
+        async with an_accepted_client() as client:
+            if who_closes_first == "gateway":
+                await client.send({"type": "websocket.close", "code": 1001})
+                client.frames()
+            else:
+                client.client.send_close(1000)
+            client.flush()
+            assert client.transport.notes == ["close"]
+            if reads:
+                client.protocol.connection_lost(None)
+                assert client.timers.set == []
+            else:
+                assert client.timers.ring() == 10
+                assert client.timers.set == []
+            return [*client.transport.notes]
+
+    assert asyncio.run(scenario(reads=False)) == ["close", "abort"]
+    assert "abort" not in asyncio.run(scenario(reads=True))
+
+
 def test_connection_without_a_close_frame_ends_with_1006() -> None:
     async def scenario() -> Any:
         async with an_accepted_client() as client:

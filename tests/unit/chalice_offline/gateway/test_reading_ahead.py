@@ -14,16 +14,18 @@ READ_AHEAD = 4 * KB * KB
 
 def read_ahead(client: AcceptedClient, text: str = "x" * 32 * KB) -> int:
     """Have the gateway read messages until it reads no more; return how many."""
-    for number in range(1, 1_000):
+    for number in range(1, 2_000):
         client.say(text)
         if "pause" in client.transport.notes:
             return number
     raise AssertionError("it reads without end")
 
 
+# Each takes some bytes besides its own, which bounds those that are short.
+@pytest.mark.parametrize("size", [2_400, 24_000])
 @pytest.mark.parametrize("character", ["x", "\N{EURO SIGN}", "\N{CHART WITH UPWARDS TREND}"])
-def test_what_is_read_ahead_is_bounded_by_bytes(character: str) -> None:
-    text = character * (24_000 // len(character.encode()))
+def test_what_is_read_ahead_is_bounded_by_bytes(character: str, size: int) -> None:
+    text = character * (size // len(character.encode()))
 
     async def scenario() -> int:
         ours, theirs = socket.socketpair()
@@ -32,7 +34,7 @@ def test_what_is_read_ahead_is_bounded_by_bytes(character: str) -> None:
                 client.transport.socket = ours
                 return read_ahead(client, text)
 
-    assert asyncio.run(scenario()) == READ_AHEAD // (24_000 + 64) + 1
+    assert asyncio.run(scenario()) == READ_AHEAD // (size + 64) + 1
 
 
 def test_reading_does_not_pause_for_what_was_taken_already() -> None:
@@ -44,6 +46,20 @@ def test_reading_does_not_pause_for_what_was_taken_already() -> None:
             return [*client.transport.notes]
 
     assert asyncio.run(scenario()) == []
+
+
+def test_what_follows_our_close_frame_is_read_to_the_clients_own_and_not_kept() -> None:
+    async def scenario() -> list[str]:
+        async with an_accepted_client() as client:
+            await client.send({"type": "websocket.close", "code": 1001})
+            for _ in range(READ_AHEAD // (32 * KB) + 2):
+                client.say("x" * 32 * KB)
+            assert client.transport.notes == []
+            client.frames()
+            client.flush()
+            return [*client.transport.notes]
+
+    assert asyncio.run(scenario()) == ["close"]
 
 
 def test_end_of_a_client_is_looked_for_while_nothing_is_read_from_it() -> None:
@@ -134,7 +150,9 @@ def test_pongs_to_a_client_that_does_not_read_do_not_pile_up() -> None:
                 client.client.send_ping(b"%d" % number)
                 client.flush()
             piled_up = len(client.transport.written)
-            client.protocol.resume_writing()
+            for _ in range(2):
+                client.protocol.pause_writing()
+                client.protocol.resume_writing()
             return piled_up, [bytes(frame.data) for frame in client.frames()]
 
     # RFC 6455, 5.5.3: a pong may answer the last of several pings.

@@ -118,6 +118,21 @@ def test_part_that_fails_keeps_the_sweep_from_none_of_the_others() -> None:
     assert left.has_forgotten
 
 
+def test_gateway_that_answers_no_request_to_close_keeps_orders_waiting_for_seconds_and_not_for_runs() -> None:
+    stranded, expired = many(3 * SWEPT_MAX + 1), [f"{place}=" for place in range(100)]
+    left, queue, now_s = Left(stranded, expired=expired), FakeQueue(), [0.0]
+
+    class SilentGateway(FakeConnections):
+        def close(self, connection_id: str) -> None:
+            now_s[0] += 1.0
+            expired.remove(connection_id)
+
+    Sweep(left, queue, SilentGateway(), in_memory().subscriptions).run(lambda s: now_s[0] + s <= 50.0)
+    assert len(queue.messages) == len(stranded)
+    assert left.has_forgotten
+    assert 0 < len(expired) < 100
+
+
 def test_connections_whose_messages_the_queue_did_not_take_wait_for_the_next_run_alone() -> None:
     lagging = [SubscriptionBehind("c=", "a", uuid4(), 3), SubscriptionBehind("d=", "b", uuid4(), 0)]
     left, queue = Left([], lagging), FakeQueue()
@@ -166,6 +181,31 @@ def test_run_whose_time_is_up_leaves_the_rest_to_the_next() -> None:
         len({message.order_id for message in queue.messages if isinstance(message, ResumeMessage)}) == 3_500
     )
     assert len(queue.messages) == 3_500
+
+
+def test_no_turn_of_any_kind_begins_once_there_is_less_time_left_than_it_may_take() -> None:
+    now_s, begun = 0.0, []
+
+    class SlowRecord(Left):
+        def stranded_orders(self, rest: Rest, *, limit: int) -> SweepPart[StrandedOrder]:
+            self._take(4)
+            return super().stranded_orders(rest, limit=limit)
+
+        def forget_pairs(self, *, limit: int) -> Forgotten:
+            self._take(4)
+            return super().forget_pairs(limit=limit)
+
+        def _take(self, seconds: int) -> None:
+            nonlocal now_s
+            begun.append(now_s)
+            now_s += seconds
+
+    stranded = many(20 * SWEPT_MAX)
+    left = SlowRecord(stranded)
+    left.resumed, left.idle_pairs = {order.order_id for order in stranded}, 20 * PAIRS_MAX
+    sweep = Sweep(left, FakeQueue(), FakeConnections(), in_memory().subscriptions)
+    sweep.run(lambda seconds: now_s + seconds <= 31)
+    assert begun == [0, 4, 8, 12, 16, 20, 24]
 
 
 def test_orders_whose_messages_were_not_sent_are_found_again() -> None:
