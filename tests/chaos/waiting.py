@@ -27,6 +27,11 @@ _SLIPPAGE_BPS: Final = 50
 _OF_CHAOS: Final = frozenset({"RETRIES_EXHAUSTED", "DEADLINE_EXCEEDED"})
 """Why any order may fail in a run: transactions are dropped, and what sends them is killed."""
 
+_TIGHT_BETWEEN_HOPS: Final = "(Exceeded"
+"""How programs on Solana say that a swap's own bound was passed. That of one between two hops is a tenth of a
+per cent at most, whatever the order allows (docs/solana.md).
+"""
+
 _PER_MILLE: Final = (-30, -15, -6, -2, 2, 6, 15, 30)
 
 
@@ -123,28 +128,38 @@ def broken_promises(order: Frame, events: Sequence[Frame]) -> Iterator[str]:
     if statuses[-1:] == ["confirmed"]:
         sent = len(statuses) - 1 - statuses[::-1].index("submitted")
         yield from _misfilled(terms_before(order, events[:sent]), events[-1])
-    if statuses[-1:] == ["failed"] and not _may_fail(terms_before(order, events), events[-1]["code"]):
+    if statuses[-1:] == ["failed"] and not _may_fail(terms_before(order, events), events):
         yield f"failed with {events[-1]['code']}, which nothing of it allows: {events[-1]['message']}"
     if order.get("timeInForce") == "ioc" and "open" in statuses:
         yield "rested, and was to execute at once or never"
 
 
-def _may_fail(terms: Frame, code: str) -> bool:
-    """Return whether an order's own terms, or what is done to a run, let it fail with a code.
+def _may_fail(terms: Frame, events: Sequence[Frame]) -> bool:
+    """Return whether an order's own terms, or what is done to a run, let it fail as it did.
 
     There is money enough, and a pool for each pair.
     """
+    code, message = events[-1]["code"], events[-1]["message"]
     match code:
+        case "NO_ROUTE":
+            # Of a chain that is down no node answers, and three tries take a few seconds.
+            return "no node answered" in message
         case "SLIPPAGE_EXCEEDED" if "limitPrice" in terms:
             # Any other rests again.
             return terms.get("timeInForce") == "ioc" or "validForSeconds" in terms
         case "SLIPPAGE_EXCEEDED":
-            return int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
+            is_tight = int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
+            return is_tight or (_TIGHT_BETWEEN_HOPS in message and _has_two_hops(events))
         case "TRIGGER_ALREADY_MET":
             return "trigger" in terms and terms["trigger"].get("ifAlreadyMet") != "execute"
         case "LAUNCH_FILTERED":
             return terms.get("type") == "sniper"
     return code in _OF_CHAOS
+
+
+def _has_two_hops(events: Sequence[Frame]) -> bool:
+    routes = [event["route"] for event in events if event["status"] == "routed"]
+    return bool(routes) and len({leg["inputToken"] for leg in routes[-1]}) > 1
 
 
 def _unfounded(terms: Frame, event: Frame) -> Iterator[str]:
