@@ -127,10 +127,6 @@ class Store:
         )
         return [Landed(row[0], row[1], row[2], json.loads(row[3])) for row in rows]
 
-    def signatures_since(self, slot: int) -> set[bytes]:
-        rows = self._db.execute("SELECT signature FROM transactions WHERE slot >= ?", (slot,))
-        return {signature for (signature,) in rows}
-
     def mentioning(self, key: Pubkey, limit: int, below: tuple[int, int]) -> list[Landed]:
         """Return the newest transactions that name an account, from before a (slot, place) on."""
         rows = self._db.execute(
