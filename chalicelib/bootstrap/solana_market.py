@@ -13,7 +13,7 @@ from chalicelib.domain.tokens import DECIMALS_MAX, Tokens
 from chalicelib.domain.transactions import ChainHealth
 from chalicelib.logs import logger
 from chalicelib.services.mints import NO_MINTS
-from chalicelib.services.ports import ChainTime, Clock
+from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
     from chalicelib.adapters.solana.beside import Beside
@@ -229,6 +229,7 @@ class SolanaMarket:
         """Return of pools that were found those to keep, and those not to look at again."""
         from chalicelib.adapters.solana.found_pools import TRADED_FOR_S, JudgedPool
         from chalicelib.adapters.solana.pool_reader import PoolReader
+        from chalicelib.adapters.solana.venue import chain_time
         from chalicelib.bootstrap.venue_openings import FORESEEN_S, age_s
 
         now_s = self._clock.now().timestamp
@@ -236,7 +237,7 @@ class SolanaMarket:
             self.nodes, self._ids, pools, self._tokens, now_unix_s=now_s, time_limit_s=self._call_limit_s
         )
         book = reader.read()
-        now = ChainTime(book.clock.unix_timestamp, book.clock.slot)
+        now = chain_time(book.clock)
         ages = {pool_id: age_s(pool.state, now) for pool_id, pool in book.pools.items()}
         decimals = {
             pool_id: (pool.on_chain.mints[0].decimals, pool.on_chain.mints[1].decimals)

@@ -16,7 +16,6 @@ from chalicelib.domain.watches import DirectedPair
 from chalicelib.logs import logger
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime
-from chalicelib.services.resting.launching import BLOCK_S
 
 _NEVER_SAID: Final = 0
 
@@ -104,7 +103,7 @@ class VenueOpenings:
             height,
             {
                 pool_id: Opening(
-                    max(0, height - round(age / BLOCK_S)),
+                    max(0, height - round(age / now.block_s)),
                     datetime.fromtimestamp(now.unix_s - age + 1, UTC),
                     found_at.get(pool_id),
                 )
@@ -130,4 +129,4 @@ def age_s(pool: Pool, now: ChainTime) -> float | None:
     passed = counted.point_at(now.unix_s, now.slot) - point
     if point == _NEVER_SAID:
         return None
-    return passed * BLOCK_S if counted is ActivationType.SLOT else float(passed)
+    return passed * now.block_s if counted is ActivationType.SLOT else float(passed)

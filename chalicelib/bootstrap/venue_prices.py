@@ -21,5 +21,5 @@ class VenuePrices:
         # Before the answers: the pools are of this block or of a later one.
         height = self._height()
         answers = request.answers()
-        now_s, slot = answers.time
-        return Prices(answers.pools, now_s, slot, height, answers.room)
+        now = answers.time
+        return Prices(answers.pools, now.unix_s, now.slot, height, answers.room)

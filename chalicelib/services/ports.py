@@ -48,10 +48,16 @@ class Observer(Protocol):
 
 
 class ChainTime(NamedTuple):
-    """The time of the chain whose pools are offered: what they open, and charge, by."""
+    """The time of the chain whose pools are offered: what they open, and charge, by.
+
+    Attributes:
+        slot: 0 if the chain has none.
+        block_s: About how long a block takes: slots are told in seconds, and seconds in blocks, by it.
+    """
 
     unix_s: int
     slot: int
+    block_s: float = 0.4
 
 
 @value

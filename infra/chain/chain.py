@@ -16,9 +16,9 @@ from typing import Any, Final
 from solders.transaction import VersionedTransaction
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.execution import Executor
 from infra.chain.machine import EPOCH_SLOTS, Machine
 from infra.chain.outcomes import Outcome

@@ -13,9 +13,9 @@ from typing import Any, Final
 from solders.transaction_metadata import FailedTransactionMetadata, TransactionMetadata
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import COMPUTE_BUDGET
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm.anchor import Overlay
 from infra.chain.amm.dispatch import MODELLED
 from infra.chain.logs import truncated

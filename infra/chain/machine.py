@@ -10,8 +10,8 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTransactionInfo
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
-from chalicelib.adapters.solana.tokens import ClockSysvar
 
 RENT_EPOCH_NEVER: Final = 2**64 - 1
 EPOCH_SLOTS: Final = 432_000

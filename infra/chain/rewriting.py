@@ -13,6 +13,7 @@ from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import (
     Instruction,
     compute_unit_limit,
@@ -22,7 +23,6 @@ from chalicelib.adapters.solana.instructions import (
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, COMPUTE_BUDGET
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm.anchor import Executed, Overlay, ProgramError
 from infra.chain.amm.dispatch import execute
 from infra.chain.transactions import Transaction

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import AccountMeta, Instruction
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.programs import SwapProgram
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.swaps import Exact, Swap, TokenIndex
 
 EPOCH: Final = 800

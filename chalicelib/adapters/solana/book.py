@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.pool_reading import OnChainPool
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import Pool
 
 

@@ -16,6 +16,7 @@ from chalicelib.adapters.solana.accounts import (
     read_account,
     require,
 )
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, u8, u64, writable
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -23,7 +24,7 @@ from chalicelib.adapters.solana.layouts import DAMM_V2_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import INSTRUCTIONS_SYSVAR, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
+from chalicelib.adapters.solana.tokens import Mint, mint_of
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_base_fee import MarketCapFee, RateLimiterFee
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve

@@ -19,6 +19,7 @@ from chalicelib.adapters.solana.accounts import (
     require,
 )
 from chalicelib.adapters.solana.bitmaps import Bitmap, meteora_bitmap
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, u64, writable
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -26,7 +27,7 @@ from chalicelib.adapters.solana.layouts import DLMM_BIN_ARRAY, DLMM_BITMAP_EXTEN
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import MEMO, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
+from chalicelib.adapters.solana.tokens import Mint, mint_of
 from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.dlmm_bin import Bin
 from chalicelib.amm.dlmm_fee import DlmmCollectFeeMode, DlmmParameters, DlmmVolatility

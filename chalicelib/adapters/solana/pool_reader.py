@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from chalicelib.adapters.solana.accounts import Account, Accounts, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.beside import Beside, calls_of, hand_over
 from chalicelib.adapters.solana.book import Book, BookPool
+from chalicelib.adapters.solana.clock import ClockSysvar, clock_of
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reading import arrays_around, keys_beside, pool_at, tradable
@@ -22,7 +23,6 @@ from chalicelib.adapters.solana.rpc_answers import AccountsAt, accounts_at
 from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_accounts
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
-from chalicelib.adapters.solana.tokens import ClockSysvar, clock_of
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.domain.tokens import Tokens
 

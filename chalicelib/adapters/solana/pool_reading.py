@@ -13,13 +13,13 @@ from chalicelib.adapters.solana.accounts import (
     UnsupportedPoolError,
     present,
 )
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.meteora_damm_v2 import DammV2Accounts
 from chalicelib.adapters.solana.meteora_dlmm import DlmmAccounts
 from chalicelib.adapters.solana.programs import ProgramIds, SwapProgram
 from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
 from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import Pool, TransferFeePool
 
 OnChainPool = CpmmAccounts | ClmmAccounts | DlmmAccounts | DammV2Accounts

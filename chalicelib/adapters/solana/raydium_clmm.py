@@ -20,6 +20,7 @@ from chalicelib.adapters.solana.accounts import (
     require,
 )
 from chalicelib.adapters.solana.bitmaps import Bitmap, raydium_bitmap
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, u8, u64, writable
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -32,7 +33,7 @@ from chalicelib.adapters.solana.layouts import (
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import MEMO, TOKEN, TOKEN_2022, instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of
+from chalicelib.adapters.solana.tokens import Mint, mint_of
 from chalicelib.amm.clmm_step import FEE_RATE_DENOMINATOR
 from chalicelib.amm.clmm_tick import SQRT_PRICE_MAX, SQRT_PRICE_MIN, TICK_MAX
 from chalicelib.amm.raydium_clmm import ClmmFees, ClmmPool, Tick

@@ -15,13 +15,14 @@ from chalicelib.adapters.solana.accounts import (
     read_account,
     require,
 )
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction, readonly, signer, u64, writable
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layouts import CPMM_CONFIG, CPMM_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.programs import instruction_discriminator
 from chalicelib.adapters.solana.swap_terms import SwapTerms
-from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, mint_of, token_account_of
+from chalicelib.adapters.solana.tokens import Mint, mint_of, token_account_of
 from chalicelib.amm.raydium_cpmm import FEE_RATE_DENOMINATOR, CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.domain.swap_mode import SwapMode
 

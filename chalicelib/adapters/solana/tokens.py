@@ -1,4 +1,4 @@
-"""Mints and token accounts of the two token programs, and the chain's clock.
+"""Mints and token accounts of the two token programs.
 
 Token-2022 keeps what it adds behind the 165 bytes of an account as (type, length, data) entries,
 after a byte that says whether this is a mint (solana-program/token-2022
@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError, require
 from chalicelib.adapters.solana.keys import KEY_BYTES, NO_KEY, Pubkey, address_of
 from chalicelib.adapters.solana.layout import Layout
-from chalicelib.adapters.solana.layouts import CLOCK, MINT, TOKEN_ACCOUNT
-from chalicelib.adapters.solana.programs import SYSVARS, TOKEN, TOKEN_PROGRAMS
+from chalicelib.adapters.solana.layouts import MINT, TOKEN_ACCOUNT
+from chalicelib.adapters.solana.programs import TOKEN, TOKEN_PROGRAMS
 from chalicelib.amm.transfer_fee import BASIS_POINTS, NO_FEE, TransferFee
 
 
@@ -51,14 +51,6 @@ _TRANSFER_FEE_CONFIG: Final = Layout(
     newer_basis_points 106 u16
     """,
 )
-
-
-class ClockSysvar(NamedTuple):
-    """The chain's own time, which all four programs go by."""
-
-    slot: int
-    epoch: int
-    unix_timestamp: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +90,6 @@ class TokenAccount(NamedTuple):
     delegate: Pubkey | None
     delegated_amount: int
     native_reserve: int | None
-
-
-def clock_of(account: Account) -> ClockSysvar:
-    """Return what the clock sysvar says.
-
-    Raises:
-        ValueError: It is no clock.
-    """
-    if account.owner != SYSVARS:
-        raise ValueError(f"the clock is owned by {address_of(account.owner)}")
-    ints = CLOCK.read(account.data).ints
-    return ClockSysvar(ints["slot"], ints["epoch"], ints["unix_timestamp"])
 
 
 def token_account_of(account: Account) -> TokenAccount:

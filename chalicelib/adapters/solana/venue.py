@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
 from chalicelib.adapters.solana.room import room_of
@@ -11,6 +12,12 @@ from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.routing.firm_quotes import WantedSwap
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime, Offers
+
+
+def chain_time(clock: ClockSysvar) -> ChainTime:
+    """Return a clock's time, with the length of its slots as blocks' if it shows that: few have no block."""
+    now = ChainTime(clock.unix_timestamp, clock.slot)
+    return now._replace(block_s=clock.slot_s) if clock.slot_s is not None else now
 
 
 def _no_matter(_: Collection[str]) -> None:
@@ -65,5 +72,5 @@ class SolanaVenue:
         if not found:
             reasons = "; ".join(f"{pool.pool_id}: {pool.problem}" for pool in refused)
             raise VenueUnavailableError(f"no pool can be traded with ({reasons})" if reasons else "no pools")
-        time = ChainTime(book.clock.unix_timestamp, book.clock.slot)
+        time = chain_time(book.clock)
         return Offers(found, refused=refused, chain_time=time, room=room_of(book))

@@ -17,7 +17,6 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.planning.planner import Planner
 from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.launching import (
-    BLOCK_S,
     FEE_PRECISION,
     index_of,
     launches_of,
@@ -136,7 +135,7 @@ def _pause(
         pauses.append(timedelta(seconds=seconds))
     if sniper.max_delay_blocks is not None:
         left = launch.opened_height + sniper.max_delay_blocks + 1 - launch.height
-        pauses.append(timedelta(seconds=left * BLOCK_S))
+        pauses.append(timedelta(seconds=left * now.block_s))
     return min(pauses)
 
 

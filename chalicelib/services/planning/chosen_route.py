@@ -69,7 +69,7 @@ def foreseen(
     plan: Plan, pools: Mapping[str, RoutablePool], route: ChosenRoute, moment: ChainTime
 ) -> list[ForeseenSwap]:
     """Return the swaps of a plan over pools, which are in the states that it was made for."""
-    exact, (now_s, slot) = EXACT[plan.mode], moment
+    exact, now_s, slot = EXACT[plan.mode], moment.unix_s, moment.slot
     swaps = []
     for leg, shown in zip(plan.legs, route.legs, strict=True):
         pool = pools[leg.pool_id]

@@ -63,7 +63,8 @@ class Planner:
         if len(listed) < len(answers.pools):
             listed_ids = {pool.pool_id for pool in listed}
             self._unlisted = {pool.pool_id: pool for pool in answers.pools if pool.pool_id not in listed_ids}
-        self._market = Market(listed, *answers.time)
+        self._moment = answers.time
+        self._market = Market(listed, self._moment.unix_s, self._moment.slot)
         self._quotes = FirmQuotes(answers.firm_quotes)
         self._tokens = tokens
 
@@ -85,7 +86,7 @@ class Planner:
     @property
     def moment(self) -> ChainTime:
         """The chain's time that plans are made for."""
-        return ChainTime(self._market.now_s, self._market.slot)
+        return self._moment
 
     @property
     def pools(self) -> Mapping[str, RoutablePool]:

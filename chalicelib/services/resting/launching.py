@@ -19,9 +19,6 @@ from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.prices import Prices
 
 FEE_PRECISION: Final = 1_000_000_000
-BLOCK_S: Final = 0.4
-"""About how long a block takes, for a time to look again."""
-
 FEE_HORIZON_S: Final = 86_400
 """How far ahead a fee schedule is followed."""
 
@@ -57,7 +54,7 @@ def seconds_until_fee(pool: Pool, token_in: TokenIndex, wanted: int, now: ChainT
     """
 
     def is_low_after(seconds: int) -> bool:
-        at = ChainTime(now.unix_s + seconds, now.slot + int(seconds / BLOCK_S) if now.slot else 0)
+        at = ChainTime(now.unix_s + seconds, now.slot + int(seconds / now.block_s) if now.slot else 0)
         try:
             return fee_rate(pool, token_in, at) <= wanted
         except SwapRefusedError:

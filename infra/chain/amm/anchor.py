@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import AccountMeta, Instruction
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.layout import Fields, Layout
 from chalicelib.adapters.solana.programs import TOKEN_PROGRAMS, account_discriminator
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 
 Overlay = Callable[[Pubkey], Account | None]

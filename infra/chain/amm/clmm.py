@@ -11,6 +11,7 @@ from typing import Final
 from chalicelib.adapters.solana import raydium_clmm
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.bitmaps import raydium_bitmap
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -24,7 +25,6 @@ from chalicelib.adapters.solana.programs import (
     instruction_discriminator,
 )
 from chalicelib.adapters.solana.raydium_clmm import ClmmAccounts
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex

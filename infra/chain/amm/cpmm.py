@@ -8,13 +8,13 @@ from typing import Final
 
 from chalicelib.adapters.solana import raydium_cpmm
 from chalicelib.adapters.solana.accounts import Unsupported, UnsupportedPoolError
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layouts import CPMM_CONFIG, CPMM_POOL
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Exact, Refusal, SwapRefusedError, SwapResult, TokenIndex
 from infra.chain.amm.anchor import (

@@ -9,6 +9,7 @@ from typing import Final
 
 from chalicelib.adapters.solana import meteora_damm_v2
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -21,7 +22,6 @@ from chalicelib.adapters.solana.programs import (
     event_discriminator,
     instruction_discriminator,
 )
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.pools import TransferFeePool, swap

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from infra.chain.amm import clmm, cpmm, damm_v2, dlmm
 from infra.chain.amm.anchor import Executed, Overlay, ProgramError, token_account
 

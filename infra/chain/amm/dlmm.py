@@ -10,6 +10,7 @@ from typing import Final
 from chalicelib.adapters.solana import meteora_dlmm
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.bitmaps import meteora_bitmap
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.layout import Fields
@@ -18,7 +19,6 @@ from chalicelib.adapters.solana.meteora_dlmm import BINS_PER_ARRAY, DlmmAccounts
 from chalicelib.adapters.solana.pda import derived
 from chalicelib.adapters.solana.pool_reading import tradable
 from chalicelib.adapters.solana.programs import event_discriminator, instruction_discriminator
-from chalicelib.adapters.solana.tokens import ClockSysvar
 from chalicelib.amm.dlmm_fee import fee_rate
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import TransferFeePool, swap

@@ -25,6 +25,7 @@ def test_age_is_counted_as_the_program_counts_it() -> None:
     assert age_s(pool, ChainTime(OPENS_S + 7, 500)) == 7
     by_slot = replace(pool, activation_point=400, activation_type=ActivationType.SLOT)
     assert age_s(by_slot, ChainTime(OPENS_S, 500)) == 40
+    assert age_s(by_slot, ChainTime(OPENS_S, 500, 0.2)) == 20
     assert age_s(a_pool().state, ChainTime(OPENS_S, 500)) is None
 
 
@@ -38,6 +39,15 @@ def test_openings_of_the_pairs_alone_are_told_with_heights_and_moments() -> None
     (opening,) = seen.by_pool.values()
     assert (seen.height, opening.height) == (chain.height, chain.height - 10)
     assert opening.at == datetime.fromtimestamp(OPENS_S + 1, UTC)
+
+
+def test_height_of_an_opening_is_reckoned_with_the_chains_own_pace() -> None:
+    """An order that buys for ten blocks would do so for twenty, where they take half the time."""
+    venue, chain = FakeVenue("meteora"), FakeChain()
+    venue.offered = Offers([a_launch("cpmm")], chain_time=ChainTime(OPENS_S + 4, 0, 0.2))
+    collector = QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=1)
+    seen = VenueOpenings(collector, lambda: chain.height).seen([DirectedPair("USDC", "SOL")])
+    assert [opening.height for opening in seen.by_pool.values()] == [chain.height - 20]
 
 
 @pytest.mark.parametrize("opens_at_s", [2**64 - 1, 253_402_300_800, OPENS_S + FORESEEN_S + 1])

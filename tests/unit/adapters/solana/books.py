@@ -7,11 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.adapters.solana.book import Book, BookPool
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.holdings import Holdings
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.pool_reading import OnChainPool, tradable
 from chalicelib.adapters.solana.programs import TOKEN, SwapProgram
-from chalicelib.adapters.solana.tokens import ClockSysvar, Mint, TokenAccount
+from chalicelib.adapters.solana.tokens import Mint, TokenAccount
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.raydium_cpmm import CpmmPool

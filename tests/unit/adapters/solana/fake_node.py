@@ -6,13 +6,13 @@ from typing import Any
 
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
+from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR, SYSVARS
 from chalicelib.adapters.solana.rpc_batches import one_by_one
 from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
-from chalicelib.adapters.solana.tokens import ClockSysvar
 
 
 def shown(account: Account | None) -> Any:

@@ -2,8 +2,8 @@ import pytest
 
 from chalicelib.adapters.solana.accounts import Account, Unsupported, UnsupportedPoolError
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
-from chalicelib.adapters.solana.programs import SYSVARS, TOKEN, TOKEN_2022
-from chalicelib.adapters.solana.tokens import ClockSysvar, clock_of, extensions, mint_of, token_account_of
+from chalicelib.adapters.solana.programs import TOKEN, TOKEN_2022
+from chalicelib.adapters.solana.tokens import extensions, mint_of, token_account_of
 from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 
 KEY = Pubkey(bytes(range(32)))
@@ -143,12 +143,3 @@ def test_token_account_is_read_with_its_delegate_and_reserve() -> None:
 def test_what_is_no_token_account_is_refused(account: Account) -> None:
     with pytest.raises(UnsupportedPoolError):
         token_account_of(account)
-
-
-def test_clock_is_read_from_its_sysvar_only() -> None:
-    data = u(463_000_125, 8) + u(1, 8) + u(1071, 8) + u(1072, 8) + u(1_795_822_000, 8)
-    assert clock_of(Account(SYSVARS, 1, data)) == ClockSysvar(463_000_125, 1071, 1_795_822_000)
-    with pytest.raises(ValueError, match="owned by"):
-        clock_of(Account(TOKEN, 1, data))
-    with pytest.raises(ValueError, match="needs 40 bytes"):
-        clock_of(Account(SYSVARS, 1, data[:-1]))

@@ -8,6 +8,7 @@ import pytest
 from chalicelib.adapters.solana.accounts import Account
 from chalicelib.adapters.solana.beside import Beside
 from chalicelib.adapters.solana.book import Book
+from chalicelib.adapters.solana.clock import EPOCH_SLOTS, ClockSysvar
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -21,10 +22,11 @@ from chalicelib.adapters.solana.programs import (
 )
 from chalicelib.adapters.solana.rpc_answers import account as read_account
 from chalicelib.adapters.solana.rpc_errors import NodeError
-from chalicelib.adapters.solana.venue import SolanaVenue
+from chalicelib.adapters.solana.venue import SolanaVenue, chain_time
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
+from chalicelib.services.ports import ChainTime
 from tests.unit.adapters.solana.examples import a_case, a_pool
 from tests.unit.adapters.solana.fake_node import FakeNode, nodes_of, shown
 from tests.vectors.onchain import Case
@@ -101,7 +103,12 @@ def test_venue_has_its_pools_as_the_bytes_say_and_no_other_venues() -> None:
         program.name: a_pool(case).state for program, case in CASES.items()
     }
     assert not raydium.offers(()).refused
-    assert raydium.offers(()).chain_time == (CLOCK.unix_timestamp, CLOCK.slot)
+    assert raydium.offers(()).chain_time == ChainTime(CLOCK.unix_timestamp, CLOCK.slot)
+
+
+def test_pace_of_the_chains_slots_is_told_with_its_time() -> None:
+    clock = ClockSysvar(8 * EPOCH_SLOTS + 1_000, 8, CLOCK.unix_timestamp, CLOCK.unix_timestamp - 210)
+    assert chain_time(clock) == ChainTime(CLOCK.unix_timestamp, clock.slot, 0.21)
 
 
 def test_pools_once_known_are_read_in_one_call() -> None:

@@ -20,7 +20,7 @@ from chalicelib.domain.tokens import NEW_MINT, new_token
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.consumer.batch import Incoming
-from chalicelib.services.ports import Offers
+from chalicelib.services.ports import ChainTime, Offers
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.market import a_pool
 from tests.fakes.orders import LIFE, NOON, an_order, changed
@@ -43,6 +43,7 @@ class Launchpad:
         self.by_pool: dict[str, Opening] = {}
         self.consumer = ConsumerOnFakes(openings=self)
         self.chain, self.clock = self.consumer.chain, self.consumer.clock
+        self.chain_time: ChainTime | None = None
 
     def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
         assert pairs
@@ -70,7 +71,7 @@ class Launchpad:
         found_at = None if found_after_s is None else NOON + timedelta(seconds=found_after_s)
         self.by_pool[pool.pool_id] = Opening(self.chain.height - blocks_ago, at, found_at)
         venue = next(each for each in self.consumer.venues if each.name == pool.venue)
-        venue.offered = Offers([*venue.offered.pools, pool])
+        venue.offered = Offers([*venue.offered.pools, pool], chain_time=self.chain_time)
         self.looks()
 
     def looks(self) -> None:
@@ -159,6 +160,20 @@ def test_order_waits_until_the_fee_has_come_down_and_no_longer() -> None:
     pad.clock.sleep(2)
     pad.looks()
     assert pad.statuses(order) == BOUGHT
+
+
+def test_order_that_waits_for_a_fee_ends_when_its_blocks_have_passed() -> None:
+    pad = Launchpad()
+    order = pad.rests(Sniper(max_fee_bps=100, max_delay_blocks=50))
+    fee = BaseFee(100_000_000, 10, 600, 9_750_000, SchedulerMode.LINEAR)
+    now_s = int(pad.clock.now().timestamp())
+    pad.chain_time = ChainTime(now_s, 0, 0.2)
+    pad.opens(falling_pool(fee, opens_at_s=now_s))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.clock.sleep(10.2)
+    pad.chain.height += 51
+    pad.looks()
+    assert pad.statuses(order) == (PENDING, OPEN, FAILED)
 
 
 def test_order_with_a_limit_is_triggered_by_the_launch_and_waits_for_its_price() -> None:

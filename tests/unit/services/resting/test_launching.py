@@ -10,7 +10,9 @@ from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, 
 from chalicelib.adapters.simulated_market.openings import opening_state
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm import pools
+from chalicelib.amm.activation import ActivationType
 from chalicelib.amm.damm_v2_schedule import BaseFee, SchedulerMode
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.domain.launches import Opening, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT
@@ -73,6 +75,18 @@ def test_fee_that_falls_to_just_what_is_wanted_is_waited_for() -> None:
     seconds = seconds_until_fee(pool, 1, 80_500_000, at)
     assert seconds is not None
     assert fee_rate(pool, 1, ChainTime(at.unix_s + seconds, 0)) == 80_500_000
+
+
+def test_fee_that_falls_by_slots_is_waited_for_as_long_as_the_chain_takes_for_them() -> None:
+    """Until 2026 a slot of mainnet's took 400 ms, and half of that since."""
+    pool = falling_pool(BaseFee(100_000_000, 10, 300, 9_750_000, SchedulerMode.LINEAR)).state
+    assert isinstance(pool, DammV2Pool)
+    by_slot = replace(pool, activation_type=ActivationType.SLOT, activation_point=1_000)
+    waits = [
+        seconds_until_fee(by_slot, 1, 50_000_000, ChainTime(OPENS_S, 1_000, block_s))
+        for block_s in (0.4, 0.2)
+    ]
+    assert waits == [720, 360]
 
 
 def test_fee_that_does_not_fall_so_far_is_not_waited_for() -> None:
