@@ -67,6 +67,12 @@ class OrderState:
         return self.attempt - self.refused_at_bound
 
     @property
+    def is_held_to_refusals(self) -> bool:
+        """Whether what the chain refused of it bounds the next attempt: it has no limit that always does."""
+        is_retried = self.was_sent and self.status is OrderStatus.ROUTING
+        return is_retried and self.order.terms.limit is None
+
+    @property
     def waits_for_trigger(self) -> bool:
         """Whether a trigger's price, or a sniper order's pool, is yet to be seen."""
         terms = self.order.terms

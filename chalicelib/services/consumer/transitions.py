@@ -125,23 +125,36 @@ def failed(
     )
 
 
-def late(claimed: ClaimedOrder, now: datetime, *, outcome: Literal["dead"] | None = None) -> Transition:
+def late(
+    claimed: ClaimedOrder,
+    now: datetime,
+    *,
+    outcome: Literal["refused", "dead"] | None = None,
+    network_fee_lamports: int | None = None,
+) -> Transition:
     """Return the end of an order whose time is up: expired, or failed if something of it was ever sent.
 
     One that rests is expired all the same: whatever was sent of it was refused.
     """
     end = _expired(claimed.state.order)
     if claimed.state.was_sent and claimed.state.status is not OrderStatus.OPEN:
-        return failed(claimed, ExecutionError(end.code, end.message), now, outcome=outcome)
+        error = ExecutionError(end.code, end.message)
+        return failed(claimed, error, now, outcome=outcome, network_fee_lamports=network_fee_lamports)
     state, events = claimed.state.advanced([end], now)
     return Transition(claimed, state, events, release=True)
 
 
 def next_attempt(
-    claimed: ClaimedOrder, reason: str, now: datetime, *, outcome: Literal["dead"] | None = None
+    claimed: ClaimedOrder,
+    reason: str,
+    now: datetime,
+    *,
+    outcome: Literal["refused", "dead"] | None = None,
+    network_fee_lamports: int | None = None,
 ) -> Transition:
     """Return the beginning of another attempt; nothing of the last one can land any more."""
-    state, event = claimed.state.transition_to(Routing(reason), now, attempt=claimed.state.attempt + 1)
+    again = Routing(reason, network_fee_lamports)
+    state, event = claimed.state.transition_to(again, now, attempt=claimed.state.attempt + 1)
     return Transition(claimed, state, (event,), outcome=_outcome(claimed, outcome))
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.domain.events import Failed, Open, Routing
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, OpenAttempt
 from chalicelib.domain.rates import Limit, Rate
@@ -203,6 +204,7 @@ def test_what_was_just_sent_is_not_looked_for_before_a_block_can_have_ended(
 LIMIT = {"limit": Limit("155", Rate.of(155, 1_000)), "slippage_bps": None}
 RESTING = LIMIT | {"time_in_force": TimeInForce.GTC, "valid_until": None}
 AT_ONCE = LIMIT | {"time_in_force": TimeInForce.IOC}
+ENDED = {"valid_until": NOON - timedelta(seconds=1)}
 LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelta(seconds=1)}
 
 
@@ -239,7 +241,7 @@ def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_
         (1, {}, OrderStatus.ROUTING),
         (2, {}, OrderStatus.ROUTING),
         (3, {}, OrderStatus.FAILED),
-        (1, {"valid_until": NOON - timedelta(seconds=1)}, OrderStatus.FAILED),
+        (1, ENDED, OrderStatus.FAILED),
     ],
 )
 def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
@@ -251,6 +253,44 @@ def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
     decided = confirmation.decision(replace(claimed, state=state), ChainView(1_000, {"5x": unknown}))
     assert decided is not None
     assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "dead"))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "terms", "refusal", "status", "code"),
+    [
+        (1, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
+        (2, {}, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.ROUTING, None),
+        (1, {}, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED, Code.INSUFFICIENT_FUNDS),
+        (1, {}, Code.TRANSACTION_FAILED, OrderStatus.FAILED, Code.TRANSACTION_FAILED),
+        (3, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.RETRIES_EXHAUSTED),
+        (1, ENDED, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.DEADLINE_EXCEEDED),
+        (1, AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
+        (3, RESTING, Code.SLIPPAGE_EXCEEDED, OrderStatus.OPEN, None),
+    ],
+)
+def test_leg_that_the_market_refused_is_another_attempt_and_never_called_the_orders_own_slippage(
+    attempt: int,
+    terms: dict[str, Any],
+    refusal: Code,
+    status: OrderStatus,
+    code: Code | None,
+    confirmation: Confirmation,
+) -> None:
+    claimed = sent(changed(an_order(), **terms))
+    state = replace(advanced(claimed.state, *LIFE[:5])[0], attempt=attempt)
+    refused = TransactionStatus(
+        SignatureStatus.REFUSED, refusal=refusal, network_fee_lamports=5_000, is_leg_refusal=True
+    )
+    decided = confirmation.decision(replace(claimed, state=state), ChainView(1, {"5x": refused}))
+    assert decided is not None
+    assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "refused"))
+    assert decided.failure_code == code
+    (what,) = [event.what for event in decided.events]
+    assert isinstance(what, Routing | Open | Failed)
+    assert what.network_fee_lamports == 5_000
+    if refusal is Code.SLIPPAGE_EXCEEDED and code is not Code.DEADLINE_EXCEEDED:
+        told = what.message if isinstance(what, Failed) else what.reason
+        assert "in one pool the price moved" in str(told)
 
 
 class FarAhead(SlowSilence):
