@@ -49,7 +49,8 @@ class OrderState:
             marked as behind, and counts as served.
         is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is
             waited for again.
-        refused_at_bound: How many of its transactions the chain refused at its limit: no attempt is used up.
+        refused_at_bound: How many of its transactions used up no attempt: refused at its limit, or never
+            landed when there was none left.
     """
 
     order: Order

@@ -27,6 +27,9 @@ _SLIPPAGE_BPS: Final = 50
 _OF_CHAOS: Final = frozenset({"RETRIES_EXHAUSTED", "DEADLINE_EXCEEDED"})
 """Why any order may fail in a run: transactions are dropped, and what sends them is killed."""
 
+_GIVEN_UP: Final = "was given up"
+"""Of an order whose message was received too often."""
+
 _PER_MILLE: Final = (-30, -15, -6, -2, 2, 6, 15, 30)
 
 
@@ -139,9 +142,10 @@ def _may_fail(terms: Frame, events: Sequence[Frame]) -> bool:
         case "NO_ROUTE":
             # Of a chain that is down no node answers, and three tries take a few seconds.
             return "no node answered" in message
-        case "SLIPPAGE_EXCEEDED" if "limitPrice" in terms:
-            # Any other rests again.
-            return terms.get("timeInForce") == "ioc" or "validForSeconds" in terms
+        case "SLIPPAGE_EXCEEDED" | "DEADLINE_EXCEEDED" | "RETRIES_EXHAUSTED" if "limitPrice" in terms:
+            # It rests again, or expires.
+            is_tried_out = terms.get("timeInForce") == "ioc" or _GIVEN_UP in message
+            return code == "RETRIES_EXHAUSTED" and is_tried_out
         case "SLIPPAGE_EXCEEDED":
             return int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
         case "TRIGGER_ALREADY_MET":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
@@ -19,6 +19,7 @@ from chalicelib.domain.transactions import (
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.refusals import refusal
+from chalicelib.services.consumer.transitions import InVain
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Chain, Clock
@@ -33,6 +34,7 @@ DOUBT_HOLDS_S: Final = 2.0
 """What seemed dead, and was not so for sure, is searched for no sooner than after this."""
 
 _OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
+_UNLANDED: Final = "the transaction expired before it landed"
 _LOOKS_IN_A_ROW: Final = 3
 _DOUBLINGS_MAX: Final = 3
 
@@ -167,58 +169,56 @@ class Confirmation:
         assert attempt is not None
         status = view.statuses[attempt.transaction.signature]
         now = self._clock.now()
+        # One view's height may be anything. By this one it landed, whichever nodes told of that, or died.
+        height = min(view.height, attempt.transaction.last_valid_height)
         match status.signature_status:
             case SignatureStatus.LANDED:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
-                # One view's height may be anything; by this one it landed, whichever nodes told of that.
-                height = min(view.height, attempt.transaction.last_valid_height)
                 return self._after_refusal(claimed, status, now, height)
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
                     return None
-                return self._again(claimed, "the transaction expired before it landed", now, outcome="dead")
+                return self._again(claimed, InVain("dead", _UNLANDED), now, height)
 
     def _after_refusal(
         self, claimed: ClaimedOrder, status: TransactionStatus, now: datetime, height: int
     ) -> Transition:
         """Return what becomes of an order of which nothing was moved, and this transaction is over for good.
 
-        Only what the market refused may end otherwise than in a failure: an order with a limit waits for it,
-        and of a leg alone that was refused it is not known whether the whole order would have kept its bound.
+        What only the market refused is no failure yet of an order with a limit, which nothing that it gets
+        can be worse than; nor where one leg was refused alone: of the whole it is not known whether it would
+        have kept its bound.
         """
         order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
-        is_of_a_leg, fee = status.is_leg_refusal, status.network_fee_lamports
-        error = refusal(code, order, status.refusal_name, is_of_a_leg=is_of_a_leg)
+        error = refusal(code, order, status.refusal_name, is_of_a_leg=status.is_leg_refusal)
+        last = InVain("refused", error.message, status.network_fee_lamports)
         if code in _OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
-            return transitions.refused_at_bound(
-                claimed, error.message, now, height=height, network_fee_lamports=fee
-            )
-        if code in _OF_THE_MARKET and is_of_a_leg:
-            return self._again(claimed, error.message, now, outcome="refused", network_fee_lamports=fee)
-        return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
+            return transitions.rest_again(claimed, last, now, height=height)
+        if code in _OF_THE_MARKET and (status.is_leg_refusal or order.terms.limit is not None):
+            return self._again(claimed, last, now, height)
+        return transitions.failed(
+            claimed, error, now, outcome=last.outcome, network_fee_lamports=last.network_fee_lamports
+        )
 
-    def _again(
-        self,
-        claimed: ClaimedOrder,
-        reason: str,
-        now: datetime,
-        *,
-        outcome: Literal["refused", "dead"],
-        network_fee_lamports: int | None = None,
-    ) -> Transition:
-        """Return the beginning of another attempt, or the end of an order that has none left, or no time."""
-        used = claimed.state.used_attempts
-        if used >= self._attempts_max:
-            message = f"{used} transactions were sent and none of them landed; of the last one: {reason}"
-            error = ExecutionError(Code.RETRIES_EXHAUSTED, message)
-            return transitions.failed(
-                claimed, error, now, outcome=outcome, network_fee_lamports=network_fee_lamports
-            )
-        if claimed.state.order.is_late(now):
-            return transitions.late(claimed, now, outcome=outcome, network_fee_lamports=network_fee_lamports)
-        return transitions.next_attempt(
-            claimed, reason, now, outcome=outcome, network_fee_lamports=network_fee_lamports
+    def _again(self, claimed: ClaimedOrder, last: InVain, now: datetime, height: int) -> Transition:
+        """Return the beginning of another attempt, or what becomes of an order without one left, or without
+        time: one with a limit waits on, since its price may be there later.
+        """
+        order, used = claimed.state.order, claimed.state.used_attempts
+        if order.is_late(now):
+            return transitions.late(claimed, now, last)
+        if used < self._attempts_max:
+            return transitions.next_attempt(claimed, last.reason, now, last)
+        if order.terms.rests_at_limit:
+            return transitions.rest_again(claimed, last, now, height=height)
+        message = f"{used} transactions were sent and none of them landed; of the last one: {last.reason}"
+        return transitions.failed(
+            claimed,
+            ExecutionError(Code.RETRIES_EXHAUSTED, message),
+            now,
+            outcome=last.outcome,
+            network_fee_lamports=last.network_fee_lamports,
         )
 
     def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
