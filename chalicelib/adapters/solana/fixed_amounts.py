@@ -19,7 +19,7 @@ from chalicelib.amm import pools
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.amm.swaps import U64_MAX, Exact, Swap, SwapRefusedError, SwapResult, TokenIndex
-from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
@@ -83,7 +83,7 @@ class AmountFixer:
         """Return the swaps of a planned order, without its least legs where all would be too many.
 
         Raises:
-            RetryableError: As ``fix``.
+            PlanOutdatedError: As ``fix``.
             RefusedError: As ``fix``; or what fits does not stay within the order's threshold.
         """
         before = self._states
@@ -106,7 +106,7 @@ class AmountFixer:
         """Return the swaps of a planned order, and take them into account from now on.
 
         Raises:
-            RetryableError: A pool of the plan is not there any more, or has moved too far to fill its part.
+            PlanOutdatedError: A pool of the plan is not there any more, or has moved too far for its part.
             RefusedError: No transaction of ours can do what is asked.
         """
         lies_between = any(len(path.hops) > 1 for path in instruction.paths)
@@ -116,7 +116,7 @@ class AmountFixer:
                 plan = attempt.plan()
             except SwapRefusedError as error:
                 if reserve_bps == RESERVES_BPS[-1]:
-                    raise RetryableError(f"a pool of the plan has moved: {error.refusal.value}") from error
+                    raise PlanOutdatedError(f"a pool of the plan has moved: {error.refusal.value}") from error
                 continue  # a pool may have what the plan takes, and not the reserve besides
             if reserve_bps == RESERVES_BPS[-1] or attempt.is_within_threshold(reserve_bps):
                 self._states = attempt.states
@@ -229,7 +229,7 @@ class _Attempt:
             else:
                 part = total * swap.quoted.amount_in // whole
                 if part == 0:
-                    raise RetryableError("the most that may go in leaves nothing for a leg of the plan")
+                    raise PlanOutdatedError("the most that may go in leaves nothing for a leg of the plan")
             self._swaps[place] = swap._replace(threshold=min(part, U64_MAX))
 
     def _add(
@@ -260,7 +260,7 @@ class _Attempt:
         pool = self._book.pools.get(leg.pool_id)
         if pool is None:
             why = self._book.refused.get(leg.pool_id, "it is not known here")
-            raise RetryableError(f"pool {leg.pool_id} cannot be traded with: {why}")
+            raise PlanOutdatedError(f"pool {leg.pool_id} cannot be traded with: {why}")
         ways: dict[tuple[str, str], TokenIndex] = {pool.tokens: 0, pool.tokens[::-1]: 1}
         token_in = ways.get((path.tokens[hop], path.tokens[hop + 1]))
         if token_in is None:

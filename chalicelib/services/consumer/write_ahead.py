@@ -5,7 +5,14 @@ planned and signed, or ended.
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
+from chalicelib.domain.errors import (
+    Code,
+    ExecutionError,
+    PlanOutdatedError,
+    RefusedError,
+    RetryableError,
+    VenueUnavailableError,
+)
 from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Transition
@@ -273,6 +280,10 @@ class WriteAhead:
         except RefusedError as error:
             if len(ready) > 1:
                 raise  # one order's reason: each is signed alone
+            return [self._unsigned(order, error) for order, _ in ready]
+        except PlanOutdatedError as error:
+            if len(ready) > 1:  # likewise, and no defect
+                return [step for each in ready for step in self._signed_together([each])]
             return [self._unsigned(order, error) for order, _ in ready]
         except RetryableError as error:
             return [self._unsigned(order, error) for order, _ in ready]
