@@ -1,6 +1,6 @@
 """Why a transaction that failed on chain did, in the engine's words: by names in the log, else by numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chalicelib.adapters.solana.keys import Pubkey
@@ -9,8 +9,6 @@ from chalicelib.adapters.solana.program_logs import SwapFailure, failure_of, log
 from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, SYSTEM, TOKEN_PROGRAMS, ProgramIds
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction
 from chalicelib.adapters.solana.rpc_errors import instruction_fault
-from chalicelib.adapters.solana.swap_calls import SwapCall, swap_call
-from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code
 
 _CODES: Final = {
@@ -47,28 +45,14 @@ def refusal_of(fault: Any, logs: Sequence[str], outer: Sequence[InnerInstruction
 
 
 def is_leg_refusal(fault: Any, outer: Sequence[InnerInstruction], ids: ProgramIds) -> bool:
-    """Return whether what failed is a swap whose threshold is not the order's, or not all of it.
+    """Return whether what failed is one swap of several.
 
-    The order's is about what the last swaps pay (exact in), or the first ones take (exact out): it is that of
-    one swap alone if there is but one of them.
+    Each has a threshold of its own: between two hops, for its part of a split, or on what is left by the
+    reserve of another hop. So the whole order might have kept its threshold with other amounts.
     """
     found = instruction_fault(fault)
-    try:
-        called = {place: swap_call(ids, *one) for place, one in enumerate(outer)}
-    except ValueError:
-        return False
-    calls = {place: call for place, call in called.items() if call is not None}
-    return found is not None and found[0] in calls and _bound(calls) != [found[0]]
-
-
-def _bound(calls: Mapping[int, SwapCall]) -> list[int]:
-    """Return the places of the swaps that the order's threshold is about."""
-    given = {call.input_account for call in calls.values()}
-    got = {call.output_account for call in calls.values()}
-    last = [place for place, call in calls.items() if call.output_account not in given]
-    if any(calls[place].mode is Exact.IN for place in last):
-        return last
-    return [place for place, call in calls.items() if call.input_account not in got]
+    swaps = [place for place, one in enumerate(outer) if ids.program_of(one.program) is not None]
+    return found is not None and len(swaps) > 1 and found[0] in swaps
 
 
 def _of_instruction(

@@ -10,7 +10,7 @@ def refusal(
     """Return why an order's transaction was refused, in words and by the program's own name for it.
 
     Args:
-        is_of_a_leg: One leg was refused by its own threshold: the order's may have been kept.
+        is_of_a_leg: One leg of several was refused, by a threshold of its own: the order's may be kept yet.
     """
     match code:
         case Code.SLIPPAGE_EXCEEDED if is_of_a_leg:

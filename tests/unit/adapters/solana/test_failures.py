@@ -102,24 +102,11 @@ SPLIT_FIRST = (("A", "B", "C"), [[("one", AMOUNT), ("other", AMOUNT)], [("next",
 DIRECT_TOO = (("A", "C"), [[("direct", AMOUNT)]])
 
 
+@pytest.mark.parametrize("mode", list(Exact))
 @pytest.mark.parametrize(
-    ("paths", "mode", "whole_order"),
-    [
-        ([ALONE], Exact.IN, "one"),
-        ([ALONE], Exact.OUT, "one"),
-        ([SPLIT], Exact.IN, None),
-        ([SPLIT], Exact.OUT, None),
-        ([TWO_HOPS], Exact.IN, "next"),
-        ([TWO_HOPS], Exact.OUT, "one"),
-        ([SPLIT_FIRST], Exact.IN, "next"),
-        ([SPLIT_FIRST], Exact.OUT, None),
-        ([TWO_HOPS, DIRECT_TOO], Exact.IN, None),
-        ([TWO_HOPS, DIRECT_TOO], Exact.OUT, None),
-    ],
+    "paths", [[ALONE], [SPLIT], [TWO_HOPS], [SPLIT_FIRST], [TWO_HOPS, DIRECT_TOO]], ids=len
 )
-def test_one_swap_has_the_orders_threshold_or_each_refused_one_has_its_own(
-    paths: Sequence[Any], mode: Exact, whole_order: str | None
-) -> None:
+def test_swap_has_the_orders_threshold_only_if_it_is_the_only_one(paths: Sequence[Any], mode: Exact) -> None:
     book = a_book(ONE, OTHER, NEXT, DIRECT)
     plan = AmountFixer(book).fix(
         an_instruction(*paths, mode=mode, threshold=1 if mode is Exact.IN else 2**60)
@@ -130,11 +117,6 @@ def test_one_swap_has_the_orders_threshold_or_each_refused_one_has_its_own(
     by_program = {IDS.program_of(one.program): place for place, one in enumerate(outer)}
     for swap in plan.swaps:
         fault = {"InstructionError": [by_program[IDS.program_of(swap.pool.on_chain.program)], "Custom"]}
-        assert is_leg_refusal(fault, outer, IDS) is (swap.pool.pool_id != whole_order)
+        assert is_leg_refusal(fault, outer, IDS) is (paths != [ALONE])
     for other in ("AccountInUse", {"InstructionError": [len(outer) - 1, "InvalidInstructionData"]}):
         assert not is_leg_refusal(other, outer, IDS)
-
-
-def test_transaction_that_is_none_of_ours_was_refused_at_no_leg() -> None:
-    outer = [InnerInstruction(IDS.cpmm, (), b"something else")]
-    assert not is_leg_refusal({"InstructionError": [0, {"Custom": 6005}]}, outer, IDS)
