@@ -13,6 +13,7 @@
       LimitExceededError              429: a written limit is reached; slow down, and ask again
       RetryableError                  503, or the message comes back later; nothing was done, except after
         VenueUnavailableError         503: a venue did not answer, or not in time
+        PlanOutdatedError             of one order alone: its pools have moved, and it is to be planned anew
         MigrationsMissingError        503: the database is older than the code
         UnansweredError               which may be repeated where that is harmless, and refuses no client
       UnknownOutcomeError             503: perhaps done; ask for the order, or repeat its clientOrderId
@@ -159,6 +160,10 @@ class RetryableError(ExecutionError):
 
 class VenueUnavailableError(RetryableError):
     """A venue did not answer, or not in time."""
+
+
+class PlanOutdatedError(RetryableError):
+    """Nothing is signed for a plan whose pools have moved since: it is that order's, and no other's."""
 
 
 class MigrationsMissingError(RetryableError):

@@ -86,10 +86,15 @@ class Launched:
 
 @value
 class Routing:
-    """Venues are being asked; again, for a reason, from the second attempt on."""
+    """Venues are being asked; again, for a reason, from the second attempt on.
+
+    Attributes:
+        network_fee_lamports: What the chain took for refusing the attempt before, None if it took nothing.
+    """
 
     status: ClassVar[Literal[OrderStatus.ROUTING]] = OrderStatus.ROUTING
     reason: str | None = None
+    network_fee_lamports: int | None = None
 
 
 @value

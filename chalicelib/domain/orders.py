@@ -49,7 +49,8 @@ class OrderState:
             marked as behind, and counts as served.
         is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is
             waited for again.
-        refused_at_bound: How many of its transactions the chain refused at its limit: no attempt is used up.
+        refused_at_bound: How many of its transactions used up no attempt: refused at its limit, or never
+            landed when there was none left.
     """
 
     order: Order
@@ -65,6 +66,12 @@ class OrderState:
     def used_attempts(self) -> int:
         """Which of the attempts that an order has this one is, from 1."""
         return self.attempt - self.refused_at_bound
+
+    @property
+    def is_held_to_refusals(self) -> bool:
+        """Whether what the chain refused of it bounds the next attempt: it has no limit that always does."""
+        is_retried = self.was_sent and self.status is OrderStatus.ROUTING
+        return is_retried and self.order.terms.limit is None
 
     @property
     def waits_for_trigger(self) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 from chalicelib.domain.errors import Code
 from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import OrderState
+from chalicelib.domain.rates import Bound
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.domain.watches import Fired, Watch
 from chalicelib.values import value
@@ -60,12 +61,24 @@ class ClaimedOrder:
     Attributes:
         fence: Grows with each claim; a write with an old one changes nothing.
         fired: How the watch of an ``open`` order fired; None while it is armed, and for any other status.
+        held_to: The strictest threshold of its transactions that the chain refused, of an order under way
+            without a limit; None if there is none. No later transaction accepts worse: its slippage counts
+            from the quote that was refused.
     """
 
     state: OrderState
     fence: int
     open_attempt: OpenAttempt | None = None
     fired: Fired | None = None
+    held_to: int | None = None
+
+    @property
+    def bound(self) -> Bound | None:
+        """The worst that the order accepts, if that does not depend on the plan."""
+        terms = self.state.order.terms
+        if self.held_to is None:
+            return terms.bound
+        return Bound(terms.swap_mode, self.held_to)
 
 
 @value

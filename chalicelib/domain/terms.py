@@ -109,6 +109,11 @@ class OrderTerms:
         return self.waits and self.time_in_force is not TimeInForce.IOC
 
     @property
+    def rests_at_limit(self) -> bool:
+        """Whether it waits for its limit, where the market does not offer that."""
+        return self.limit is not None and self.time_in_force is not TimeInForce.IOC
+
+    @property
     def bound(self) -> Bound | None:
         """The worst that the order accepts, if its limit says so; the slippage does otherwise."""
         return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)

@@ -130,6 +130,8 @@ class TransactionStatus:
 
     Attributes:
         refusal_name: The program's own name for what it refused it for, None if it named nothing.
+        is_leg_refusal: What was refused is one leg of several, by a threshold of its own: whether the order
+            as a whole could have kept its threshold is not known.
         network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such
             fees.
     """
@@ -142,6 +144,7 @@ class TransactionStatus:
     refusal: Code | None = None
     network_fee_lamports: int | None = None
     refusal_name: str | None = None
+    is_leg_refusal: bool = False
 
 
 @value

@@ -127,8 +127,8 @@ class EventViews:
                 fields = self.routes.route(route)
             case Pending(terms):
                 fields = _terms(terms, self._tokens)
-            case Routing(reason):
-                fields = _reason(reason)
+            case Routing(reason, fee):
+                fields = _reason(reason) | _network_fee(fee)
             case Building() | Canceled():
                 fields = {}
             case Submitted(tx_signature):

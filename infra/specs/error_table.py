@@ -98,7 +98,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could land."),
     Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),
-    Code.RETRIES_EXHAUSTED: (None, "Every attempt expired unseen; none of them can land any more."),
+    Code.RETRIES_EXHAUSTED: (
+        None,
+        "Every attempt expired unseen, or was refused at one of its legs; none of them can land any more.",
+    ),
     Code.LIMIT_NOT_MET: (
         None,
         "The order was to be filled at once, and the market does not offer its limit.",

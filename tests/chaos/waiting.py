@@ -27,10 +27,8 @@ _SLIPPAGE_BPS: Final = 50
 _OF_CHAOS: Final = frozenset({"RETRIES_EXHAUSTED", "DEADLINE_EXCEEDED"})
 """Why any order may fail in a run: transactions are dropped, and what sends them is killed."""
 
-_TIGHT_BETWEEN_HOPS: Final = "(Exceeded"
-"""How programs on Solana say that a swap's own bound was passed. That of one between two hops is a tenth of a
-per cent at most, whatever the order allows (docs/solana.md).
-"""
+_GIVEN_UP: Final = "was given up"
+"""Of an order whose message was received too often."""
 
 _PER_MILLE: Final = (-30, -15, -6, -2, 2, 6, 15, 30)
 
@@ -144,22 +142,17 @@ def _may_fail(terms: Frame, events: Sequence[Frame]) -> bool:
         case "NO_ROUTE":
             # Of a chain that is down no node answers, and three tries take a few seconds.
             return "no node answered" in message
-        case "SLIPPAGE_EXCEEDED" if "limitPrice" in terms:
-            # Any other rests again.
-            return terms.get("timeInForce") == "ioc" or "validForSeconds" in terms
+        case "SLIPPAGE_EXCEEDED" | "DEADLINE_EXCEEDED" | "RETRIES_EXHAUSTED" if "limitPrice" in terms:
+            # It rests again, or expires.
+            is_tried_out = terms.get("timeInForce") == "ioc" or _GIVEN_UP in message
+            return code == "RETRIES_EXHAUSTED" and is_tried_out
         case "SLIPPAGE_EXCEEDED":
-            is_tight = int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
-            return is_tight or (_TIGHT_BETWEEN_HOPS in message and _has_two_hops(events))
+            return int(terms.get("slippageBps", _SLIPPAGE_BPS)) < LOOSE_BPS
         case "TRIGGER_ALREADY_MET":
             return "trigger" in terms and terms["trigger"].get("ifAlreadyMet") != "execute"
         case "LAUNCH_FILTERED":
             return terms.get("type") == "sniper"
     return code in _OF_CHAOS
-
-
-def _has_two_hops(events: Sequence[Frame]) -> bool:
-    routes = [event["route"] for event in events if event["status"] == "routed"]
-    return bool(routes) and len({leg["inputToken"] for leg in routes[-1]}) > 1
 
 
 def _unfounded(terms: Frame, event: Frame) -> Iterator[str]:

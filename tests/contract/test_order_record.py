@@ -1,6 +1,7 @@
 """What every ``OrderRecord`` promises."""
 
 from dataclasses import replace
+from typing import Literal
 from uuid import uuid4
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import ClaimedOrder, NewOrder, Subscribed, Subscription
 from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.services.consumer.transitions import release
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transition
-from tests.fakes.orders import LIFE, NOON, advanced, an_order
+from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
 S = OrderStatus
 
@@ -113,6 +115,25 @@ def test_dead_attempt_is_not_open_and_the_order_remembers_that_it_was_sent(store
     found = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id]
     assert found.open_attempt is None
     assert (found.state.status, found.state.was_sent) == (S.ROUTING, True)
+
+
+@pytest.mark.parametrize(("mode", "strictest"), [(SwapMode.EXACT_IN, 9), (SwapMode.EXACT_OUT, 7)])
+def test_order_that_was_refused_and_goes_on_is_held_to_the_strictest_threshold(
+    store: Store, mode: SwapMode, strictest: int
+) -> None:
+    claimed = store.created(changed(an_order(), swap_mode=mode))
+    order_id = claimed.state.order.order_id
+    outcomes: list[tuple[int, Literal["refused", "dead"]]] = [(8, "refused"), (9, "refused"), (7, "refused")]
+    outcomes += [(99, "dead"), (1, "dead")]
+    for number, (threshold, outcome) in enumerate(outcomes, 1):
+        attempt = replace(an_attempt(number, f"sig-{uuid4()}"), threshold_units=threshold)
+        sent = next_transition(claimed, *LIFE[2:5], attempt=attempt)
+        assert store.record.record([sent], lease_ms=LONG_LEASE_MS)
+        claimed = ClaimedOrder(sent.state, claimed.fence, attempt)
+        again = next_transition(claimed, S.ROUTING, outcome=outcome, release=True)
+        assert store.record.record([again], lease_ms=LONG_LEASE_MS)
+        claimed = store.record.claim([order_id], lease_ms=LONG_LEASE_MS).claimed[order_id]
+    assert claimed.held_to == strictest
 
 
 def test_no_attempt_is_made_beside_one_that_has_landed(store: Store) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
@@ -125,13 +125,29 @@ def test_order_that_moves_on_loses_its_watch_and_one_that_does_not_keeps_it(floo
 def test_canceled_order_loses_its_watch_also_after_refusals(floor: Floor) -> None:
     order = floor.at_rest().state.order
     claimed = floor.store.moved(floor.claimed(order), S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
-    refused = transitions.refused_at_bound(claimed, "moved", NOON, height=100)
+    refused = transitions.rest_again(claimed, transitions.InVain("refused", "moved"), NOON, height=100)
     assert floor.store.record.record([refused], lease_ms=0)
     state = floor.store.record.state("alice", order.order_id)
     assert state is not None
     assert (state.status, state.attempt, state.used_attempts, state.was_sent) == (S.OPEN, 2, 1, True)
     assert floor.store.record.cancel("alice", order.order_id, NOON) is not None
     assert floor.watches.disarm([order.order_id]) == frozenset()
+
+
+@pytest.mark.parametrize("outcome", ["refused", "dead"])
+def test_order_whose_end_came_before_its_transaction_came_to_nothing_is_told_both_in_one_commit(
+    floor: Floor, outcome: Literal["refused", "dead"]
+) -> None:
+    order = floor.at_rest().state.order
+    claimed = floor.store.moved(floor.claimed(order), S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
+    ended = replace(claimed.state.order, valid_until=NOON)
+    late = replace(claimed, state=replace(claimed.state, order=ended))
+    step = transitions.late(late, NOON, transitions.InVain(outcome, "moved"))
+    assert floor.store.record.record([step], lease_ms=0)
+    events = floor.store.queries.events_after(order.order_id, claimed.state.seq, limit=9)
+    assert [event.status for event in events] == [S.OPEN, S.EXPIRED]
+    assert floor.watches.disarm([order.order_id]) == frozenset()
+    assert order.order_id in floor.store.record.claim([order.order_id], lease_ms=0).final
 
 
 WAITING = text("""

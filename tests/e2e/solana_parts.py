@@ -1,20 +1,40 @@
 """The runtime and the local chain of the Solana tests, each of which can be killed and started again."""
 
+import base64
+import json
 import os
 import signal
-from contextlib import ExitStack, suppress
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.amm.pools import spot_price
+from chalicelib.amm.swaps import TokenIndex
+from chalicelib.bootstrap.solana_market import SolanaMarket
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
+from infra.cli.market_maker import amount_to_reach
 from tests.e2e.conftest import APP, tracebacks
+from tests.e2e.trader import Frame
 from tests.support.instance import Instance, queues_with
-from tests.support.local_chain import write_pool_file
+from tests.support.local_chain import market_on, write_pool_file
 from tests.support.ports import free_port
 from tests.unit.infra.chain.running import Running, running
 
 SEED = "the seed of the tests' wallets"
 VISIBILITY_S = 12
 """Of the messages of a killed consumer: the wait for them is all that is cut."""
+
+
+UNCHECKED = {"encoding": "base64", "skipPreflight": True}
+"""Of a transaction that is sent as it is."""
 
 
 class LocalChain:
@@ -34,6 +54,18 @@ class LocalChain:
 
     def call(self, method: str, *params: Any) -> Any:
         return self.process.call(method, *params)
+
+    def land_first(self, payloads: Sequence[str]) -> None:
+        """End the chain's faults and have transactions land before what is sent again from then on."""
+        calls: list[tuple[str, list[Any]]] = [("chain_resetFaults", [])]
+        calls += [("sendTransaction", [payload, UNCHECKED]) for payload in payloads]
+        # In one request, so that nothing comes between.
+        asked = [
+            {"jsonrpc": "2.0", "id": n, "method": name, "params": sent}
+            for n, (name, sent) in enumerate(calls)
+        ]
+        _, _, answers = self.process.post(asked)
+        assert not any("error" in answer for answer in json.loads(answers)), answers
 
     def kill(self) -> None:
         self.process.kill()
@@ -92,3 +124,48 @@ class Engine:
     @property
     def url(self) -> str:
         return self.instance.websocket_url
+
+
+def units(amount: str, symbol: str) -> int:
+    return int(Decimal(amount).scaleb(load_tokens()[symbol].scale))
+
+
+def swapped(engine: Engine, chain: LocalChain, leg: Frame) -> str:
+    """Return a signed transaction by which another account sells twenty times as much as a leg does."""
+    given, got = leg["inputToken"], leg["outputToken"]
+    with _market_on(engine, chain) as market:
+        return _sold(market, chain, leg["pool"], (given, got), 20 * units(leg["inputAmount"], given))
+
+
+def all_moved(engine: Engine, chain: LocalChain, token: str, bps: int) -> list[str]:
+    """Return signed transactions by which others sell a token until each of its pools pays so much less."""
+    moved = []
+    with _market_on(engine, chain) as market:
+        for offered in market.pools.read().pools.values():
+            if token in offered.tokens:
+                token_in: TokenIndex = 0 if offered.tokens[0] == token else 1
+                price = Fraction(*spot_price(offered.state))
+                less = Fraction(10_000 - bps, 10_000)
+                target = price * less if token_in == 0 else price / less
+                amount = amount_to_reach(offered.state, target, token_in, int(time.time()))
+                tokens = token, offered.tokens[1 - token_in]
+                moved.append(_sold(market, chain, offered.pool_id, tokens, amount))
+    return moved
+
+
+@contextmanager
+def _market_on(engine: Engine, chain: LocalChain) -> Iterator[SolanaMarket]:
+    market = market_on(chain.url, engine.pools_file, seed=SEED)
+    try:
+        yield market
+    finally:
+        market.nodes.close()
+
+
+def _sold(market: SolanaMarket, chain: LocalChain, pool_id: str, tokens: tuple[str, str], amount: int) -> str:
+    """Return a signed transaction by which an account of the pool's own sells so much to it."""
+    chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
+    path = InstructedPath(tokens, ((InstructedLeg(pool_id, amount),),))
+    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, *tokens, (path,), 1)
+    (signed,) = market.chain.sign([wanted])
+    return base64.b64encode(signed.payload).decode()

@@ -7,12 +7,9 @@ told is compared with what the chain shows to a client that knows nothing of us.
 """
 
 import asyncio
-import base64
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from decimal import Decimal
-from typing import Any, TypeVar
-from uuid import uuid4
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -28,17 +25,13 @@ from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.audit import audit
 from chalicelib.config import ChainName
-from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from tests.chaos.chain_faults import compared
-from tests.e2e.solana_parts import SEED, Engine, LocalChain
+from tests.e2e.solana_parts import SEED, Engine, LocalChain, all_moved, swapped, units
 from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, is_final, statuses
-from tests.support.local_chain import market_on
 from tests.unit.adapters.solana.books import a_key
 
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 FEE_LAMPORTS = 5_000
-UNCHECKED = {"encoding": "base64", "skipPreflight": True}
 Answer = TypeVar("Answer")
 PAIRS = [
     ("SOL", "USDC"), ("USDC", "SOL"), ("USDC", "USDT"), ("ETH", "SOL"), ("mSOL", "USDC"), ("JitoSOL", "SOL"),
@@ -94,10 +87,6 @@ class PublicClient:
 @pytest.fixture(scope="module")
 def client(chain: LocalChain) -> PublicClient:
     return PublicClient(chain.url)
-
-
-def units(amount: str, symbol: str) -> int:
-    return int(Decimal(amount).scaleb(load_tokens()[symbol].scale))
 
 
 def confirmed(events: list[Frame]) -> Frame:
@@ -270,17 +259,12 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
     order_id = trader.submit(inputToken="SOL", outputToken="USDC", amount="100", slippageBps=1)
     trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
     routed = next(event for event in trader.events(order_id) if event["status"] == "routed")
-    sold = [swapped(engine, chain, leg) for leg in routed["route"]]
-    # In one request, so that what the engine sends again comes after it.
-    calls: list[tuple[str, list[Any]]] = [("chain_resetFaults", [])]
-    calls += [("sendTransaction", [one, UNCHECKED]) for one in sold]
-    _, _, answers = chain.process.post(
-        [{"jsonrpc": "2.0", "id": n, "method": name, "params": sent} for n, (name, sent) in enumerate(calls)]
-    )
-    assert not any("error" in answer for answer in json.loads(answers)), answers
-    refused = trader.finished(order_id)[-1]
-    assert (refused["status"], refused["code"]) == ("failed", "SLIPPAGE_EXCEEDED")
-    assert refused["networkFeeLamports"] == FEE_LAMPORTS
+    chain.land_first([swapped(engine, chain, leg) for leg in routed["route"]])
+    events = trader.finished(order_id)
+    assert (events[-1]["status"], events[-1]["code"]) == ("failed", "SLIPPAGE_EXCEEDED")
+    # Of one leg among several it is told as the reason to plan anew.
+    fees = [event["networkFeeLamports"] for event in events if "networkFeeLamports" in event]
+    assert fees == [FEE_LAMPORTS]
     sent = next(event for event in trader.events(order_id) if event["status"] == "submitted")
     signature = Signature.from_string(sent["txSignature"])
     shown = client.ask(lambda one: one.get_transaction(signature, max_supported_transaction_version=1))
@@ -290,17 +274,35 @@ def test_price_that_moves_beyond_the_threshold_is_refused_by_the_chain_for_a_fee
     assert (meta.err is not None, meta.fee) == (True, FEE_LAMPORTS)
 
 
-def swapped(engine: Engine, chain: LocalChain, leg: Frame) -> str:
-    """Return a signed transaction by which another account sells twenty times as much as a leg does."""
-    given, got, pool_id = leg["inputToken"], leg["outputToken"], leg["pool"]
-    amount = 20 * units(leg["inputAmount"], given)
-    market = market_on(chain.url, engine.pools_file, seed=SEED)
-    chain.call("chain_fund", address_of(market.signer.wallet(pool_id).owner))
-    path = InstructedPath((given, got), ((InstructedLeg(pool_id, amount),),))
-    wanted = SwapInstruction(pool_id, uuid4(), 1, SwapMode.EXACT_IN, given, got, (path,), 1)
-    (signed,) = market.chain.sign([wanted])
-    market.nodes.close()
-    return base64.b64encode(signed.payload).decode()
+@pytest.mark.parametrize(
+    ("token", "moved_bps", "status"), [("mSOL", 15, "confirmed"), ("JUP", 250, "failed")]
+)
+def test_order_whose_price_moves_between_hops_is_refused_for_what_it_allows_itself_alone(
+    trader: Trader, engine: Engine, chain: LocalChain, token: str, moved_bps: int, status: str
+) -> None:
+    chain.call("chain_setFaults", {"drop_percent": 100}, None)
+    order_id = trader.submit(inputToken=token, outputToken="USDT", amount="1", slippageBps=100)
+    trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
+    chain.land_first(all_moved(engine, chain, token, moved_bps))
+    events = trader.finished(order_id)
+    assert_whole(events)
+    routed = next(event for event in events if event["status"] == "routed")
+    assert len({leg["inputToken"] for leg in routed["route"]}) == 2
+    again = next(event for event in events if event["attempt"] == 2)
+    assert (again["status"], again["networkFeeLamports"]) == ("routing", FEE_LAMPORTS)
+    assert "in one pool the price moved by more than its part" in again["reason"]
+    assert (events[-1]["status"], events[-1]["attempt"]) == (status, 2)
+    if status == "failed":
+        assert events[-1]["code"] == "SLIPPAGE_EXCEEDED"
+        assert "moved by more than 100 bps" in events[-1]["message"]
+    else:
+        bought = Decimal(events[-1]["outputAmount"])
+        assert Decimal(routed["outputAmount"]) * Decimal("0.99") <= bought < Decimal(routed["outputAmount"])
+    database = make_engine(engine.database())
+    assert list(compared(chain.url, engine.pools_file, database)) == []
+    with database.connect() as connection:
+        assert not any(audit(connection, chain=ChainName.SOLANA, must_be_finished=False))
+    database.dispose()
 
 
 def test_orders_on_their_way_when_the_chain_is_killed_and_the_engine_stopped_end_once_when_both_are_back(

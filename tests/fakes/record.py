@@ -56,7 +56,8 @@ class MemoryRecord:
             row.fence += 1
             row.lease_until = self._tables.now() + timedelta(milliseconds=lease_ms)
             fired = self._tables.watches.fired(id_) if row.state.status is OrderStatus.OPEN else None
-            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_), fired)
+            held_to = self._tables.refused_at(id_) if row.state.is_held_to_refusals else None
+            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_), fired, held_to)
         return Claims(
             claimed=claimed,
             busy={id_: row.state for id_, row in unfinished.items() if id_ not in free},

@@ -11,6 +11,7 @@ from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import OpenAttempt, Published
 from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.wire.event_views import EventViews
 from tests.fakes.orders import VIEWS
@@ -137,6 +138,16 @@ class Tables:
         if any(row.outcome in {None, "landed"} for row in others):
             raise ConstraintViolation("attempts_one_alive")
         self.attempts[attempt.transaction.signature] = AttemptRow(order_id, attempt)
+
+    def refused_at(self, order_id: UUID) -> int | None:
+        """Return the strictest threshold of an order's attempts that the chain refused."""
+        refused = [
+            row.attempt.threshold_units
+            for row in self.attempts.values()
+            if row.order_id == order_id and row.outcome == "refused"
+        ]
+        is_exact_in = self.orders[order_id].state.order.terms.swap_mode is SwapMode.EXACT_IN
+        return (max if is_exact_in else min)(refused, default=None)
 
     def open_attempt(self, order_id: UUID) -> OpenAttempt | None:
         return next(

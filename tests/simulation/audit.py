@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from chalicelib.domain.errors import Code
+from chalicelib.domain.events import Recorded
 from chalicelib.domain.statuses import FINAL, OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignatureStatus
 from tests.simulation.clients import ExpectedEvents, Ledger
 from tests.simulation.engine import ATTEMPTS_MAX
@@ -19,6 +21,7 @@ def violations(simulator: Simulator, ledger: Ledger) -> list[str]:
         *_unrecorded(simulator, ledger),
         *(problem for order_id in simulator.tables.orders for problem in _order(simulator, order_id)),
         *_landed(simulator),
+        *_refused(simulator),
         *(
             problem
             for expected in ledger.expected
@@ -71,6 +74,37 @@ def _order(simulator: Simulator, order_id: UUID) -> Iterator[str]:
     )
     if late_s > INVOCATION_LIMIT_S:
         yield f"{order_id} was sent {late_s:.0f} s too late"
+
+
+def _refused(simulator: Simulator) -> Iterator[str]:
+    """Yield what is wrong after refusals: something worse is accepted, or a leg's is called the order's."""
+    for order_id, row in simulator.tables.orders.items():
+        terms = row.state.order.terms
+        attempts = sorted(
+            (each for each in simulator.tables.attempts.values() if each.order_id == order_id),
+            key=lambda each: each.attempt.attempt,
+        )
+        refused: list[int] = []
+        for each in attempts:
+            threshold = each.attempt.threshold_units
+            is_worse = any(
+                threshold < before if terms.swap_mode is SwapMode.EXACT_IN else threshold > before
+                for before in refused
+            )
+            if is_worse and terms.limit is None:
+                yield f"{order_id} accepted {threshold} after {refused} was refused"
+            refused += [threshold] if each.outcome == "refused" else []
+        said = simulator.tables.events[order_id][-1].what
+        is_called_its_own = isinstance(said, Recorded) and said.fields.get("code") == Code.SLIPPAGE_EXCEEDED
+        whole = [
+            each
+            for each in simulator.chain.landed.values()
+            if each.instruction.order_id == order_id
+            and each.status.refusal is Code.SLIPPAGE_EXCEEDED
+            and not each.status.is_leg_refusal
+        ]
+        if is_called_its_own and not whole and len(simulator.path.changes) == 1:
+            yield f"{order_id} failed for its own slippage, and the market never moved"
 
 
 def _landed(simulator: Simulator) -> Iterator[str]:

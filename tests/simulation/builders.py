@@ -38,4 +38,4 @@ def an_order(name: str, *, account_id: str = "alice") -> Order:
 def an_attempt(order: Order, number: int, salt: int = 0) -> OpenAttempt:
     payload = f"{order.order_id}:{number}:{salt}".encode()
     transaction = SignedTransaction(hashlib.sha256(payload).hexdigest(), payload, 1_150)
-    return OpenAttempt(transaction, number, 10**9, 2 * 10**8, 199 * 10**6)
+    return OpenAttempt(transaction, number, 10**9, 2 * 10**8, 199 * 10**6 - salt % 5)

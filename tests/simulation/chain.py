@@ -37,6 +37,13 @@ SLOPPY_BLOCKS_MAX: Final = 2
 """A node may state a height that is ahead of the statuses beside it by so many blocks."""
 
 
+REFUSALS: Final = (
+    (Code.SLIPPAGE_EXCEEDED, False),
+    (Code.SLIPPAGE_EXCEEDED, True),
+    (Code.INSUFFICIENT_FUNDS, False),
+)
+"""What a chain refuses for no reason that can be seen, and whether it is one leg alone."""
+
 POOL: Final = CpmmPool(10**15, 2 * 10**14, CpmmFees(2_500, 120_000, 40_000))
 """Of SOL and USDC; each venue has one such, at first."""
 VENUES: Final = ("raydium", "meteora")
@@ -131,8 +138,10 @@ class SimulatedChain:
         if signature in self.landed or self.height > transaction.last_valid_height:
             return
         if self._world.happens(self._world.weather.refuse):
-            code = self._world.dice.choice([Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_FUNDS])
-            status = TransactionStatus(SignatureStatus.REFUSED, slot=self.height, refusal=code)
+            code, is_of_a_leg = self._world.dice.choice(REFUSALS)
+            status = TransactionStatus(
+                SignatureStatus.REFUSED, slot=self.height, refusal=code, is_leg_refusal=is_of_a_leg
+            )
         else:
             # What cannot be seen is there all the same: the ledger knows its pools.
             pool = self._pool_at(self.height) or POOL

@@ -102,7 +102,7 @@ class RecordBesideModel(RuleBasedStateMachine):
         who=consumers,
         data=st.data(),
         lease_ms=leases,
-        how=st.sampled_from(("on", "confirm", "fail", "again", "go", "published")),
+        how=st.sampled_from(("on", "confirm", "fail", "again", "refused", "go", "published")),
     )
     def record(self, who: int, data: Any, lease_ms: int, how: str) -> None:
         """Move an order on as a consumer that has claimed it, or had once."""
@@ -180,9 +180,10 @@ def _transition(claimed: ClaimedOrder, how: str, salt: int) -> Transition | None
             return _end(claimed, OrderStatus.CONFIRMED, "landed")
         case "fail":
             return _end(claimed, OrderStatus.FAILED, "refused" if attempt else None)
-        case "again" if state.status is OrderStatus.ROUTING or attempt is not None:
+        case "again" | "refused" if state.status is OrderStatus.ROUTING or attempt is not None:
             state, event = state.transition_to(Routing("again"), MOMENT, attempt=state.attempt + 1)
-            return Transition(claimed, state, (event,), outcome=_outcome(attempt, "dead"), release=True)
+            outcome = _outcome(attempt, "dead" if how == "again" else "refused")
+            return Transition(claimed, state, (event,), outcome=outcome, release=True)
     return None
 
 

@@ -80,6 +80,18 @@ _STATEMENTS: Final = (
         """,
     ),
     StatementCheck(
+        "no attempt of an order without a limit accepts worse than one before it that was refused",
+        """
+        SELECT o.order_id::text AS subject,
+               format('attempt %s accepts %s, attempt %s was refused at %s', later.attempt,
+                      later.threshold_units, refused.attempt, refused.threshold_units) AS problem
+        FROM attempts refused JOIN orders o USING (order_id) JOIN attempts later USING (order_id)
+        WHERE refused.outcome = 'refused' AND later.attempt > refused.attempt AND o.limit_terms IS NULL
+          AND CASE o.swap_mode WHEN 'exact_in' THEN later.threshold_units < refused.threshold_units
+              ELSE later.threshold_units > refused.threshold_units END
+        """,
+    ),
+    StatementCheck(
         "a failed order shows the code that was published of it",
         """
         SELECT o.order_id::text AS subject,

@@ -54,6 +54,7 @@ from chalicelib.domain.progress import (
     Transition,
 )
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
 from chalicelib.wire.event_views import EventViews
@@ -74,6 +75,12 @@ _OPEN_ATTEMPTS: Final = Statement("""
 SELECT order_id, signature, payload, last_valid_height, attempt,
     quoted_in_units, quoted_out_units, threshold_units
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
+""")
+
+# Of an order without a limit nothing is refused but its end, or one leg.
+_REFUSED_AT: Final = Statement("""
+SELECT order_id, max(threshold_units) AS most, min(threshold_units) AS least
+FROM attempts WHERE order_id = ANY(:order_ids) AND outcome = 'refused' GROUP BY order_id
 """)
 
 _MOVE: Final = {
@@ -193,11 +200,14 @@ class PostgresOrderRecord:
             attempts = _claim_rows(session, list(free), lease_ms)
             resting = [id_ for id_ in free if states[id_].status is OrderStatus.OPEN]
             fired = fired_among(session, resting) if resting else {}
+            held_to = _held_to(session, [states[id_] for id_ in free])
         for order_id, row in free.items():
             self._heads.note(order_id, bytes(row.chain or GENESIS))
         return Claims(
             claimed={
-                id_: ClaimedOrder(states[id_], row.fence + 1, attempts.get(id_), fired.get(id_))
+                id_: ClaimedOrder(
+                    states[id_], row.fence + 1, attempts.get(id_), fired.get(id_), held_to.get(id_)
+                )
                 for id_, row in free.items()
             },
             busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
@@ -337,6 +347,20 @@ def _claim_rows(session: DatabaseSession, order_ids: list[UUID], lease_ms: int) 
     session.execute(_CLAIM, {"order_ids": order_ids, "lease_ms": lease_ms})
     rows = session.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
     return {row.order_id: _open_attempt(row) for row in rows}
+
+
+def _held_to(session: DatabaseSession, states: Sequence[OrderState]) -> Mapping[UUID, int]:
+    """Return the strictest threshold that the chain refused, of each order that is held to one."""
+    retried = {state.order.order_id: state.order for state in states if state.is_held_to_refusals}
+    if not retried:
+        return {}
+    rows = session.execute(_REFUSED_AT, {"order_ids": list(retried)})
+    return {
+        row.order_id: int(
+            row.most if retried[row.order_id].terms.swap_mode is SwapMode.EXACT_IN else row.least
+        )
+        for row in rows
+    }
 
 
 def _open_attempt(row: Row) -> OpenAttempt:

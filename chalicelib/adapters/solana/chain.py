@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.chain_view import ChainReader
-from chalicelib.adapters.solana.failures import refusal_of
+from chalicelib.adapters.solana.failures import OF_THE_MARKET, is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import Holdings, funded, spent
@@ -39,7 +39,7 @@ from chalicelib.adapters.solana.swap_message import (
 )
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.solana.wallet_reader import PlannedSpend, WalletReader
-from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError, RetryableError
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.logs import logger
 
@@ -109,7 +109,8 @@ class SolanaChain:
         """Build and sign one transaction per instruction, in the order in which they were planned.
 
         Raises:
-            RetryableError: A node, or a key's holder, does not answer; or a pool has moved too far.
+            PlanOutdatedError: A pool of one of them has moved too far.
+            RetryableError: A node, or a key's holder, does not answer.
             RefusedError: One of them can never be carried out: a wallet holds too little, say.
         """
         if not instructions:
@@ -237,8 +238,9 @@ class SolanaChain:
         """Return the message with the limit that it needs.
 
         Raises:
-            RefusedError: It would fail, as so many nodes say as have to agree on what landed. None has been
-                given anything that could land.
+            PlanOutdatedError: One leg alone would fail, as so many nodes say as have to agree on what landed.
+            RefusedError: It would fail otherwise, by the same word. None has been given anything that could
+                land.
             NodeError: One says so, and not enough others answer.
         """
         unsigned = wire_of(message, [bytes(64)] * len(message.signers))
@@ -267,6 +269,8 @@ class SolanaChain:
                 for one in read_message(message.raw).instructions or ()
             ]
             code = refusal_of(found.fault, found.logs, outer, self._names.ids)
+            if code in OF_THE_MARKET and is_leg_refusal(found.fault, outer, self._names.ids):
+                raise PlanOutdatedError("a node that ran the transaction before it was signed saw a leg fail")
             raise RefusedError(code, "a node that ran the transaction before it was signed saw it fail")
         return compiled(wallet, made, blockhash, budget, units_after(max(found.units_consumed, 1)))
 

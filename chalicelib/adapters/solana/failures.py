@@ -20,6 +20,7 @@ _CODES: Final = {
     SwapFailure.ACCOUNTS: Code.TRANSACTION_FAILED,
     SwapFailure.OTHER: Code.TRANSACTION_FAILED,
 }
+OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
 _MONEY: Final = frozenset({SYSTEM, ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
 _INSUFFICIENT_FUNDS: Final = 1  # of the system program and of both token programs
 _UNFUNDED: Final = frozenset({"InsufficientFundsForFee", "InsufficientFundsForRent", "AccountNotFound"})
@@ -41,6 +42,17 @@ def refusal_of(fault: Any, logs: Sequence[str], outer: Sequence[InnerInstruction
     if not 0 <= index < len(outer):
         return Code.TRANSACTION_FAILED
     return _of_instruction(outer[index].program, outer[index].data, kind, logs, ids)
+
+
+def is_leg_refusal(fault: Any, outer: Sequence[InnerInstruction], ids: ProgramIds) -> bool:
+    """Return whether what failed is one swap of several.
+
+    Each has a threshold of its own: between two hops, for its part of a split, or on what is left by the
+    reserve of another hop. So the whole order might have kept its threshold with other amounts.
+    """
+    found = instruction_fault(fault)
+    swaps = [place for place, one in enumerate(outer) if ids.program_of(one.program) is not None]
+    return found is not None and len(swaps) > 1 and found[0] in swaps
 
 
 def _of_instruction(

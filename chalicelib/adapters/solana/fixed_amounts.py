@@ -4,10 +4,10 @@ Programs take fixed amounts: none of them swaps "whatever the hop before paid". 
 is decided when the transaction is built. An exact-in path asks its first hop for a fixed output, a little
 below the quote, and gives exactly that to the second: what the first hop does not need stays in the input
 token, and nothing is left in between. An exact-out path buys a little more of the middle token than its
-second hop should need, and the rest of that stays. The reserve is the largest of a few that the order's
-threshold leaves room for; the threshold itself is shared out over the legs that it is about, so that the
-chain keeps it: each leg's part is rounded in the trader's favour, and no sum of parts is worse than the
-whole.
+second hop should need, and the rest of that stays. The reserve is the largest of a few that takes no more
+than half of what the order's threshold leaves room for: the other hop may move by the rest. The threshold
+itself is shared out over the legs that it is about, so that the chain keeps it: each leg's part is rounded in
+the trader's favour, and no sum of parts is worse than the whole.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,11 +19,16 @@ from chalicelib.amm import pools
 from chalicelib.amm.meteora_dlmm import DlmmPool
 from chalicelib.amm.pools import Pool, TransferFeePool
 from chalicelib.amm.swaps import U64_MAX, Exact, Swap, SwapRefusedError, SwapResult, TokenIndex
-from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 
 RESERVES_BPS: Final = (10, 5, 2, 1, 0)
+"""Every order over two hops leaves so much unspent, or in the middle token; one whose price moved by more in
+the meantime is only planned anew. Prices move by some 2 bps within the two seconds that it takes to land, at
+80 % a year, so a larger reserve would cost all of them more than it spares the few.
+"""
+
 _UNIT_BPS: Final = 10_000
 _HOPS_MAX: Final = 2
 _STEPS_DOWN: Final = 3
@@ -78,7 +83,7 @@ class AmountFixer:
         """Return the swaps of a planned order, without its least legs where all would be too many.
 
         Raises:
-            RetryableError: As ``fix``.
+            PlanOutdatedError: As ``fix``.
             RefusedError: As ``fix``; or what fits does not stay within the order's threshold.
         """
         before = self._states
@@ -101,18 +106,19 @@ class AmountFixer:
         """Return the swaps of a planned order, and take them into account from now on.
 
         Raises:
-            RetryableError: A pool of the plan is not there any more, or has moved too far to fill its part.
+            PlanOutdatedError: A pool of the plan is not there any more, or has moved too far for its part.
             RefusedError: No transaction of ours can do what is asked.
         """
-        for reserve_bps in RESERVES_BPS:
+        lies_between = any(len(path.hops) > 1 for path in instruction.paths)
+        for reserve_bps in RESERVES_BPS if lies_between else RESERVES_BPS[-1:]:
             attempt = _Attempt(self._book, dict(self._states), instruction, reserve_bps)
             try:
                 plan = attempt.plan()
             except SwapRefusedError as error:
                 if reserve_bps == RESERVES_BPS[-1]:
-                    raise RetryableError(f"a pool of the plan has moved: {error.refusal.value}") from error
+                    raise PlanOutdatedError(f"a pool of the plan has moved: {error.refusal.value}") from error
                 continue  # a pool may have what the plan takes, and not the reserve besides
-            if plan.is_within_threshold or reserve_bps == RESERVES_BPS[-1]:
+            if reserve_bps == RESERVES_BPS[-1] or attempt.is_within_threshold(reserve_bps):
                 self._states = attempt.states
                 return plan
         raise AssertionError("the last reserve is taken whatever comes of it")
@@ -150,13 +156,15 @@ class _Attempt:
             for swap in self._swaps
             if swap.tokens[0] == first_token
         )
-        return FixedPlan(tuple(self._swaps), most_in, frozenset(self._left), self._is_within_threshold())
+        return FixedPlan(tuple(self._swaps), most_in, frozenset(self._left), self.is_within_threshold(0))
 
-    def _is_within_threshold(self) -> bool:
+    def is_within_threshold(self, moved_bps: int) -> bool:
+        """Return whether the order's threshold holds if the swaps that it is about get so much worse."""
         quoted = [self._swaps[place].quoted for place in self._bound]
+        allowed = self._instruction.threshold_units * _UNIT_BPS
         if self._instruction.swap_mode is SwapMode.EXACT_IN:
-            return sum(result.amount_out for result in quoted) >= self._instruction.threshold_units
-        return sum(result.amount_in for result in quoted) <= self._instruction.threshold_units
+            return sum(result.amount_out for result in quoted) * (_UNIT_BPS - moved_bps) >= allowed
+        return sum(result.amount_in for result in quoted) * (_UNIT_BPS + moved_bps) <= allowed
 
     def _exact_in(self, path: InstructedPath) -> None:
         if len(path.hops) == 1:
@@ -221,7 +229,7 @@ class _Attempt:
             else:
                 part = total * swap.quoted.amount_in // whole
                 if part == 0:
-                    raise RetryableError("the most that may go in leaves nothing for a leg of the plan")
+                    raise PlanOutdatedError("the most that may go in leaves nothing for a leg of the plan")
             self._swaps[place] = swap._replace(threshold=min(part, U64_MAX))
 
     def _add(
@@ -252,7 +260,7 @@ class _Attempt:
         pool = self._book.pools.get(leg.pool_id)
         if pool is None:
             why = self._book.refused.get(leg.pool_id, "it is not known here")
-            raise RetryableError(f"pool {leg.pool_id} cannot be traded with: {why}")
+            raise PlanOutdatedError(f"pool {leg.pool_id} cannot be traded with: {why}")
         ways: dict[tuple[str, str], TokenIndex] = {pool.tokens: 0, pool.tokens[::-1]: 1}
         token_in = ways.get((path.tokens[hop], path.tokens[hop + 1]))
         if token_in is None:

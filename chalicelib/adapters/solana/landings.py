@@ -7,7 +7,7 @@ and where they do not, one of them is broken, or lies.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from chalicelib.adapters.solana.failures import refusal_of
+from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fills import Names, fill_of
 from chalicelib.adapters.solana.program_logs import logged_error
 from chalicelib.adapters.solana.rpc_answers import (
@@ -41,6 +41,7 @@ def status_of(record: TransactionRecord, names: Names) -> TransactionStatus:
             refusal=refusal_of(record.fault, record.logs, record.outer, names.ids),
             network_fee_lamports=record.fee_lamports,
             refusal_name=named.name if named is not None else None,
+            is_leg_refusal=is_leg_refusal(record.fault, record.outer, names.ids),
         )
     fill = fill_of(record, names)
     return TransactionStatus(
@@ -102,7 +103,7 @@ def grouped(told: Sequence[ToldLanding]) -> list[list[ToldLanding]]:
         legs = tuple((leg.input_units, leg.output_units, leg.fee_units) for leg in status.legs)
         facts = (
             *(status.signature_status, status.slot, status.input_units, status.output_units, legs),
-            *(status.refusal, status.network_fee_lamports),
+            *(status.refusal, status.is_leg_refusal, status.network_fee_lamports),
         )
         groups.setdefault(facts, []).append(one)
     return list(groups.values())

@@ -9,12 +9,17 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
-from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
-from chalicelib.domain.terms import TimeInForce
-from chalicelib.domain.transactions import ChainView, SignatureStatus, SignedTransaction
+from chalicelib.domain.transactions import (
+    ChainView,
+    SignatureStatus,
+    SignedTransaction,
+    TransactionStatus,
+)
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
+from chalicelib.services.consumer.refusals import refusal
+from chalicelib.services.consumer.transitions import InVain
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.ports import Chain, Clock
@@ -28,7 +33,8 @@ RESEND_INTERVAL_S: Final = 1.0
 DOUBT_HOLDS_S: Final = 2.0
 """What seemed dead, and was not so for sure, is searched for no sooner than after this."""
 
-_AT_BOUND: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
+_OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
+_UNLANDED: Final = "the transaction expired before it landed"
 _LOOKS_IN_A_ROW: Final = 3
 _DOUBLINGS_MAX: Final = 3
 
@@ -163,35 +169,56 @@ class Confirmation:
         assert attempt is not None
         status = view.statuses[attempt.transaction.signature]
         now = self._clock.now()
+        # One view's height may be anything. By this one it landed, whichever nodes told of that, or died.
+        height = min(view.height, attempt.transaction.last_valid_height)
         match status.signature_status:
             case SignatureStatus.LANDED:
                 return transitions.confirmed(claimed, attempt, status, now)
             case SignatureStatus.REFUSED:
-                code = status.refusal or Code.TRANSACTION_FAILED
-                error = refusal(code, claimed.state.order, status.refusal_name)
-                fee = status.network_fee_lamports
-                if _is_at_bound(code, claimed.state, now):
-                    # One view's height may be anything; by this one it landed, whichever nodes told of that.
-                    height = min(view.height, attempt.transaction.last_valid_height)
-                    return transitions.refused_at_bound(
-                        claimed, error.message, now, height=height, network_fee_lamports=fee
-                    )
-                return transitions.failed(claimed, error, now, outcome="refused", network_fee_lamports=fee)
+                return self._after_refusal(claimed, status, now, height)
             case SignatureStatus.UNKNOWN:
                 if not view.proves_dead(attempt.transaction, margin_blocks=DEADNESS_MARGIN_BLOCKS):
                     return None
-                return self._after_death(claimed, now)
+                return self._again(claimed, InVain("dead", _UNLANDED), now, height)
 
-    def _after_death(self, claimed: ClaimedOrder, now: datetime) -> Transition:
-        if claimed.state.used_attempts >= self._attempts_max:
-            message = f"{claimed.state.used_attempts} transactions were sent and none of them landed"
-            return transitions.failed(
-                claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, outcome="dead"
-            )
-        if claimed.state.order.is_late(now):
-            return transitions.late(claimed, now, outcome="dead")
-        return transitions.next_attempt(
-            claimed, "the transaction expired before it landed", now, outcome="dead"
+    def _after_refusal(
+        self, claimed: ClaimedOrder, status: TransactionStatus, now: datetime, height: int
+    ) -> Transition:
+        """Return what becomes of an order of which nothing was moved, and this transaction is over for good.
+
+        What only the market refused is no failure yet of an order with a limit, which nothing that it gets
+        can be worse than; nor where one leg was refused alone: of the whole it is not known whether it would
+        have kept its bound.
+        """
+        order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
+        error = refusal(code, order, status.refusal_name, is_of_a_leg=status.is_leg_refusal)
+        last = InVain("refused", error.message, status.network_fee_lamports)
+        if code in _OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
+            return transitions.rest_again(claimed, last, now, height=height)
+        if code in _OF_THE_MARKET and (status.is_leg_refusal or order.terms.limit is not None):
+            return self._again(claimed, last, now, height)
+        return transitions.failed(
+            claimed, error, now, outcome=last.outcome, network_fee_lamports=last.network_fee_lamports
+        )
+
+    def _again(self, claimed: ClaimedOrder, last: InVain, now: datetime, height: int) -> Transition:
+        """Return the beginning of another attempt, or what becomes of an order without one left, or without
+        time: one with a limit waits on, since its price may be there later.
+        """
+        order, used = claimed.state.order, claimed.state.used_attempts
+        if order.is_late(now):
+            return transitions.late(claimed, now, last)
+        if used < self._attempts_max:
+            return transitions.next_attempt(claimed, last.reason, now, last)
+        if order.terms.rests_at_limit:
+            return transitions.rest_again(claimed, last, now, height=height)
+        message = f"{used} transactions were sent and none of them landed; of the last one: {last.reason}"
+        return transitions.failed(
+            claimed,
+            ExecutionError(Code.RETRIES_EXHAUSTED, message),
+            now,
+            outcome=last.outcome,
+            network_fee_lamports=last.network_fee_lamports,
         )
 
     def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
@@ -245,26 +272,3 @@ def _without(order_ids: Collection[UUID], claimed: list[ClaimedOrder]) -> list[C
 
 def _log_defect(claimed: ClaimedOrder, error: Exception, doing: str) -> None:
     logger.error("defect", exc_info=error, order_id=str(claimed.state.order.order_id), doing=doing)
-
-
-def _is_at_bound(code: Code, state: OrderState, now: datetime) -> bool:
-    """Return whether a refusal only says that the market is not at a resting order's limit any more."""
-    terms = state.order.terms
-    may_rest = terms.limit is not None and terms.time_in_force is not TimeInForce.IOC
-    return may_rest and code in _AT_BOUND and not state.order.is_late(now)
-
-
-def refusal(code: Code, order: Order, name: str | None = None) -> ExecutionError:
-    """Return why the chain refused an order's transaction, in words and by the program's own name for it."""
-    match code:
-        case Code.SLIPPAGE_EXCEEDED:
-            bps = order.terms.slippage_bps
-            beyond = "beyond the order's limit" if bps is None else f"by more than {bps} bps"
-            message = f"the price moved {beyond} before the swap could land"
-        case Code.INSUFFICIENT_FUNDS:
-            message = f"the account does not hold enough {order.terms.input_token}"
-        case Code.INSUFFICIENT_LIQUIDITY:
-            message = "the pools could no longer fill the order when it landed"
-        case _:
-            message = "the chain refused the transaction"
-    return ExecutionError(code, f"{message} ({name})" if name else message)

@@ -38,6 +38,19 @@ class Sighting(NamedTuple):
     height: int | None
 
 
+class InVain(NamedTuple):
+    """How a transaction ended that moved nothing, and never will.
+
+    Attributes:
+        reason: In words for the order's owner.
+        network_fee_lamports: What the chain took for refusing it, None if it took nothing.
+    """
+
+    outcome: Literal["refused", "dead"]
+    reason: str
+    network_fee_lamports: int | None = None
+
+
 def first_transition(order: Order, now: datetime, connection_id: str | None) -> NewOrder:
     """Return an order's first events: on to routing, or expired if it waited too long.
 
@@ -125,32 +138,43 @@ def failed(
     )
 
 
-def late(claimed: ClaimedOrder, now: datetime, *, outcome: Literal["dead"] | None = None) -> Transition:
+def late(claimed: ClaimedOrder, now: datetime, last: InVain | None = None) -> Transition:
     """Return the end of an order whose time is up: expired, or failed if something of it was ever sent.
 
-    One that rests is expired all the same: whatever was sent of it was refused.
+    One with a limit is expired all the same: whatever was sent of it came to nothing, so it ends as if it had
+    waited; what ``last`` came to is told before.
     """
-    end = _expired(claimed.state.order)
-    if claimed.state.was_sent and claimed.state.status is not OrderStatus.OPEN:
-        return failed(claimed, ExecutionError(end.code, end.message), now, outcome=outcome)
-    state, events = claimed.state.advanced([end], now)
-    return Transition(claimed, state, events, release=True)
+    end, terms = _expired(claimed.state.order), claimed.state.order.terms
+    if claimed.state.was_sent and terms.limit is None:
+        error = ExecutionError(end.code, end.message)
+        return failed(
+            claimed,
+            error,
+            now,
+            outcome=last and last.outcome,
+            network_fee_lamports=last and last.network_fee_lamports,
+        )
+    if last is None:
+        state, events = claimed.state.advanced([end], now)
+        return Transition(claimed, state, events, release=True)
+    told: Open | Routing = Routing(last.reason, last.network_fee_lamports)
+    if terms.rests_at_limit:
+        told = Open(last.reason, network_fee_lamports=last.network_fee_lamports)
+    state, events = claimed.state.advanced([told, end], now, attempt=claimed.state.attempt + 1)
+    return Transition(claimed, state, events, outcome=_outcome(claimed, last.outcome), release=True)
 
 
-def next_attempt(
-    claimed: ClaimedOrder, reason: str, now: datetime, *, outcome: Literal["dead"] | None = None
-) -> Transition:
+def next_attempt(claimed: ClaimedOrder, reason: str, now: datetime, last: InVain | None = None) -> Transition:
     """Return the beginning of another attempt; nothing of the last one can land any more."""
-    state, event = claimed.state.transition_to(Routing(reason), now, attempt=claimed.state.attempt + 1)
-    return Transition(claimed, state, (event,), outcome=_outcome(claimed, outcome))
+    again = Routing(reason, last and last.network_fee_lamports)
+    state, event = claimed.state.transition_to(again, now, attempt=claimed.state.attempt + 1)
+    return Transition(claimed, state, (event,), outcome=_outcome(claimed, last and last.outcome))
 
 
 def unmet(claimed: ClaimedOrder, now: datetime) -> Transition:
     """Return the end of an order that is to be filled at once, and whose limit the market does not offer."""
-    error = ExecutionError(Code.LIMIT_NOT_MET, "the market does not offer the order's limit now")
-    if claimed.state.was_sent:
-        return failed(claimed, error, now)
-    state, events = claimed.state.advanced([Expired(error.code, error.message)], now)
+    end = Expired(Code.LIMIT_NOT_MET, "the market does not offer the order's limit now")
+    state, events = claimed.state.advanced([end], now)
     return Transition(claimed, state, events, release=True)
 
 
@@ -164,22 +188,15 @@ def rest(
     return Transition(claimed, state, (event,), watch=watch_of(state, again))
 
 
-def refused_at_bound(
-    claimed: ClaimedOrder,
-    reason: str,
-    now: datetime,
-    *,
-    height: int,
-    network_fee_lamports: int | None = None,
-) -> Transition:
-    """Return an order put to rest whose transaction the chain refused at its limit; it used up no attempt."""
-    refusals = claimed.state.refused_at_bound + 1
-    counted = replace(claimed.state, refused_at_bound=refusals)
-    rests = Open(reason, network_fee_lamports=network_fee_lamports)
+def rest_again(claimed: ClaimedOrder, last: InVain, now: datetime, *, height: int) -> Transition:
+    """Return an order put to rest of which a transaction came to nothing; that used up no attempt."""
+    times = claimed.state.refused_at_bound + 1
+    counted = replace(claimed.state, refused_at_bound=times)
+    rests = Open(last.reason, network_fee_lamports=last.network_fee_lamports)
     state, event = counted.transition_to(rests, now, attempt=claimed.state.attempt + 1)
-    again = LookAgain(since_height=backoff_height(height, refusals))
+    again = LookAgain(since_height=backoff_height(height, times))
     return Transition(
-        claimed, state, (event,), outcome=_outcome(claimed, "refused"), watch=watch_of(state, again)
+        claimed, state, (event,), outcome=_outcome(claimed, last.outcome), watch=watch_of(state, again)
     )
 
 

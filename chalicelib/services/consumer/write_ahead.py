@@ -5,12 +5,18 @@ planned and signed, or ended.
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError, VenueUnavailableError
+from chalicelib.domain.errors import (
+    Code,
+    ExecutionError,
+    PlanOutdatedError,
+    RefusedError,
+    RetryableError,
+    VenueUnavailableError,
+)
 from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
-from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import ExpectedSwap
 from chalicelib.domain.watches import DirectedPair
@@ -18,6 +24,7 @@ from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.plans_ahead import Ahead
+from chalicelib.services.consumer.refusals import refusal
 from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
@@ -55,11 +62,6 @@ _OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQ
 
 _UNREAD: Final = "how many decimals the mint has could not be read"
 _DEFECT: Final = "an unexpected error of the engine ended the order before anything of it was sent"
-
-
-def _may_rest(order: ClaimedOrder) -> bool:
-    terms = order.state.order.terms
-    return terms.limit is not None and terms.time_in_force is not TimeInForce.IOC
 
 
 def _names_any(order: ClaimedOrder, tokens: Collection[str]) -> bool:
@@ -221,7 +223,7 @@ class WriteAhead:
                     return order, looked
                 only = frozenset(launch.pool_id for launch in looked)
             try:
-                return order, planner.plan(terms.swap, terms.bound, only=only)
+                return order, planner.plan(terms.swap, order.bound, only=only)
             except BeyondBoundError as error:
                 return order, self._beyond_bound(order, planner, error.offered)
             except (RefusedError, VenueUnavailableError) as error:
@@ -233,15 +235,16 @@ class WriteAhead:
         return one_by_one(claimed, plan, broken)
 
     def _beyond_bound(self, order: ClaimedOrder, planner: Planner, offered: Rate) -> Transition:
-        """Return what becomes of an order whose limit its size does not get now."""
+        """Return what becomes of an order whose limit its size does not get now, or what it is held to."""
         now, terms = self._clock.now(), order.state.order.terms
-        if not _may_rest(order):
+        if terms.limit is None:
+            return transitions.failed(order, refusal(Code.SLIPPAGE_EXCEEDED, order.state.order), now)
+        if not terms.rests_at_limit:
             return transitions.unmet(order, now)
         if terms.sniper is not None:
             # What other pools offer says nothing of those that it buys from: it is looked at by time.
             return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order, now)))
         marginal = planner.marginal_rate(terms.swap)
-        assert terms.limit is not None, "a bound is a limit's"
         elsewhere = marginal and rate_that_may_fit(terms.limit.rate, marginal, offered)
         again = LookAgain(elsewhere, at=now + ELSEWHERE_FOR) if elsewhere else LookAgain()
         return transitions.rest(order, now, again)
@@ -250,7 +253,7 @@ class WriteAhead:
         """Return what becomes of an order for which there is no plan: one with a limit waits for one."""
         terms = order.state.order.terms
         is_traded = None not in map(self._tokens.find, (terms.input_token, terms.output_token))
-        if _may_rest(order) and (is_traded or isinstance(error, VenueUnavailableError)):
+        if terms.rests_at_limit and (is_traded or isinstance(error, VenueUnavailableError)):
             now = self._clock.now()
             pause = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
             return transitions.rest(order, now, LookAgain(NEVER, at=now + pause))
@@ -271,12 +274,16 @@ class WriteAhead:
             return []
 
     def _signed_together(self, ready: Sequence[tuple[ClaimedOrder, PlannedSwap]]) -> list[Transition]:
-        wanted = [instruction(order.state, planned.plan) for order, planned in ready]
+        wanted = [instruction(order.state, planned.plan, held_to=order.held_to) for order, planned in ready]
         try:
             transactions = self._chain.sign(wanted)
         except RefusedError as error:
             if len(ready) > 1:
                 raise  # one order's reason: each is signed alone
+            return [self._unsigned(order, error) for order, _ in ready]
+        except PlanOutdatedError as error:
+            if len(ready) > 1:  # likewise, and no defect
+                return [step for each in ready for step in self._signed_together([each])]
             return [self._unsigned(order, error) for order, _ in ready]
         except RetryableError as error:
             return [self._unsigned(order, error) for order, _ in ready]
@@ -294,7 +301,8 @@ class WriteAhead:
 
         As where there is no plan for it, or the chain refuses it at its limit: it uses up no attempt.
         """
-        if not _may_rest(order) or not (isinstance(error, RetryableError) or error.code in _OF_THE_MARKET):
+        is_passing = isinstance(error, RetryableError) or error.code in _OF_THE_MARKET
+        if not (is_passing and order.state.order.terms.rests_at_limit):
             return self._ended(order, error)
         now = self._clock.now()
         # What a node saw fail at the limit was planned within it a moment before.

@@ -172,10 +172,13 @@ def wanted_by(wish: SwapWish) -> WantedSwap:
     return WantedSwap(wish.swap_mode, wish.input_token, wish.output_token, wish.amount_units)
 
 
-def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
+def instruction(state: OrderState, plan: Plan, *, held_to: int | None = None) -> SwapInstruction:
     """Return the transaction's content: the plan, and the worst total that the order accepts.
 
     A firm quote is held to its word: it pays what it promised, or nothing happens.
+
+    Args:
+        held_to: A threshold that is accepted at the worst, whatever slippage the plan would allow.
     """
     order, terms, quote = state.order, state.order.terms, plan.firm_quote
     if quote is not None:  # it keeps the bound too, or there would be no plan
@@ -190,6 +193,8 @@ def instruction(state: OrderState, plan: Plan) -> SwapInstruction:
             if is_exact_in
             else max_in_units(plan.amount_in, terms.slippage_bps)
         )
+        if held_to is not None:
+            threshold = max(threshold, held_to) if is_exact_in else min(threshold, held_to)
     return SwapInstruction(
         account_id=order.account_id,
         order_id=order.order_id,

@@ -34,7 +34,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import spot_price, swap
 from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.amounts import max_in_units, min_out_units
-from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 from chalicelib.domain.prices import price_impact_bps
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
@@ -276,6 +276,14 @@ def test_threshold_that_the_pools_no_longer_meet_is_refused_by_the_chain_by_name
     assert (status.signature_status, status.refusal) == (SignatureStatus.REFUSED, Code.SLIPPAGE_EXCEEDED)
     assert status.refusal_name in SLIPPAGE_NAMES
     assert status.network_fee_lamports == 5_000
+
+
+def test_leg_that_would_fail_alone_before_it_is_signed_is_a_reason_to_plan_again(world: World) -> None:
+    chain = solana_chain(world.chain._nodes, world.signer, world.pools, world.chain._names, is_simulated=True)
+    wanted = world.planned("SOL", "USDC", SwapMode.EXACT_IN, 900)
+    assert sum(len(hop) for path in wanted.paths for hop in path.hops) > 1
+    with pytest.raises(PlanOutdatedError, match="saw a leg fail"):
+        chain.sign([replace(wanted, threshold_units=wanted.threshold_units * 2)])
 
 
 def test_same_bytes_sent_over_and_over_land_once(world: World) -> None:

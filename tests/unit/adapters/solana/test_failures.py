@@ -1,14 +1,36 @@
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from chalicelib.adapters.solana.failures import refusal_of
+from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
+from chalicelib.adapters.solana.fixed_amounts import AmountFixer
+from chalicelib.adapters.solana.holdings import Holdings
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.lighthouse import assert_balance_at_least, assert_time_at_most
-from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, MEMO, PROGRAM_IDS, SYSTEM, TOKEN, Cluster
+from chalicelib.adapters.solana.programs import (
+    ASSOCIATED_TOKEN,
+    MEMO,
+    PROGRAM_IDS,
+    SYSTEM,
+    TOKEN,
+    Cluster,
+    SwapProgram,
+)
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction
+from chalicelib.adapters.solana.swap_calls import keys_of
+from chalicelib.adapters.solana.swap_message import contents
+from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code
-from tests.unit.adapters.solana.books import a_key
+from tests.unit.adapters.solana.books import (
+    AMOUNT,
+    a_book,
+    a_book_pool,
+    a_key,
+    a_mint,
+    an_instruction,
+    wallet_alone,
+)
 
 IDS = PROGRAM_IDS[Cluster.MAINNET]
 
@@ -67,3 +89,34 @@ def test_assertion_that_fails_says_which_promise_did_not_hold() -> None:
 )
 def test_error_of_no_instruction_of_ours_is_told_as_it_is_known(fault: Any, expected: Code) -> None:
     assert refusal_of(fault, (), [], IDS) is expected
+
+
+ONE = a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (a_mint(1), a_mint(2)))
+OTHER = a_book_pool(SwapProgram.DAMM_V2, "other", ("A", "B"), (a_mint(1), a_mint(2)))
+NEXT = a_book_pool(SwapProgram.DLMM, "next", ("B", "C"), (a_mint(2), a_mint(3)))
+DIRECT = a_book_pool(SwapProgram.CLMM, "direct", ("A", "C"), (a_mint(1), a_mint(3)))
+ALONE = (("A", "B"), [[("one", AMOUNT)]])
+SPLIT = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT)]])
+TWO_HOPS = (("A", "B", "C"), [[("one", AMOUNT)], [("next", AMOUNT)]])
+SPLIT_FIRST = (("A", "B", "C"), [[("one", AMOUNT), ("other", AMOUNT)], [("next", AMOUNT)]])
+DIRECT_TOO = (("A", "C"), [[("direct", AMOUNT)]])
+
+
+@pytest.mark.parametrize("mode", list(Exact))
+@pytest.mark.parametrize(
+    "paths", [[ALONE], [SPLIT], [TWO_HOPS], [SPLIT_FIRST], [TWO_HOPS, DIRECT_TOO]], ids=len
+)
+def test_swap_has_the_orders_threshold_only_if_it_is_the_only_one(paths: Sequence[Any], mode: Exact) -> None:
+    book = a_book(ONE, OTHER, NEXT, DIRECT)
+    plan = AmountFixer(book).fix(
+        an_instruction(*paths, mode=mode, threshold=1 if mode is Exact.IN else 2**60)
+    )
+    tokens = paths[0][0][0], paths[0][0][-1]
+    made = contents(plan, wallet_alone(), Holdings(10**9, {}), tokens=tokens, sol_in=None, mark="mark")
+    outer = [InnerInstruction(one.program, keys_of(one.accounts), one.data) for one in made.instructions]
+    by_program = {IDS.program_of(one.program): place for place, one in enumerate(outer)}
+    for swap in plan.swaps:
+        fault = {"InstructionError": [by_program[IDS.program_of(swap.pool.on_chain.program)], "Custom"]}
+        assert is_leg_refusal(fault, outer, IDS) is (paths != [ALONE])
+    for other in ("AccountInUse", {"InstructionError": [len(outer) - 1, "InvalidInstructionData"]}):
+        assert not is_leg_refusal(other, outer, IDS)

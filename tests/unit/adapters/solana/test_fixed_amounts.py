@@ -87,9 +87,24 @@ def test_reserve_between_two_hops_gives_way_to_a_tight_threshold() -> None:
     first, second = two_hops(best).swaps
     assert between - first.amount <= 3
     assert second.threshold == best
-    first, second = two_hops(best * 9_997 // 10_000).swaps
-    assert first.amount == between * 9_998 // 10_000
-    assert second.quoted.amount_out >= second.threshold
+    for allowed_bps, reserve_bps in ((1, 0), (3, 1), (5, 2), (10, 5), (19, 5), (21, 10), (100, 10)):
+        first, second = two_hops(best * (10_000 - allowed_bps) // 10_000).swaps
+        assert abs(first.amount - between * (10_000 - reserve_bps) // 10_000) <= 3
+        # The second hop may move by as much at least as the first one.
+        assert second.quoted.amount_out * (10_000 - reserve_bps) >= second.threshold * 10_000
+
+
+def test_reserve_of_an_exact_output_takes_no_more_than_half_of_what_the_threshold_allows() -> None:
+    book = a_book(ONE, a_book_pool(SwapProgram.CPMM, "deep", ("B", "C"), (B, C)))
+    between = quoted(book, "deep", Exact.OUT, 10**9)[0]
+    best = quoted(book, "one", Exact.OUT, between)[0]
+    legs = [[("one", between)], [("deep", 10**9)]]
+    for allowed_bps, reserve_bps in ((3, 1), (5, 2), (9, 2), (11, 5), (21, 10), (100, 10)):
+        threshold = best * (10_000 + allowed_bps) // 10_000
+        asked = an_instruction((("A", "B", "C"), legs), mode=Exact.OUT, threshold=threshold)
+        first, second = AmountFixer(book).fix(asked).swaps
+        assert second.threshold == -(-between * (10_000 + reserve_bps) // 10_000)
+        assert first.quoted.amount_in * (10_000 + reserve_bps) <= first.threshold * 10_000
 
 
 def test_exact_out_over_two_hops_buys_a_little_more_between_and_says_that_it_stays() -> None:

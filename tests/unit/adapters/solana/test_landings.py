@@ -48,8 +48,8 @@ def test_nodes_that_tell_one_fact_differently_do_not_agree(other: TransactionSta
 
 
 def test_refusals_for_different_reasons_are_different_facts() -> None:
-    other = replace(REFUSED, refusal=Code.TRANSACTION_FAILED)
-    assert agreed(told(REFUSED, other), 2) is None
+    for other in (replace(REFUSED, refusal=Code.TRANSACTION_FAILED), replace(REFUSED, is_leg_refusal=True)):
+        assert agreed(told(REFUSED, other), 2) is None
 
 
 def test_words_for_a_pool_that_became_known_in_between_are_no_dispute() -> None:

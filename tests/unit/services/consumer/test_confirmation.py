@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.domain.events import Failed, Open, Routing
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, OpenAttempt
 from chalicelib.domain.rates import Limit, Rate
@@ -23,7 +24,7 @@ from chalicelib.domain.transactions import (
 from chalicelib.services.consumer.confirmation import DOUBT_HOLDS_S, Confirmation, PollPolicy
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.ports import Chain
-from chalicelib.services.resting.waiting import BACKOFF_BLOCKS_MAX
+from chalicelib.services.resting.waiting import BACKOFF_BLOCKS, BACKOFF_BLOCKS_MAX
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
@@ -203,6 +204,7 @@ def test_what_was_just_sent_is_not_looked_for_before_a_block_can_have_ended(
 LIMIT = {"limit": Limit("155", Rate.of(155, 1_000)), "slippage_bps": None}
 RESTING = LIMIT | {"time_in_force": TimeInForce.GTC, "valid_until": None}
 AT_ONCE = LIMIT | {"time_in_force": TimeInForce.IOC}
+ENDED = {"valid_until": NOON - timedelta(seconds=1)}
 LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelta(seconds=1)}
 
 
@@ -212,8 +214,12 @@ LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelt
         (RESTING, Code.SLIPPAGE_EXCEEDED, OrderStatus.OPEN),
         (RESTING, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.OPEN),
         (RESTING, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED),
-        (AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
-        (LATE, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
+        # What it gets is never worse than its limit, so the next plan tells whether that is still offered.
+        (AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING),
+        (AT_ONCE | ENDED, Code.SLIPPAGE_EXCEEDED, OrderStatus.EXPIRED),
+        (LATE, Code.SLIPPAGE_EXCEEDED, OrderStatus.EXPIRED),
+        (LATE, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.EXPIRED),
+        (LATE, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED),
         ({}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
         # A market order that has waited for its trigger.
         ({"time_in_force": TimeInForce.GTC, "valid_until": None}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
@@ -239,7 +245,12 @@ def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_
         (1, {}, OrderStatus.ROUTING),
         (2, {}, OrderStatus.ROUTING),
         (3, {}, OrderStatus.FAILED),
-        (1, {"valid_until": NOON - timedelta(seconds=1)}, OrderStatus.FAILED),
+        (1, ENDED, OrderStatus.FAILED),
+        (2, RESTING, OrderStatus.ROUTING),
+        (3, RESTING, OrderStatus.OPEN),
+        (3, AT_ONCE, OrderStatus.FAILED),
+        (1, LATE, OrderStatus.EXPIRED),
+        (3, LATE, OrderStatus.EXPIRED),
     ],
 )
 def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
@@ -251,6 +262,60 @@ def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
     decided = confirmation.decision(replace(claimed, state=state), ChainView(1_000, {"5x": unknown}))
     assert decided is not None
     assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "dead"))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "terms", "refusal", "status", "code"),
+    [
+        (1, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
+        (2, {}, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.ROUTING, None),
+        (1, {}, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED, Code.INSUFFICIENT_FUNDS),
+        (1, {}, Code.TRANSACTION_FAILED, OrderStatus.FAILED, Code.TRANSACTION_FAILED),
+        (3, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.RETRIES_EXHAUSTED),
+        (1, ENDED, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.DEADLINE_EXCEEDED),
+        (1, AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
+        (3, RESTING, Code.SLIPPAGE_EXCEEDED, OrderStatus.OPEN, None),
+    ],
+)
+def test_leg_that_the_market_refused_is_another_attempt_and_never_called_the_orders_own_slippage(
+    attempt: int,
+    terms: dict[str, Any],
+    refusal: Code,
+    status: OrderStatus,
+    code: Code | None,
+    confirmation: Confirmation,
+) -> None:
+    claimed = sent(changed(an_order(), **terms))
+    state = replace(advanced(claimed.state, *LIFE[:5])[0], attempt=attempt)
+    refused = TransactionStatus(
+        SignatureStatus.REFUSED, refusal=refusal, network_fee_lamports=5_000, is_leg_refusal=True
+    )
+    decided = confirmation.decision(replace(claimed, state=state), ChainView(1, {"5x": refused}))
+    assert decided is not None
+    assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "refused"))
+    assert decided.failure_code == code
+    (what,) = [event.what for event in decided.events]
+    assert isinstance(what, Routing | Open | Failed)
+    assert what.network_fee_lamports == 5_000
+    if refusal is Code.SLIPPAGE_EXCEEDED and code is not Code.DEADLINE_EXCEEDED:
+        told = what.message if isinstance(what, Failed) else what.reason
+        assert "in one pool the price moved" in str(told)
+
+
+def test_order_with_a_limit_waits_on_for_as_often_as_nothing_of_it_lands(confirmation: Confirmation) -> None:
+    claimed = sent(changed(an_order(), **RESTING))
+    state = replace(advanced(claimed.state, *LIFE[:5])[0], attempt=3)
+    last, since = claimed.open_attempt, []
+    assert last is not None
+    for _ in range(3):
+        unknown = TransactionStatus(SignatureStatus.UNKNOWN)
+        rested = confirmation.decision(replace(claimed, state=state), ChainView(10**9, {"5x": unknown}))
+        assert rested is not None
+        assert rested.watch is not None
+        assert (rested.state.status, rested.state.used_attempts) == (OrderStatus.OPEN, 3)
+        since.append(rested.watch.since_height - last.transaction.last_valid_height)
+        state, _ = advanced(rested.state, *LIFE[1:5])
+    assert since == [BACKOFF_BLOCKS, 2 * BACKOFF_BLOCKS, 4 * BACKOFF_BLOCKS]
 
 
 class FarAhead(SlowSilence):

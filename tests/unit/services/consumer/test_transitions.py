@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.errors import Code
-from chalicelib.domain.events import Confirmed
+from chalicelib.domain.events import Confirmed, Open, Routing
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, OpenAttempt
 from chalicelib.domain.rates import Limit, Rate
@@ -16,7 +16,7 @@ from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.transactions import LegFill, SignatureStatus, SignedTransaction, TransactionStatus
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer import transitions
-from chalicelib.services.consumer.transitions import Sighting
+from chalicelib.services.consumer.transitions import InVain, Sighting
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
 LIMIT: dict[str, Any] = {
@@ -43,24 +43,45 @@ def claimed(*statuses: OrderStatus, attempt: OpenAttempt | None = None, **terms:
 
 
 @pytest.mark.parametrize(
-    ("statuses", "end"),
-    [(LIFE[:2], EXPIRED), ((*LIFE[:5], ROUTING), FAILED), ((*LIFE[:5], OPEN), EXPIRED)],
-    ids=["unsent", "sent and dead", "refused at its limit"],
+    ("statuses", "terms", "end"),
+    [
+        (LIFE[:2], {}, EXPIRED),
+        ((*LIFE[:5], ROUTING), {}, FAILED),
+        ((*LIFE[:5], ROUTING), LIMIT, EXPIRED),
+        ((*LIFE[:5], OPEN), LIMIT, EXPIRED),
+    ],
+    ids=["unsent", "sent and dead", "sent and dead, with a limit", "refused at its limit"],
 )
-def test_order_whose_time_is_up_has_failed_if_a_transaction_of_it_might_have_landed(
-    statuses: tuple[OrderStatus, ...], end: OrderStatus
+def test_order_whose_time_is_up_has_failed_if_it_was_sent_and_has_no_limit_to_wait_for(
+    statuses: tuple[OrderStatus, ...], terms: dict[str, Any], end: OrderStatus
 ) -> None:
-    step = transitions.late(claimed(*statuses, **LIMIT), LATER)
+    step = transitions.late(claimed(*statuses, **terms), LATER)
     assert (step.state.status, step.release) == (end, True)
     assert step.failure_code == (Code.DEADLINE_EXCEEDED if end is FAILED else None)
 
 
-@pytest.mark.parametrize(("statuses", "end"), [(LIFE[:2], EXPIRED), ((*LIFE[:5], ROUTING), FAILED)])
-def test_order_whose_limit_is_not_met_at_once_has_failed_if_something_of_it_was_sent(
-    statuses: tuple[OrderStatus, ...], end: OrderStatus
+@pytest.mark.parametrize(
+    ("terms", "told"), [(LIMIT, OPEN), (LIMIT | {"time_in_force": TimeInForce.IOC}, ROUTING)]
+)
+def test_what_the_last_transaction_came_to_is_told_before_an_order_with_a_limit_expires(
+    terms: dict[str, Any], told: OrderStatus
+) -> None:
+    order = claimed(*LIFE[:5], attempt=ATTEMPT, **terms)
+    step = transitions.late(order, LATER, InVain("refused", "moved", 5_000))
+    assert [event.status for event in step.events] == [told, EXPIRED]
+    assert [event.attempt for event in step.events] == [2, 2]
+    (first, _) = (event.what for event in step.events)
+    assert isinstance(first, Open | Routing)
+    assert (first.reason, first.network_fee_lamports) == ("moved", 5_000)
+    assert (step.outcome, step.release, step.watch) == (AttemptOutcome("5x", "refused"), True, None)
+
+
+@pytest.mark.parametrize("statuses", [LIFE[:2], (*LIFE[:5], ROUTING)])
+def test_order_whose_limit_is_not_met_at_once_has_expired_whether_it_was_sent_or_not(
+    statuses: tuple[OrderStatus, ...],
 ) -> None:
     step = transitions.unmet(claimed(*statuses, **LIMIT), NOON)
-    assert (step.state.status, step.release) == (end, True)
+    assert (step.state.status, step.release) == (EXPIRED, True)
 
 
 @pytest.mark.parametrize(("terms", "last"), [({}, ROUTING), (LIMIT, OrderStatus.TRIGGERED)])

@@ -12,6 +12,7 @@ from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.services.consumer.batch import Batch, Incoming
 from chalicelib.services.consumer.write_ahead import WriteAhead
@@ -42,9 +43,11 @@ class Desk:
             attempts_max=ATTEMPTS_MAX,
         )
 
-    def transitions(self, *orders: Order, attempt: int = 1) -> dict[Order, Transition]:
+    def transitions(
+        self, *orders: Order, attempt: int = 1, held_to: int | None = None
+    ) -> dict[Order, Transition]:
         self.batch = Batch.of([Incoming(each.order_id, each) for each in orders])
-        claimed = [claimed_order(each, attempt) for each in orders]
+        claimed = [replace(claimed_order(each, attempt), held_to=held_to) for each in orders]
         found = self._write_ahead.transitions(claimed, None, self.batch)
         assert len(found) == len(orders)
         return {each.state.order: each for each in found}
@@ -81,6 +84,26 @@ def test_order_accepts_no_less_than_its_quote_allows(desk: Desk) -> None:
     assert attempt.quoted_in_units == order.terms.amount_units
     # 50 bps less than what was quoted, rounded up.
     assert attempt.threshold_units == -(-attempt.quoted_out_units * 9_950 // 10_000)
+
+
+@pytest.mark.parametrize("mode", list(SwapMode))
+def test_order_that_was_refused_accepts_no_worse_than_it_did_then(desk: Desk, mode: SwapMode) -> None:
+    order = changed(an_order(), swap_mode=mode)
+    first = desk.transitions(order)[order].new_attempt
+    assert first is not None
+    better = 1 if mode is SwapMode.EXACT_IN else -1
+    for held_to, expected in (
+        (first.threshold_units - better, first.threshold_units),
+        (first.threshold_units + better, first.threshold_units + better),
+    ):
+        again = desk.transitions(order, attempt=2, held_to=held_to)[order].new_attempt
+        assert again is not None
+        assert again.threshold_units == expected
+    quoted = first.quoted_out_units if mode is SwapMode.EXACT_IN else first.quoted_in_units
+    assert desk.transitions(order, attempt=2, held_to=quoted)[order].new_attempt is not None
+    ended = desk.transitions(order, attempt=2, held_to=quoted + better)[order]
+    assert (statuses(ended), ended.failure_code) == ([Status.FAILED], Code.SLIPPAGE_EXCEEDED)
+    assert "moved by more than 50 bps" in str(ended.events[-1].what)
 
 
 def test_late_order_ends_and_costs_no_venue_a_question(desk: Desk) -> None:

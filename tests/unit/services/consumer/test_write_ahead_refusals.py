@@ -9,7 +9,7 @@ import pytest
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.domain.errors import Code, ExecutionError, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, ExecutionError, PlanOutdatedError, RefusedError, RetryableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Limit, Rate
@@ -101,8 +101,15 @@ def test_node_that_does_not_answer_is_no_orders_end(accounts: list[str]) -> None
     assert {status for status, _ in found.values()} == {OrderStatus.ROUTING}
 
 
+def test_order_whose_pools_have_moved_is_planned_anew_and_the_others_are_sent() -> None:
+    found = statuses(PlanOutdatedError("a pool of the plan has moved"), ["rich", "poor", "other"])
+    assert found["rich"][0] is found["other"][0] is OrderStatus.SUBMITTED
+    assert found["poor"] == (OrderStatus.ROUTING, None)
+
+
 NOT_NOW = [
     RetryableError("no node answered in time"),
+    PlanOutdatedError("a pool of the plan has moved"),
     RefusedError(Code.SLIPPAGE_EXCEEDED, "a node that ran the transaction saw it fail"),
     RefusedError(Code.INSUFFICIENT_LIQUIDITY, "a leg of 0 units cannot be built"),
     RefusedError(Code.NO_ROUTE, "no plan that fits into one transaction is within the order's threshold"),
