@@ -156,6 +156,17 @@ def test_idle_connections_are_replaced_with_the_one_that_was_found_lost(engine: 
     engine.dispose()
 
 
+def test_connection_that_was_lent_when_all_others_were_replaced_is_closed_when_it_comes_back(
+    database_url: str,
+) -> None:
+    larger = make_engine(database_url, pool_size=2)
+    pool, lent = Database(larger).lend()
+    larger.dispose()
+    assert lent.dbapi_connection is not None
+    Database(larger).take_back(pool, lent, None)
+    assert lent.dbapi_connection is None
+
+
 def test_refused_statement_undoes_its_transaction_and_leaves_the_connection_usable(engine: Engine) -> None:
     database = Database(engine)
     database.execute(_ADD, {"n": 2})

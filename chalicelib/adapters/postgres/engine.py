@@ -34,6 +34,13 @@ Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedCon
 class TimedPool(QueuePool):
     """A pool whose connections are not waited for beyond the end of the invocation."""
 
+    _is_disposed = False
+
+    def dispose(self) -> None:
+        """Close what is not lent; what is, is closed when it comes back, since nothing is lent here again."""
+        self._is_disposed = True
+        super().dispose()
+
     def lend(self) -> Any:
         """Return a connection's entry for a statement that is its own transaction; ``take_back`` takes it.
 
@@ -56,6 +63,11 @@ class TimedPool(QueuePool):
     def take_back(self, entry: Any) -> None:
         """Keep a connection on which no transaction is open, or one that was invalidated."""
         self._do_return_conn(entry)
+
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._is_disposed:
+            record.close()
+        super()._do_return_conn(record)
 
     def _do_get(self) -> ConnectionPoolEntry:
         self._timeout = time_left.for_work(POOL_TIME_LIMIT_S)
