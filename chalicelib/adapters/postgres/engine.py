@@ -73,7 +73,12 @@ class TimedPool(QueuePool):
         self._timeout = time_left.for_work(POOL_TIME_LIMIT_S)
         if not self._timeout:
             raise PoolTimeoutError("no time is left for the database")
-        return super()._do_get()
+        record = super()._do_get()
+        connection = record.dbapi_connection
+        if isinstance(connection, PreparedConnection) and connection.has_ended():
+            # As after a failover: what was idle then fails no statement.
+            record.invalidate()
+        return record
 
 
 def make_engine(
