@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.config import ConfigurationError, Settings, node_addresses
+from chalicelib.domain.errors import RetryableError
 
 if TYPE_CHECKING:
     import botocore.session
@@ -49,14 +50,21 @@ class Clients:
         from chalicelib.adapters.postgres.engine import make_engine
 
         settings = self._settings
-        if settings.database_url or not settings.database_secret:
+        if not (settings.database_url or settings.database_secret):
+            raise ConfigurationError("DATABASE_URL: is missing, and no secret is named")
+        if settings.database_url:
             return make_engine(settings.database_url)
         from chalicelib.adapters.aws.secrets import login_url
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
 
         def read_url(*, is_fresh: bool) -> str:
             login = self._secrets.text(settings.database_secret, is_fresh=is_fresh)
-            return login_url(login, host=settings.database_host)
+            try:
+                return login_url(login, host=settings.database_host)
+            except (ValueError, LookupError, TypeError, AttributeError) as error:
+                # As one that was overwritten by hand: once it is mended, all goes on.
+                problem = f"it lacks {error}" if isinstance(error, KeyError) else "no JSON object of texts"
+                raise RetryableError(f"the database's secret is no login of RDS's form: {problem}") from None
 
         return make_rotating_engine(read_url)
 

@@ -64,6 +64,7 @@ class ClaimedOrder:
         held_to: The strictest threshold of its transactions that the chain refused, of an order under way
             without a limit; None if there is none. No later transaction accepts worse: its slippage counts
             from the quote that was refused.
+        is_abandoned: The lease before this one ran out: its consumer died, or could not reach the record.
     """
 
     state: OrderState
@@ -71,6 +72,7 @@ class ClaimedOrder:
     open_attempt: OpenAttempt | None = None
     fired: Fired | None = None
     held_to: int | None = None
+    is_abandoned: bool = False
 
     @property
     def bound(self) -> Bound | None:

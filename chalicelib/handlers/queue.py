@@ -1,17 +1,20 @@
 """The consumers of the orders queue and of its dead letters: a batch in, what must come back out."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
-from chalicelib.domain.queue_messages import UnreadableMessageError
+from chalicelib.domain.queue_messages import Message, OrderMessage, UnreadableMessageError
 from chalicelib.logs import logger
 from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.consumer.whole_batches import settle_whole
 from chalicelib.services.ports import ReceivedMessages
 from chalicelib.wire.queue_messages import parse_message
+
+SENT_BACK_AFTER_S: Final = 60
+"""More than accepting an order takes, and than clocks are apart; less than deliveries are used up in."""
 
 Record = dict[str, Any]
 """A message of an event, as SQS's event source mapping hands it over."""
@@ -88,12 +91,23 @@ def _consume(records: Sequence[Record]) -> dict[str, bool]:
 def _received(record: Record) -> Received | None:
     count = _receive_count(record)
     try:
-        return Received(parse_message(record["body"]), record["receiptHandle"], count)
+        message = parse_message(record["body"])
+        # What is sent back from the dead letters is counted anew, and was worked on before all the same.
+        deliveries = max(2, count) if _is_sent_back(record, message) else count
+        return Received(message, record["receiptHandle"], deliveries)
     except UnreadableMessageError as error:
         # Reported as unfinished until the queue moves it to the dead letters, where it is archived.
         message_id, reason = record["messageId"], str(error)
         logger.warning("message not ours", message_id=message_id, receive_count=count, reason=reason)
         return None
+
+
+def _is_sent_back(record: Record, message: Message) -> bool:
+    """Return whether an order's message was put into the queue long after the order was accepted."""
+    if not isinstance(message, OrderMessage):
+        return False
+    sent_ms = int(record["attributes"].get("SentTimestamp", 0))
+    return sent_ms / 1000 - message.order.accepted_at.timestamp() > SENT_BACK_AFTER_S
 
 
 def _receive_count(record: Record) -> int:

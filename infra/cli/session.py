@@ -159,9 +159,12 @@ def status_file() -> Path:
 
 
 def _without_server_limit(connection: Any, _record: object) -> None:
-    """Lift the limit that a stage's server sets for what functions ask."""
+    """Lift the limits that a stage's server sets for functions: an audit is one transaction, in which it also
+    waits for archives and nodes.
+    """
     connection.autocommit = True
-    connection.cursor().execute("SET statement_timeout = 0")
+    for limit in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        connection.cursor().execute(f"SET {limit} = 0")
     connection.autocommit = False
 
 

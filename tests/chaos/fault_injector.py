@@ -18,6 +18,7 @@ from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.wire.queue_messages import render_message
 from tests.chaos.chain_faults import break_chain, heal_chain, open_pool
+from tests.chaos.database_faults import DatabaseFaults
 from tests.chaos.own_chain import OwnChain
 from tests.chaos.price_faults import PriceFaults
 
@@ -42,6 +43,7 @@ class FaultInjector:
         self._status = status
         self._engine = engine
         self.prices = PriceFaults(dice, status, engine)
+        database = DatabaseFaults(dice, status, engine)
         self._faults: tuple[tuple[Callable[[], str], int], ...] = (
             (self._kill_consumer, 4),
             (self._kill_another_function, 2),
@@ -53,6 +55,10 @@ class FaultInjector:
             (self._of_market(self.prices.lose_fired), 2),
             (self.prices.double_fired, 2),
             (self._launch, 3),
+            (database.freeze, 1),
+            (database.hold_orders, 1),
+            (database.end_sessions, 1),
+            (database.take_no_writes, 1),
         )
 
     def strike(self) -> str:

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from chalicelib.adapters.postgres.claims import CLOCK_JUMP_S
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import ClaimedOrder, NewOrder, Subscribed, Subscription
 from chalicelib.domain.statuses import FINAL, OrderStatus
@@ -15,6 +16,7 @@ from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transi
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
 S = OrderStatus
+SHORT_LEASE_MS = 150
 
 
 def test_order_is_created_once_whoever_tries(store: Store) -> None:
@@ -56,6 +58,33 @@ def test_order_whose_lease_has_ended_is_claimed_under_the_next_fence(store: Stor
     claims = store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS)
     assert claims.claimed == {order.order_id: ClaimedOrder(created.state, fence=2)}
     assert store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).busy
+
+
+def test_lease_from_before_the_servers_clock_went_back_holds_nothing_up(store: Store) -> None:
+    order = an_order()
+    store.created(order, lease_ms=LONG_LEASE_MS + CLOCK_JUMP_S * 1000 + 60_000)
+    claims = store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS)
+    assert claims.claimed[order.order_id].fence == 2
+    assert store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).busy
+
+
+def test_order_whose_lease_ran_out_is_abandoned_and_one_that_was_released_is_not(store: Store) -> None:
+    left = store.created(an_order(), lease_ms=SHORT_LEASE_MS)
+    for is_abandoned in (True, False):
+        claimed = claimed_once_free(store, left)
+        assert claimed.is_abandoned is is_abandoned
+        assert store.record.record([release(claimed, published=False)], lease_ms=LONG_LEASE_MS)
+        left = claimed
+    again = claimed_once_free(store, left, lease_ms=SHORT_LEASE_MS)
+    assert (again.is_abandoned, claimed_once_free(store, again).is_abandoned) == (False, True)
+
+
+def claimed_once_free(store: Store, order: ClaimedOrder, *, lease_ms: int = LONG_LEASE_MS) -> ClaimedOrder:
+    """Ask for an order until the lease on it has ended."""
+    while True:
+        claims = store.record.claim([order.state.order.order_id], lease_ms=lease_ms)
+        if claims.claimed:
+            return claims.claimed[order.state.order.order_id]
 
 
 def test_final_order_is_never_claimed_again(store: Store) -> None:

@@ -179,6 +179,16 @@ def test_order_whose_message_was_lost_is_resumed_again_after_a_while(left: Left)
         assert sum(map(len, stranded(left.housekeeping, 100))) == number
 
 
+def test_order_that_waits_for_a_lease_of_a_clock_that_went_back_is_resumed(left: Left) -> None:
+    left.behind("new")
+    left.housekeeping.note_resumed(
+        [each.order_id for part in stranded(left.housekeeping, 100) for each in part]
+    )
+    left.pass_time(-3_600)
+    found = [each.account_id for part in stranded(left.housekeeping, 100) for each in part]
+    assert found.count("new") == 1
+
+
 def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_one_for_a_while(
     left: Left,
 ) -> None:

@@ -62,12 +62,17 @@ class FakePrices:
         return Prices(pools, int(self._clock.now().timestamp()), 0, self._chain.height)
 
 
+class ProcessKilledError(BaseException):
+    """The process ends here: nothing of it may catch this."""
+
+
 class FakeChain:
     """``Chain`` on which everything that is sent has ``status``, once it is looked up.
 
     Attributes:
         faults: Raised by the method of that name, before it does anything.
         poison: Orders that ``sign`` knows nothing to do with.
+        deadly: Orders that kill the process, by the method that does.
         before_signing: Called by ``sign``: what happens elsewhere meanwhile.
         before_sending: Called by ``send``, likewise.
         network_fee_lamports: What it takes for what landed or was refused.
@@ -85,12 +90,14 @@ class FakeChain:
         self.looked_up: list[str] = []
         self.faults: dict[str, Exception] = {}
         self.poison: set[UUID] = set()
+        self.deadly: dict[str, UUID] = {}
         self.before_signing: Callable[[], object] = lambda: None
         self.before_sending: Callable[[], object] = lambda: None
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         self.before_signing()
         self._maybe_fail("sign")
+        self._maybe_kill("sign", instructions)
         if self.poison & {each.order_id for each in instructions}:
             raise KeyError("planted")
         return [self._sign(each) for each in instructions]
@@ -98,6 +105,7 @@ class FakeChain:
     def send(self, transactions: Sequence[SignedTransaction]) -> None:
         self.before_sending()
         self._maybe_fail("send")
+        self._maybe_kill("send", [self.signed[each.signature] for each in transactions])
         self.sent += [each.signature for each in transactions]
 
     def view(self, signatures: Sequence[str]) -> ChainView:
@@ -114,6 +122,10 @@ class FakeChain:
     def _maybe_fail(self, method: str) -> None:
         if method in self.faults:
             raise self.faults[method]
+
+    def _maybe_kill(self, method: str, instructions: Sequence[SwapInstruction]) -> None:
+        if self.deadly.get(method) in {each.order_id for each in instructions}:
+            raise ProcessKilledError
 
     def _sign(self, instruction: SwapInstruction) -> SignedTransaction:
         payload = f"{instruction.order_id}:{instruction.attempt}:{self.height}".encode()

@@ -8,6 +8,7 @@ from uuid import UUID
 from chalicelib.adapters.postgres.housekeeping import (
     BEHIND_AFTER_S,
     FINISHED_AFTER_S,
+    NO_LEASE_LASTS_S,
     SENT_AGAIN_AFTER_S,
     STRANDED_AFTER_S,
 )
@@ -95,8 +96,9 @@ class MemoryHousekeeping:
 
     def _is_stranded(self, order_id: UUID) -> bool:
         lease_until = self._tables.orders[order_id].lease_until
-        since = self._tables.now() - timedelta(seconds=STRANDED_AFTER_S)
-        return lease_until < since and not self._waits(order_id, lease_until)
+        now = self._tables.now()
+        since, until = now - timedelta(seconds=STRANDED_AFTER_S), now + timedelta(seconds=NO_LEASE_LASTS_S)
+        return not since <= lease_until <= until and not self._waits(order_id, lease_until)
 
     def _turn(self, accounts: Iterable[str], rest: Rest, limit: int) -> tuple[list[Place], int, Rest]:
         """Return whose turn it is, how much of each, and what is left without them, as Postgres does."""
@@ -124,8 +126,8 @@ class MemoryHousekeeping:
     def _waits(self, order_id: UUID, lease_until: datetime) -> bool:
         """Return whether the message that resumes an order may be in the queue still."""
         at = self._resumed_at.get(order_id)
-        again = timedelta(seconds=SENT_AGAIN_AFTER_S)
-        return at is not None and at >= lease_until and at >= self._tables.now() - again
+        now, again = self._tables.now(), timedelta(seconds=SENT_AGAIN_AFTER_S)
+        return at is not None and max(lease_until, now - again) <= at <= now
 
     def note_resumed(self, order_ids: Sequence[UUID]) -> None:
         now, unpublished = self._tables.now(), self._tables.unpublished

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from chalicelib.adapters.postgres.claims import CLOCK_JUMP_S
 from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Published, Subscribed, Transition
@@ -50,14 +51,17 @@ class MemoryRecord:
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
         known = {id_: self._tables.orders[id_] for id_ in order_ids if id_ in self._tables.orders}
         unfinished = {id_: row for id_, row in known.items() if not row.state.is_final}
-        free = {id_: row for id_, row in unfinished.items() if self._is_free(row)}
+        free = {id_: row for id_, row in unfinished.items() if self._is_free(row, lease_ms)}
         claimed = {}
         for id_, row in free.items():
             row.fence += 1
+            is_abandoned = row.lease_until > row.updated_at + timedelta(milliseconds=100)
             row.lease_until = self._tables.now() + timedelta(milliseconds=lease_ms)
             fired = self._tables.watches.fired(id_) if row.state.status is OrderStatus.OPEN else None
             held_to = self._tables.refused_at(id_) if row.state.is_held_to_refusals else None
-            claimed[id_] = ClaimedOrder(row.state, row.fence, self._tables.open_attempt(id_), fired, held_to)
+            claimed[id_] = ClaimedOrder(
+                row.state, row.fence, self._tables.open_attempt(id_), fired, held_to, is_abandoned
+            )
         return Claims(
             claimed=claimed,
             busy={id_: row.state for id_, row in unfinished.items() if id_ not in free},
@@ -131,8 +135,9 @@ class MemoryRecord:
         row = self._tables.orders.get(order_id)
         return row.state if row is not None and row.state.order.account_id == account_id else None
 
-    def _is_free(self, row: OrderRow) -> bool:
-        return row.lease_until < self._tables.now()
+    def _is_free(self, row: OrderRow, lease_ms: int) -> bool:
+        now = self._tables.now()
+        return not now <= row.lease_until <= now + timedelta(seconds=CLOCK_JUMP_S, milliseconds=lease_ms)
 
     def _counts(self, transition: Transition, row: OrderRow) -> bool:
         return (

@@ -37,6 +37,9 @@ FROM market.chain
 """)
 
 
+_LEFT_OPEN = "idle_in_transaction_session_timeout"
+
+
 @pytest.fixture
 def impatient(server_url: str) -> Iterator[Engine]:
     """An empty database that gives each statement half a second."""
@@ -107,6 +110,20 @@ def test_nothing_is_compiled_in_sessions_of_a_migrated_database(impatient: Engin
     impatient.dispose()
     with impatient.connect() as connection:
         assert connection.execute(text("SHOW jit")).scalar_one() == "off"
+
+
+@pytest.mark.parametrize(("before", "after"), [("0", "30s"), ("15s", "15s")])
+def test_session_of_a_migrated_database_is_ended_that_leaves_a_transaction_open(
+    impatient: Engine, before: str, after: str
+) -> None:
+    with impatient.begin() as connection:
+        name = connection.engine.url.database
+        connection.execute(text(f"ALTER DATABASE \"{name}\" SET {_LEFT_OPEN} = '{before}'"))
+    impatient.dispose()
+    upgrade(impatient)
+    impatient.dispose()
+    with impatient.connect() as connection:
+        assert connection.execute(text(f"SHOW {_LEFT_OPEN}")).scalar_one() == after
 
 
 def test_market_is_read_for_less_than_what_a_server_compiles(impatient: Engine) -> None:

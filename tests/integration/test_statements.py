@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import pytest
@@ -20,6 +20,7 @@ from tests.support.ports import free_port
 DRIVERS = ("postgresql", "postgresql+psycopg")
 
 _ADD = Statement("INSERT INTO kept (n) VALUES (:n) RETURNING n AS added")
+_ONE = Statement("SELECT 1 AS one")
 _ALL = Statement("SELECT n FROM kept ORDER BY n")
 _COUNT = Statement("SELECT count(*) AS count FROM kept WHERE n >= :least")
 _END = Statement(
@@ -139,7 +140,7 @@ def test_connection_on_which_not_even_a_rollback_is_possible_is_replaced(engine:
     assert database.execute(_ALL) == []
 
 
-def test_idle_connections_are_replaced_with_the_one_that_was_found_lost(engine: Engine) -> None:
+def test_idle_connections_that_the_server_ended_fail_one_statement_at_most(engine: Engine) -> None:
     larger = make_engine(engine.url.render_as_string(hide_password=False), pool_size=2)
     database = Database(larger)
 
@@ -149,11 +150,44 @@ def test_idle_connections_are_replaced_with_the_one_that_was_found_lost(engine: 
 
     ask_on_two()
     end_others(engine)
-    with pytest.raises(RetryableError), translated_errors():
+    with suppress(RetryableError), translated_errors():
         database.execute(_ALL)
     ask_on_two()
     larger.dispose()
     engine.dispose()
+
+
+@pytest.mark.parametrize("is_single", [True, False])
+def test_connection_that_the_server_ended_while_it_was_idle_fails_nothing(
+    database_url: str, *, is_single: bool
+) -> None:
+    engine, admin = make_engine(database_url, pool_size=1), make_engine(database_url)
+    database = Database(engine)
+    pool, lent = database.lend()
+    connection = lent.dbapi_connection
+    database.take_back(pool, lent, None)
+    assert not connection.has_ended()
+    end_others(admin)
+    while not connection.has_ended():
+        pass
+    if is_single:
+        assert database.execute(_ONE) == [(1,)]
+    else:
+        with engine.connect() as through_sqlalchemy:
+            assert through_sqlalchemy.execute(text("SELECT 1")).scalar_one() == 1
+    engine.dispose()
+    admin.dispose()
+
+
+def test_connection_that_was_lent_when_all_others_were_replaced_is_closed_when_it_comes_back(
+    database_url: str,
+) -> None:
+    larger = make_engine(database_url, pool_size=2)
+    pool, lent = Database(larger).lend()
+    larger.dispose()
+    assert lent.dbapi_connection is not None
+    Database(larger).take_back(pool, lent, None)
+    assert lent.dbapi_connection is None
 
 
 def test_refused_statement_undoes_its_transaction_and_leaves_the_connection_usable(engine: Engine) -> None:

@@ -149,8 +149,8 @@ class _PublishedEarly:
 
 
 class _Unfenced(MemoryRecord):
-    def _is_free(self, row: OrderRow) -> bool:
-        del row
+    def _is_free(self, row: OrderRow, lease_ms: int) -> bool:
+        del row, lease_ms
         return True
 
     def _counts(self, transition: Transition, row: OrderRow) -> bool:

@@ -18,6 +18,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/cancel_all.py": "tests/contract/test_open_orders.py",
     "chalicelib/adapters/postgres/readiness.py": "tests/integration/test_readiness.py",
     "chalicelib/adapters/postgres/revision.py": "tests/integration/test_revision.py",
+    "chalicelib/adapters/postgres/claims.py": "tests/contract/test_order_record.py",
     "chalicelib/adapters/postgres/cancels.py": "tests/integration/test_cancel_all_in_queue.py",
     "chalicelib/adapters/postgres/unpublished.py": "tests/integration/test_cancel_all_in_queue.py",
     "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",

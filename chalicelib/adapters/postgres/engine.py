@@ -34,6 +34,13 @@ Connect = Callable[[Dialect, object, Sequence[Any], dict[str, Any]], PreparedCon
 class TimedPool(QueuePool):
     """A pool whose connections are not waited for beyond the end of the invocation."""
 
+    _is_disposed = False
+
+    def dispose(self) -> None:
+        """Close what is not lent; what is, is closed when it comes back, since nothing is lent here again."""
+        self._is_disposed = True
+        super().dispose()
+
     def lend(self) -> Any:
         """Return a connection's entry for a statement that is its own transaction; ``take_back`` takes it.
 
@@ -57,11 +64,21 @@ class TimedPool(QueuePool):
         """Keep a connection on which no transaction is open, or one that was invalidated."""
         self._do_return_conn(entry)
 
+    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
+        if self._is_disposed:
+            record.close()
+        super()._do_return_conn(record)
+
     def _do_get(self) -> ConnectionPoolEntry:
         self._timeout = time_left.for_work(POOL_TIME_LIMIT_S)
         if not self._timeout:
             raise PoolTimeoutError("no time is left for the database")
-        return super()._do_get()
+        record = super()._do_get()
+        connection = record.dbapi_connection
+        if isinstance(connection, PreparedConnection) and connection.has_ended():
+            # As after a failover: what was idle then fails no statement.
+            record.invalidate()
+        return record
 
 
 def make_engine(

@@ -34,8 +34,9 @@ _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", 
 
 # Serialization failure, deadlock, lock not available, and a statement whose end is unknown.
 _STATEMENT_UNKNOWN: Final = "40003"
+LOCK_NOT_AVAILABLE: Final = "55P03"
 _PASSING_STATES: Final = (
-    frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", "55P03", _NO_SUCH_DATABASE}) | _SESSION_STATES
+    frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", LOCK_NOT_AVAILABLE, _NO_SUCH_DATABASE}) | _SESSION_STATES
 )
 
 READ_ONLY: Final = "the database takes no writes"

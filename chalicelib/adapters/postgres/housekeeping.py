@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
+from chalicelib.adapters.postgres.error_translation import LOCK_NOT_AVAILABLE, sqlstate, translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
@@ -20,6 +20,9 @@ from chalicelib.services.recovery.turns import ACCOUNTS_MAX, Place, Rest
 
 # A waiting message comes back after its back-off or its lease, both well below this.
 STRANDED_AFTER_S: Final = 15
+NO_LEASE_LASTS_S: Final = 600
+"""A lease that ends later is of a server whose clock was ahead: nothing of ours waits for it."""
+
 BEHIND_AFTER_S: Final = 15
 FINISHED_AFTER_S: Final = 600
 
@@ -36,8 +39,6 @@ PAIRS_LOCK_WAIT_MS: Final = 100
 MARKS_RECENT_BLOCKS: Final = 100
 """More than any trigger looks back."""
 
-_LOCK_NOT_AVAILABLE: Final = "55P03"
-
 _BEGINNING: Final = ("", UUID(int=0))
 
 # What was looked at, whatever it is: of an account whose orders were all resumed a moment ago, too, a part
@@ -51,9 +52,11 @@ CROSS JOIN LATERAL (
         (array_agg(order_id ORDER BY accepted_at DESC, order_id DESC))[1] AS last_id
     FROM (
         SELECT order_id, accepted_at,
-            lease_until < clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
-            AND (resumed_at IS NULL OR resumed_at < lease_until
-                 OR resumed_at < clock_timestamp() - make_interval(secs => {SENT_AGAIN_AFTER_S})
+            lease_until NOT BETWEEN clock_timestamp() - make_interval(secs => {STRANDED_AFTER_S})
+                AND clock_timestamp() + make_interval(secs => {NO_LEASE_LASTS_S})
+            AND (resumed_at IS NULL OR resumed_at NOT BETWEEN
+                 greatest(lease_until, clock_timestamp() - make_interval(secs => {SENT_AGAIN_AFTER_S}))
+                 AND clock_timestamp()
             ) AS is_stranded
         FROM orders
         WHERE {UNDER_WAY} AND account_id = w.account_id
@@ -273,7 +276,7 @@ class PostgresHousekeeping:
             try:
                 connection.execute(_LOCK_PAIRS)
             except DBAPIError as error:
-                if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise
                 connection.rollback()
                 return Forgotten(0, is_more=False)

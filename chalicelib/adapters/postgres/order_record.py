@@ -24,6 +24,7 @@ from chalicelib.adapters.postgres.cancels import (
     ended,
     owed,
 )
+from chalicelib.adapters.postgres.claims import claimed
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.event_chain import GENESIS, Heads, chained_rows
 from chalicelib.adapters.postgres.order_columns import AMENDABLE, TYPES, column_values
@@ -38,50 +39,22 @@ from chalicelib.adapters.postgres.order_creation import (
     tried,
 )
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_state, text_array
-from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSession, Row, Statement
+from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
 from chalicelib.adapters.postgres.subscriptions import by_order, question
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED, PUBLISHED_ELSEWHERE
-from chalicelib.adapters.postgres.watches import arming, disarming, fired_among
+from chalicelib.adapters.postgres.watches import arming, disarming
 from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import (
-    ClaimedOrder,
     Claims,
     NewOrder,
-    OpenAttempt,
     Published,
     Subscribed,
     Transition,
 )
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.resting.waiting import watch_of
 from chalicelib.wire.event_views import EventViews
-
-_LOCK: Final = Statement(f"""
-SELECT {ORDER_COLUMNS}, o.fence, o.chain, o.lease_until < clock_timestamp() AS is_free
-FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR UPDATE
-""")
-
-_CLAIM: Final = Statement("""
-UPDATE orders
-SET fence = fence + 1,
-    lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
-WHERE order_id = ANY(:order_ids)
-""")
-
-_OPEN_ATTEMPTS: Final = Statement("""
-SELECT order_id, signature, payload, last_valid_height, attempt,
-    quoted_in_units, quoted_out_units, threshold_units
-FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
-""")
-
-# Of an order without a limit nothing is refused but its end, or one leg.
-_REFUSED_AT: Final = Statement("""
-SELECT order_id, max(threshold_units) AS most, min(threshold_units) AS least
-FROM attempts WHERE order_id = ANY(:order_ids) AND outcome = 'refused' GROUP BY order_id
-""")
 
 _MOVE: Final = {
     "order_id": "uuid",
@@ -193,26 +166,11 @@ class PostgresOrderRecord:
         return created
 
     def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
-        with translated_errors(), self._database.transaction() as session:
-            rows = session.execute(_LOCK, {"order_ids": sorted(order_ids)})
-            states = {row.order_id: order_state(row) for row in rows}
-            free = {row.order_id: row for row in rows if row.is_free and not states[row.order_id].is_final}
-            attempts = _claim_rows(session, list(free), lease_ms)
-            resting = [id_ for id_ in free if states[id_].status is OrderStatus.OPEN]
-            fired = fired_among(session, resting) if resting else {}
-            held_to = _held_to(session, [states[id_] for id_ in free])
-        for order_id, row in free.items():
-            self._heads.note(order_id, bytes(row.chain or GENESIS))
-        return Claims(
-            claimed={
-                id_: ClaimedOrder(
-                    states[id_], row.fence + 1, attempts.get(id_), fired.get(id_), held_to.get(id_)
-                )
-                for id_, row in free.items()
-            },
-            busy={id_: state for id_, state in states.items() if not state.is_final and id_ not in free},
-            final={id_: state for id_, state in states.items() if state.is_final},
-        )
+        with translated_errors():
+            claims, heads = claimed(self._database, order_ids, lease_ms)
+        for order_id, head in heads.items():
+            self._heads.note(order_id, head)
+        return claims
 
     def record(
         self, transitions: Sequence[Transition], *, lease_ms: int, subscribed: Subscribed | None = None
@@ -339,38 +297,6 @@ class PostgresOrderRecord:
 def _leaves_rest(transition: Transition) -> bool:
     before, after = transition.claimed.state.status, transition.state.status
     return before is OrderStatus.OPEN and after is not OrderStatus.OPEN
-
-
-def _claim_rows(session: DatabaseSession, order_ids: list[UUID], lease_ms: int) -> Mapping[UUID, OpenAttempt]:
-    if not order_ids:
-        return {}
-    session.execute(_CLAIM, {"order_ids": order_ids, "lease_ms": lease_ms})
-    rows = session.execute(_OPEN_ATTEMPTS, {"order_ids": order_ids})
-    return {row.order_id: _open_attempt(row) for row in rows}
-
-
-def _held_to(session: DatabaseSession, states: Sequence[OrderState]) -> Mapping[UUID, int]:
-    """Return the strictest threshold that the chain refused, of each order that is held to one."""
-    retried = {state.order.order_id: state.order for state in states if state.is_held_to_refusals}
-    if not retried:
-        return {}
-    rows = session.execute(_REFUSED_AT, {"order_ids": list(retried)})
-    return {
-        row.order_id: int(
-            row.most if retried[row.order_id].terms.swap_mode is SwapMode.EXACT_IN else row.least
-        )
-        for row in rows
-    }
-
-
-def _open_attempt(row: Row) -> OpenAttempt:
-    return OpenAttempt(
-        SignedTransaction(row.signature, bytes(row.payload), row.last_valid_height),
-        row.attempt,
-        int(row.quoted_in_units),
-        int(row.quoted_out_units),
-        int(row.threshold_units),
-    )
 
 
 def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence[Any]:

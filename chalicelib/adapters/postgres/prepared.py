@@ -7,6 +7,7 @@ that are prepared by the protocol, as here.
 """
 
 import math
+import select
 import socket
 import struct
 from collections.abc import Callable, Sequence
@@ -49,6 +50,10 @@ _BIND_COMPLETE, _DATA_ROW, _COMMAND_COMPLETE, _READY_FOR_QUERY = b"2DCZ"
 _BOUND: Final = _HEAD.pack(_BIND_COMPLETE, 4)
 
 _READ_BYTES: Final = 32_768
+
+# Not merely something to read: TLS has words of its own. Where the system does not tell it, a connection that
+# was reset is found all the same.
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
 
 _UNIQUE_VIOLATION: Final = "23505"
 _SOON_S: Final = 0.001
@@ -115,9 +120,15 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             raise
         self._limit_s = limit_s
         self._unread = b""
+        self._end = select.poll()
+        self._end.register(self._usock, _HUNG_UP)
         self._prepared: dict[str, PreparedStatement] = {}
         for oid, converter in _CONVERTERS.items():
             self.register_in_adapter(oid, converter)
+
+    def has_ended(self) -> bool:
+        """Return whether the server has hung up, as far as this machine knows."""
+        return bool(self._end.poll(0))
 
     def handle_messages(self, context: Any) -> None:
         """Read the answer to one message; for pg8000, which calls it so.

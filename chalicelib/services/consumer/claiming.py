@@ -20,6 +20,8 @@ from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.ports import Clock, OrderRecord
 
 _FIRED_AGAIN_S: Final = 1
+_APART_S: Final = 1
+_SECOND: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ class Claiming:
             batch.outcomes[id_] = MessageOutcome(self._limits.lease_s)
         wanted = asked_for.keys() - created - batch.defective
         self._reclaim([id_ for id_ in asked_for if id_ in wanted], batch)
+        self._set_apart(batch)
 
     def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
         """Put orders on record; return those that were not there."""
@@ -178,6 +181,23 @@ class Claiming:
             if state.order.order_id not in told_elsewhere:
                 self._announcer.republish(batch, state)
 
+    def _set_apart(self, batch: Batch) -> None:
+        """Put off, one by one, the orders of a batch whose first consumer may have died over one of them.
+
+        Killed, a batch comes back as it was, and again: the deadly order would take the others along, past
+        their ends or to the dead letters. Alone, each shows what it is. None of them goes on at once: if that
+        were the deadly one, the queue would not learn when to bring the others.
+        """
+        put_off = [each for each in batch.claimed.values() if _may_be_deadly(each, batch)]
+        if not put_off or len(batch.claimed) == 1:
+            return
+        logger.warning("orders set apart", orders=len(put_off))
+        self._record.record(
+            [transitions.release(each, published=False) for each in put_off], lease_ms=self._limits.lease_ms
+        )
+        for place, each in enumerate(put_off, start=1):
+            batch.leave(each.state.order.order_id, _APART_S * place)
+
     def _told_elsewhere(self, claims: Claims, batch: Batch) -> frozenset[UUID]:
         """Return the orders that were canceled just before they were to go on, and are told by who did that.
 
@@ -194,3 +214,12 @@ class Claiming:
         if not canceled:
             return frozenset()
         return self._record.published_elsewhere(canceled, within_s=PUBLISHED_WITHIN_S)
+
+
+def _may_be_deadly(order: ClaimedOrder, batch: Batch) -> bool:
+    """Return whether an order comes for the second time, and what its first consumer made of it is unknown.
+
+    An outage looks like that too, and must not use up deliveries: so it counts once.
+    """
+    is_new = order.fence == 1 and order.open_attempt is None
+    return (order.is_abandoned or is_new) and batch.delivery(order.state.order.order_id) == _SECOND

@@ -261,16 +261,17 @@ def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[Dea
     would fail again, and an order on record has the sweep. One that is all there is of an order stays as
     well.
     """
-    resolved: dict[str, bool] = {}
-    for letter in letters:
+    resolved = dict.fromkeys((letter.message_id for letter in letters), False)
+    # Each time another one is the first: should this process die over one of them, all come back together,
+    # and those behind it would never have their turn.
+    first = max((letter.receive_count for letter in letters), default=0) % max(1, len(letters))
+    for letter in (*letters[first:], *letters[:first]):
         try:
             resolved[letter.message_id] = _is_resolved(resolve_dead_letters, letter)
         except RetryableError as fault:
             logger.warning("dead letter stays", message_id=letter.message_id, reason=fault.message)
-            resolved[letter.message_id] = False
         except Exception:  # noqa: BLE001  # as below
             logger.exception("defect", message_id=letter.message_id, doing="archiving a dead letter")
-            resolved[letter.message_id] = False
     return resolved
 
 

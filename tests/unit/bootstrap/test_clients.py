@@ -91,3 +91,30 @@ def test_login_in_a_secret_is_read_when_the_engine_is_made_and_reached_by_the_pr
 def test_database_that_takes_no_connection_does_not_pass_its_check() -> None:
     with pytest.raises(RetryableError):
         clients(database_url=NOBODY).check_database()
+
+
+@pytest.mark.parametrize(
+    ("secret", "problem"),
+    [
+        ("hunter2", "no JSON object of texts"),
+        ('["app", "hunter2"]', "no JSON object of texts"),
+        ('{"username": "app", "password": 7}', "no JSON object of texts"),
+        ('{"username": "app", "password": "hunter2"}', "lacks 'host'"),
+    ],
+)
+def test_database_secret_that_is_no_login_is_a_fault_that_passes_once_it_is_mended(
+    secret: str, problem: str
+) -> None:
+    secrets = KeptSecrets(arn=secret)
+    made = clients(secrets, database_secret_arn="arn")
+    with pytest.raises(RetryableError, match=problem) as caught:
+        _ = made.engine
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    secrets.texts["arn"] = json.dumps({"username": "app", "password": "p", "host": "db", "dbname": "orders"})
+    assert made.engine.url.host == "db"
+
+
+def test_database_that_no_variable_names_is_asked_for_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL"):
+        _ = clients().engine

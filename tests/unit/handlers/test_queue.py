@@ -1,5 +1,7 @@
 """The consumers as Lambda calls them: exactly what is unfinished is reported back."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
-from chalicelib.handlers.queue import execute_orders, settle_dead_letters
+from chalicelib.handlers.queue import SENT_BACK_AFTER_S, execute_orders, settle_dead_letters
 from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
 from chalicelib.services.consumer.whole_batches import UnfinishedError
 from chalicelib.wire.queue_messages import render_message
@@ -72,6 +74,24 @@ def test_how_often_a_message_was_received_counts_as_the_queue_says(wired: Wired)
     wired.parts.chain.status = SignatureStatus.UNKNOWN
     execute_orders(event_of(body_of(an_order()), receive_count=6), None)
     assert wired.parts.queue.retries == [("m0", 8)]
+
+
+@pytest.mark.parametrize(
+    ("sent_after_s", "told"), [(SENT_BACK_AFTER_S, []), (SENT_BACK_AFTER_S + 1, [3, 4, 5, 6])]
+)
+def test_order_that_is_sent_back_from_the_dead_letters_is_told_what_was_not_published(
+    wired: Wired, sent_after_s: int, told: list[int]
+) -> None:
+    order = an_order()
+    execute_orders(event_of(body_of(order)), None)
+    row = wired.parts.tables.orders[order.order_id]
+    row.state = replace(row.state, published_seq=2)
+    wired.parts.connections.frames.clear()
+    event = event_of(body_of(order), receive_count=1)
+    sent_at = order.accepted_at + timedelta(seconds=sent_after_s)
+    event["Records"][0]["attributes"]["SentTimestamp"] = str(round(sent_at.timestamp() * 1000))
+    assert unfinished(execute_orders(event, None)) == []
+    assert [frame["seq"] for frame in wired.parts.frames(order)] == told
 
 
 def test_batch_is_finished_silently_where_its_mapping_takes_no_partial_response(wired: Wired) -> None:

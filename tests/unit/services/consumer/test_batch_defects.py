@@ -33,12 +33,12 @@ def test_orders_beside_one_with_a_defect_are_released_and_executed_each_alone(
     consumer = ConsumerOnFakes()
     first, poison, last = (an_order() for _ in range(3))
     poisoned(monkeypatch, poison, alone)
-    outcomes = consumer.execute(first, poison, last, delivery=2)
+    outcomes = consumer.execute(first, poison, last, delivery=3)
     assert [outcomes[each.order_id].retry_in_s for each in (first, poison, last)] == [None, LEASE_S, None]
     assert [consumer.statuses(each) for each in (first, poison, last)] == [LIFE, LIFE[:2], LIFE]
     monkeypatch.undo()
     consumer.clock.sleep(LEASE_S)
-    consumer.execute(poison, delivery=3)
+    consumer.execute(poison, delivery=4)
     assert consumer.statuses(poison) == LIFE
     assert [frame["seq"] for frame in consumer.frames(poison)][-4:] == [3, 4, 5, 6]
 
