@@ -21,6 +21,7 @@ BATCH_SIZE = 10
 JSON = ["application/json", "application/x-www-form-urlencoded", "text/plain"]
 
 
+app.register_middleware(rest_edge.correlated, "http")
 app.register_middleware(rest_edge.in_our_words, "http")
 
 

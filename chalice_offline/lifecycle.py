@@ -15,6 +15,7 @@ from chalice_offline.callers import is_loopback
 from chalice_offline.log_file import LogFile
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
+from chalice_offline.project.inspection import refuse_what_is_no_project
 from chalice_offline.project.local_toml import read_local_toml
 from chalice_offline.runtime import Runtime
 from chalice_offline.sentences import Sentences
@@ -36,6 +37,8 @@ async def run(options: Options, log: Log) -> int:
     signals = _Signals()
     asyncio.get_running_loop().set_exception_handler(Failures(partial(_show_failure, log)))
     try:
+        # First: an instance's folder has no business where a mistyped path leads to.
+        refuse_what_is_no_project(options.app_dir)
         options = _with_port(options)
         state.acquire()
         log.keep_in(LogFile(state.folder("logs")))

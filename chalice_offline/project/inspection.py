@@ -22,6 +22,22 @@ class ProjectError(RuntimeError):
     """The project cannot be described: not a Chalice project, or its app does not import."""
 
 
+def refuse_what_is_no_project(app_dir: Path) -> None:
+    """Return if there is an app in a directory, with its configuration.
+
+    Raises:
+        ProjectError: With what is missing.
+    """
+    if not (app_dir / "app.py").is_file():
+        raise ProjectError(f"{app_dir} has no app.py: give the directory of a Chalice project with --app")
+    if not (app_dir / ".chalice" / "config.json").is_file():
+        # Chalice's own .gitignore leaves out parts of that folder, other people's all of it.
+        least = json.dumps({"version": "2.0", "app_name": app_dir.name})
+        raise ProjectError(
+            f"{app_dir} has no .chalice/config.json, as a clone may lack it; to begin with: {least}"
+        )
+
+
 async def inspect_project(
     app_dir: Path,
     stage: str,
@@ -39,14 +55,7 @@ async def inspect_project(
     Raises:
         ProjectError: With what the import printed last.
     """
-    if not (app_dir / "app.py").is_file():
-        raise ProjectError(f"{app_dir} has no app.py: give the directory of a Chalice project with --app")
-    if not (app_dir / ".chalice" / "config.json").is_file():
-        # Chalice's own .gitignore leaves out parts of that folder, other people's all of it.
-        least = json.dumps({"version": "2.0", "app_name": app_dir.name})
-        raise ProjectError(
-            f"{app_dir} has no .chalice/config.json, as a clone may lack it; to begin with: {least}"
-        )
+    refuse_what_is_no_project(app_dir)
     process = await asyncio.create_subprocess_exec(
         python,
         "-P",

@@ -16,6 +16,9 @@ from chalicelib.wire.queue_messages import parse_message
 SENT_BACK_AFTER_S: Final = 60
 """More than accepting an order takes, and than clocks are apart; less than deliveries are used up in."""
 
+UNREADABLE_AGAIN_S: Final = 9
+"""When a message that cannot be read comes again: another release may, whose functions take over."""
+
 Record = dict[str, Any]
 """A message of an event, as SQS's event source mapping hands it over."""
 
@@ -78,6 +81,8 @@ def _consume(records: Sequence[Record]) -> dict[str, bool]:
     """Return for each message, by id, whether it has done its work."""
     finished = {record["messageId"]: False for record in records}
     ours = {record["messageId"]: received for record in records if (received := _received(record))}
+    if unreadable := [record["receiptHandle"] for record in records if record["messageId"] not in ours]:
+        services().queue.retry_in(dict.fromkeys(unreadable, UNREADABLE_AGAIN_S))
     try:
         done = services().consume_messages.consume([*ours.values()]) if ours else ()
     except RetryableError as fault:

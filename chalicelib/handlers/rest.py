@@ -66,7 +66,6 @@ def submit(request: Request) -> Response:
 
     200 answers a dry run.
     """
-    logger.set_correlation_id(request.context.get("requestId"))
     use, account_id = services(), _account(request)
     members = _with_idempotency_key(parse_object(request.raw_body, use.access.messages), request)
     refuse_in_url(request, OF_ORDERS)

@@ -44,6 +44,15 @@ def http_errors(handler: Callable[P, Response]) -> Callable[P, Response]:
     return answering
 
 
+def correlated(event: Any, get_response: Callable[[Any], Response]) -> Response:
+    """Have each line that is logged while a request is answered name that request, and none before it.
+
+    A Chalice middleware, as the next.
+    """
+    logger.set_correlation_id(event.context.get("requestId"))
+    return get_response(event)
+
+
 def in_our_words(event: Any, get_response: Callable[[Any], Response]) -> Response:
     """Answer as Chalice would, but in the contract's form; its
     router refuses methods and media types in its own.

@@ -12,7 +12,6 @@ from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import unread_mints
 from chalicelib.handlers.rest_edge import answer, http_errors
 from chalicelib.handlers.url_query import refuse_dry_run, refuse_in_url, url_query
-from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
 from chalicelib.services.intake.submit_batch import Result
 from chalicelib.wire.json_text import JsonObject, parse_object
@@ -51,7 +50,6 @@ def answer_frame(
 @http_errors
 def submit_batch(request: Request) -> Response:
     """Submit up to twenty orders; 202 says that each result tells what became of its order."""
-    logger.set_correlation_id(request.context.get("requestId"))
     account_id = http_account(request.headers)
     if request.headers.get(_IDEMPOTENCY_KEY) is not None:
         raise FieldError(_IDEMPOTENCY_KEY, "is of one order: give each order of the batch a clientOrderId")
@@ -65,7 +63,6 @@ def submit_batch(request: Request) -> Response:
 @http_errors
 def cancel_all(request: Request) -> Response:
     """Cancel all orders of the account that fit the filters, which are in the query or in the body."""
-    logger.set_correlation_id(request.context.get("requestId"))
     account_id = http_account(request.headers)
     fields = filter_fields(CancelAllFields, _filters(request))
     return answer(_canceled(fields, account_id))

@@ -114,6 +114,7 @@ def message(event: Mapping[str, Any]) -> JsonObject:
 def disconnect(event: Mapping[str, Any]) -> JsonObject:
     """Forget a connection and all its subscriptions."""
     context = event["requestContext"]
+    logger.set_correlation_id(context.get("requestId"))
     try:
         _forget(connection_name(context))
     except UnauthorizedError as refusal:

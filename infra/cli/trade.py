@@ -1,7 +1,7 @@
 """``orderflow trade``: submit an order with the client, and follow it to its end."""
 
-import json
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from infra.cli.parameters import PrintableText
 from infra.cli.session import CliSession
 
 if TYPE_CHECKING:
+    from orderflow_client.models import Preview
     from orderflow_client.sync import Client, Order
 
 EXIT_BY_STATUS: Final = {"confirmed": 0, "failed": 3, "expired": 4, "canceled": 5}
@@ -29,8 +30,8 @@ PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
 
 _EXITS: Final = """
 \b
-Exit status: 0 confirmed (or with --detach, accepted), 3 failed, 4 expired, 5 canceled,
-6 outcome unknown (repeat with the --key that is named), 1 refused or not reached, 2 usage.
+Exit status: 0 confirmed (with --detach accepted, with --dry-run not refused), 3 failed, 4 expired,
+5 canceled, 6 outcome unknown (repeat with the --key that is named), 1 refused or not reached, 2 usage.
 Ctrl-C stops following (130); the order goes on.
 """
 
@@ -95,8 +96,9 @@ def trade(
     try:
         with Client(address(session, url, "url"), token, rest_url=rest_url) as client:
             if is_dry:
-                click.echo(json.dumps(client.preview(**order).raw))
-                return
+                preview = client.preview(**order)
+                session.tell(preview.raw, "\n".join(preview_lines(preview)))
+                sys.exit(preview.verdict == "refused")
             sys.exit(_follow(session, client, order, is_detached=is_detached))
     except UnknownOutcomeError as error:
         click.echo(f"Error: {error}. Repeat with --key {key}: that is safe.", err=True)
@@ -108,6 +110,14 @@ def trade(
         sys.exit(OUTCOME_UNKNOWN)
     except (OrderflowError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def preview_lines(preview: "Preview") -> Iterator[str]:
+    """Yield what would become of an order, and which checks it does not pass, or cannot yet."""
+    yield preview.summary
+    for check in preview.checks:
+        if check.result != "passed":
+            yield f"{check.result:<7}  {check.check}: {check.message}"
 
 
 def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_detached: bool) -> int:

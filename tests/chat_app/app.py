@@ -19,8 +19,12 @@ app.experimental_feature_flags.update(["WEBSOCKETS"])
 app.websocket_api.session = boto3.Session()
 
 
+# Where the runtime keeps an app's state, unless another folder is named.
+FOLDER = Path(os.environ.get("CHAT_DIR", Path(__file__).with_name(".chalice-offline")))
+
+
 def members() -> sqlite3.Connection:
-    database = sqlite3.connect(Path(os.environ["CHAT_DIR"]) / "rooms.sqlite", isolation_level=None, timeout=5)
+    database = sqlite3.connect(FOLDER / "rooms.sqlite", isolation_level=None, timeout=5)
     database.execute("CREATE TABLE IF NOT EXISTS members (connection_id TEXT PRIMARY KEY, room TEXT)")
     return database
 

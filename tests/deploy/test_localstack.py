@@ -166,7 +166,7 @@ def test_queues_deploy_by_cloudformation_with_their_redrive_and_go_again(endpoin
     )
     redrive = json.loads(orders["Attributes"]["RedrivePolicy"])
     assert redrive["deadLetterTargetArn"] == dead_letters["Attributes"]["QueueArn"]
-    assert int(redrive["maxReceiveCount"]) == 10
+    assert int(redrive["maxReceiveCount"]) == 40
     deployed(endpoint, "--destroy", "--yes")
     assert sqs.list_queues().get("QueueUrls", []) == []
 

@@ -28,7 +28,7 @@ RestRefusal = tuple[int, Frame, dict[str, str]]
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
-_PREVIEW: Final = {
+PREVIEW: Final[Frame] = {
     "type": "preview",
     "verdict": "executeNow",
     "summary": "Sell 1 SOL now for at least 149.25 USDC.",
@@ -92,6 +92,7 @@ class FakeEngine:
         self.connections: set[ServerConnection] = set()
         self.connected = 0
         self.life: tuple[str, ...] = LIFE
+        self.preview = PREVIEW
         self._followers: dict[str, set[ServerConnection]] = {}
         self._account: set[ServerConnection] = set()
         self._events = 0
@@ -241,7 +242,7 @@ class FakeEngine:
 
     async def _do_submit(self, connection: ServerConnection, frame: Frame) -> Frame:
         if frame.get("dryRun"):
-            return _PREVIEW
+            return self.preview
         accepted = self._accept(connection, frame)
         return {"type": "error" if "code" in accepted else "accepted", **accepted}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.revision import check_revision, refuse_older
@@ -16,6 +16,10 @@ from infra.cli.database_faults import NOT_ANSWERED
 NEXT = "9999"
 _OTHERS = text("""
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+""")
+_END_OTHERS = text("""
+SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
 """)
 DRIVERS = ["postgresql", "postgresql+psycopg"]
 
@@ -85,6 +89,23 @@ def test_login_that_was_not_let_in_is_said_to_be_so(url: str, owner: Engine) -> 
     refuse_older(engine, revisions())
     with pytest.raises(RetryableError, match="login was not let in"):
         asked(engine)
+    engine.dispose()
+
+
+def test_connection_that_the_server_ends_once_it_is_lent_is_a_passing_fault_and_is_replaced(
+    url: str, owner: Engine
+) -> None:
+    def end(*_: object) -> None:
+        with owner.begin() as connection:
+            assert connection.execute(_END_OTHERS).scalars().all() == [True]
+
+    engine = make_engine(url, pool_size=1)
+    check_revision(engine, revisions())
+    event.listen(engine, "checkout", end)
+    with pytest.raises(RetryableError, match="the database did not answer"):
+        check_revision(engine, revisions())
+    event.remove(engine, "checkout", end)
+    check_revision(engine, revisions())
     engine.dispose()
 
 

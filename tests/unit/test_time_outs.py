@@ -8,7 +8,7 @@ cut short (a secret, a key set) and what must not be (one whole try at the queue
 
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 
@@ -18,7 +18,13 @@ from chalicelib.adapters.postgres.error_translation import COURTESY_TIME_LIMIT_S
 from chalicelib.adapters.time_left import MARGIN_S
 from chalicelib.bootstrap.clients import CHECK_TIME_LIMIT_S
 from chalicelib.config import Settings
+from chalicelib.domain.transactions import VALIDITY_BLOCKS
 from chalicelib.handlers.invocation import LAST_WORDS_S
+from chalicelib.handlers.queue import UNREADABLE_AGAIN_S
+from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS, Confirmation, PollPolicy
+from chalicelib.services.consumer.wait_policy import WaitPolicy
+from chalicelib.services.ports import Chain
+from tests.fakes.ports import FrozenClock
 
 CONFIG: Final[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "chalice_app" / ".chalice" / "config.json").read_text()
@@ -28,6 +34,10 @@ SETTINGS: Final = Settings.from_env({"AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": 
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
 INTEGRATION_S: Final = 29
 AUTHORIZER_S: Final = 10
+QUEUES: Final = json.loads((Path(__file__).parents[2] / "infra" / "deploy" / "queues.json").read_text())
+DELIVERIES: Final = QUEUES["Resources"]["OrdersQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+# Solana aims at 0.4 s, and has been slower for hours.
+BLOCK_S: Final = 0.5
 
 
 def seconds_of(function: str) -> int:
@@ -65,3 +75,26 @@ def test_consumer_waits_for_quotes_and_chain_and_still_publishes() -> None:
 
 def test_lease_outlasts_the_consumer_that_holds_it() -> None:
     assert seconds_of("execute_orders") * 1000 < SETTINGS.lease_ms
+
+
+def test_message_of_an_order_outlasts_every_attempt_at_it_though_the_chain_takes_none() -> None:
+    """A chain that takes longer for most orders is not waited for: deliveries are spent faster then."""
+    unasked, clock = cast("Chain", None), FrozenClock()
+    poll_policy = PollPolicy(
+        SETTINGS.confirmation_wait_ms / 1000, SETTINGS.poll_ms / 1000, SETTINGS.look_again_s
+    )
+    confirmation = Confirmation(
+        unasked, clock, poll_policy=poll_policy, wait_policy=WaitPolicy(clock), attempts_max=1
+    )
+    deliveries = 0
+    for _ in range(SETTINGS.attempts_max):
+        left_s = (VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS) * BLOCK_S
+        while left_s > 0:
+            deliveries += 1
+            left_s -= confirmation.pause_s(deliveries, waited_s=0.0)
+        deliveries += 1  # finds it dead, and comes back for the next
+    assert deliveries <= DELIVERIES
+
+
+def test_message_that_cannot_be_read_is_a_dead_letter_within_minutes() -> None:
+    assert UNREADABLE_AGAIN_S * DELIVERIES <= 6 * 60

@@ -5,7 +5,7 @@ So an older database is one that does not answer: messages come back, requests g
 migrations suit the code before them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Engine, event
@@ -27,8 +27,13 @@ def refuse_older(engine: Engine, revisions: Sequence[str]) -> None:
     """
 
     def check(connection: Any, _record: object) -> None:
+        def read() -> Any:
+            cursor = connection.cursor()
+            cursor.execute(_VERSION)
+            return cursor.fetchone()
+
         before, connection.autocommit = connection.autocommit, True
-        _check(connection, revisions)
+        _check(read, revisions)
         connection.autocommit = before
 
     event.listen(engine, "first_connect", check)
@@ -42,18 +47,18 @@ def check_revision(engine: Engine, revisions: Sequence[str]) -> None:
         RetryableError: It does not answer, or its login was not let in.
     """
     with translated_errors(), engine.connect() as connection:
-        _check(connection.connection, revisions)
+        # Asked by SQLAlchemy, which takes a connection that broke while it lay in the pool for one.
+        _check(lambda: connection.exec_driver_sql(_VERSION).fetchone(), revisions)
 
 
-def _check(connection: Any, revisions: Sequence[str]) -> None:
-    cursor = connection.cursor()
+def _check(read: Callable[[], Any], revisions: Sequence[str]) -> None:
     try:
-        cursor.execute(_VERSION)
-        found = cursor.fetchone()
+        found = read()
     except Exception as error:
-        if state_of(error) in _UNPREPARED:
+        state = state_of(getattr(error, "orig", None) or error)
+        if state in _UNPREPARED:
             raise MigrationsMissingError(tuple(revisions)) from error
-        if state_of(error) == _NO_RIGHT:
+        if state == _NO_RIGHT:
             raise RetryableError("the engine's login was not let into the database") from error
         raise
     version = str(found[0]) if found else ""

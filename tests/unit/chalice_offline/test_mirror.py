@@ -15,7 +15,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "cloud.py": "deploy/test_localstack.py",
     "declared_resources.py": "strangers/test_reload.py",
     "feeds.py": "strangers/test_album.py",
-    "lifecycle.py": "e2e/test_restart.py",
     "options.py": "unit/chalice_offline/test_package.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",

@@ -29,7 +29,7 @@ def test_our_template_gives_dead_letter_queue_first_and_redrive_to_it() -> None:
     assert (dead_letters.name, orders.name) == ("orderflow-local-orders-dlq", "orderflow-local-orders")
     assert json.loads(orders.attributes["RedrivePolicy"]) == {
         "deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:orderflow-local-orders-dlq",
-        "maxReceiveCount": 10,
+        "maxReceiveCount": 40,
     }
     assert int(dead_letters.attributes["MessageRetentionPeriod"]) > int(
         orders.attributes["MessageRetentionPeriod"]

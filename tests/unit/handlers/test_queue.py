@@ -11,7 +11,12 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
-from chalicelib.handlers.queue import SENT_BACK_AFTER_S, execute_orders, settle_dead_letters
+from chalicelib.handlers.queue import (
+    SENT_BACK_AFTER_S,
+    UNREADABLE_AGAIN_S,
+    execute_orders,
+    settle_dead_letters,
+)
 from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
 from chalicelib.services.consumer.whole_batches import UnfinishedError
 from chalicelib.wire.queue_messages import render_message
@@ -50,10 +55,11 @@ def test_undecided_order_is_reported_and_comes_back_after_a_pause(wired: Wired) 
     assert wired.parts.queue.retries == [("m0", 1)]
 
 
-def test_body_that_is_no_message_of_ours_is_reported_alone(wired: Wired) -> None:
+def test_body_that_is_no_message_of_ours_is_reported_alone_and_comes_back_after_a_pause(wired: Wired) -> None:
     order = an_order()
     assert unfinished(execute_orders(event_of("hello", body_of(order), "{}"), None)) == ["m0", "m2"]
     assert wired.parts.statuses(order) == LIFE
+    assert wired.parts.queue.retries == [("m0", UNREADABLE_AGAIN_S), ("m2", UNREADABLE_AGAIN_S)]
 
 
 def test_batch_of_nothing_but_unreadable_messages_is_reported_whole(wired: Wired) -> None:

@@ -1,13 +1,15 @@
 """The edge of the REST API: one form for every answer that is not a success, and no word of a defect."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from chalice.app import Response
 
 from chalicelib.domain.errors import Code, ConflictError, FieldError, LimitExceededError, RetryableError
-from chalicelib.handlers.rest_edge import answer, http_errors, in_our_words
+from chalicelib.handlers.rest_edge import answer, correlated, http_errors, in_our_words
+from chalicelib.logs import logger
 
 
 def body_of(response: Response) -> dict[str, Any]:
@@ -89,3 +91,15 @@ def test_defect_of_the_router_is_500_in_our_form() -> None:
 
     response = in_our_words(None, fail)
     assert (response.status_code, body_of(response)["code"]) == (500, "INTERNAL_ERROR")
+
+
+def test_each_request_is_correlated_by_its_own_id_and_by_none_if_it_has_none() -> None:
+    seen: list[str | None] = []
+
+    def look(_: Any) -> Response:
+        seen.append(logger.get_correlation_id())
+        return answer({})
+
+    for context in ({"requestId": "first"}, {"requestId": "second"}, {}):
+        correlated(SimpleNamespace(context=context), look)
+    assert seen == ["first", "second", None]

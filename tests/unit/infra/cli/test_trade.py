@@ -13,7 +13,7 @@ from chalice_offline.state_dir import StateDir
 from infra.cli.__main__ import orderflow
 from infra.cli.trade import EXIT_BY_STATUS, OUTCOME_UNKNOWN
 from orderflow_client import FINAL
-from tests.fakes.engine_server import LIFE, FakeEngine
+from tests.fakes.engine_server import LIFE, PREVIEW, FakeEngine
 from tests.unit.orderflow_client.test_sync import an_engine
 
 Run = Callable[..., Result]
@@ -92,9 +92,29 @@ def test_limit_stop_and_key_travel_as_the_contract_has_them(engine: FakeEngine, 
     assert profit["trigger"] == {"price": "180", "when": "above"}
 
 
-def test_dry_run_submits_nothing(engine: FakeEngine, run: Run) -> None:
-    assert json.loads(run("sell", "1", "--dry-run").output)["type"] == "preview"
+def test_dry_run_says_what_would_happen_and_submits_nothing(engine: FakeEngine, run: Run) -> None:
+    result = run("sell", "1", "--dry-run")
+    assert (result.exit_code, result.output) == (0, f"{PREVIEW['summary']}\n")
+    assert json.loads(run("sell", "1", "--dry-run", flags=("--json",)).output)["verdict"] == "executeNow"
     assert engine.orders == {}
+
+
+def test_dry_run_of_what_would_be_refused_names_the_checks_that_did_not_pass(
+    engine: FakeEngine, run: Run
+) -> None:
+    checks = [
+        {"check": "rate", "result": "passed", "message": "is within the limit"},
+        {"check": "openOrders", "result": "failed", "message": "too many open orders"},
+        {"check": "funds", "result": "unknown", "message": "looked at when it executes"},
+    ]
+    engine.preview = PREVIEW | {"verdict": "refused", "summary": "Would be refused.", "checks": checks}
+    result = run("sell", "1", "--dry-run")
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "Would be refused.",
+        "failed   openOrders: too many open orders",
+        "unknown  funds: looked at when it executes",
+    ]
 
 
 @pytest.mark.parametrize(
