@@ -185,7 +185,7 @@ def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(floor: Fl
     states = [floor.at_rest().state for _ in range(3)]
     ids = [state.order.order_id for state in states]
     assert floor.store.record.cancel("alice", ids[0], NOON) is not None
-    floor.watches.arm([watch_of(states[0])])
+    floor.watches.arm([watch_of(states[0], NOON)])
     assert [floor.fire(state.order) for state in states[:2]] == [1, 1]
     sent_again = {one.order_id for one in floor.watches.resend(unclaimed_for_ms=0, limit=1_000)}
     assert sent_again.intersection(ids) == {ids[1]}

@@ -25,7 +25,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.refusals import refusal
-from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
+from chalicelib.services.consumer.sniper_step import looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.mints import NO_MINTS, LearnMints
@@ -45,6 +45,7 @@ from chalicelib.services.resting.waiting import (
     NEVER,
     NO_VENUE_FOR,
     LookAgain,
+    left_alone,
     rate_that_may_fit,
 )
 
@@ -243,7 +244,7 @@ class WriteAhead:
             return transitions.unmet(order, now)
         if terms.sniper is not None:
             # What other pools offer says nothing of those that it buys from: it is looked at by time.
-            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order, now)))
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order.state.order, now)))
         marginal = planner.marginal_rate(terms.swap)
         elsewhere = marginal and rate_that_may_fit(terms.limit.rate, marginal, offered)
         again = LookAgain(elsewhere, at=now + ELSEWHERE_FOR) if elsewhere else LookAgain()
