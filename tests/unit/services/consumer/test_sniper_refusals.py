@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.ports import Offers
 from tests.fakes.market import a_pool
 from tests.unit.services.consumer.test_sniper_step import Launchpad
@@ -44,6 +47,28 @@ def test_order_is_left_alone_for_longer_with_each_refusal() -> None:
     pad.clock.sleep(15)
     pad.looks()
     assert pad.statuses(order).count(OrderStatus.SUBMITTED) == 4
+
+
+@pytest.mark.parametrize(
+    ("usdc", "end"), [(99_600_000_000_000, OrderStatus.CONFIRMED), (99_000_000_000_000, OrderStatus.FAILED)]
+)
+def test_order_without_a_limit_that_rests_after_a_leg_was_refused_accepts_no_worse_than_it_did(
+    usdc: int, end: OrderStatus
+) -> None:
+    pad = Launchpad()
+    order, raydium = pad.rests(), pad.consumer.venues[0]
+    pad.chain.status, pad.chain.is_leg_refusal = SignatureStatus.REFUSED, True
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    raydium.offered = Offers([])
+    pad.consumer.execute_orders.execute([Incoming(order.order_id, delivery=2)])
+    assert pad.statuses(order)[-2:] == (OrderStatus.ROUTING, OrderStatus.OPEN)
+    raydium.offered = Offers([a_pool("launch", reserves=(10**15, usdc))])
+    pad.chain.status = SignatureStatus.LANDED
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.statuses(order)[-1] is end
+    refused, *_ = accepted = [sent.threshold_units for sent in pad.chain.signed.values()]
+    assert all(units >= refused for units in accepted)
 
 
 def test_order_is_looked_at_again_once_its_venue_answers() -> None:
