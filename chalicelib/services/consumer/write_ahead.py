@@ -317,5 +317,6 @@ class WriteAhead:
         if isinstance(error, RefusedError):
             return transitions.failed(order, error, now)
         if order.state.used_attempts >= self._attempts_max:
-            return transitions.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
+            code = Code.RETRIES_EXHAUSTED if isinstance(error, PlanOutdatedError) else Code.NO_ROUTE
+            return transitions.failed(order, ExecutionError(code, error.message), now)
         return transitions.next_attempt(order, error.message, now)
