@@ -239,6 +239,8 @@ class WriteAhead:
         """Return what becomes of an order whose limit its size does not get now, or what it is held to."""
         now, terms = self._clock.now(), order.state.order.terms
         if terms.limit is None:
+            if planner.silence is not None:  # it may offer what the order is held to
+                return self._ended(order, VenueUnavailableError(planner.silence))
             return transitions.failed(order, refusal(Code.SLIPPAGE_EXCEEDED, order.state.order), now)
         if not terms.rests_at_limit:
             return transitions.unmet(order, now)
