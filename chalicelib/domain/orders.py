@@ -11,6 +11,7 @@ from chalicelib.domain.statuses import FINAL, MAY_FOLLOW, OrderStatus
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.values import value
 
+_BEFORE_ANOTHER: Final = frozenset({OrderStatus.ROUTING, OrderStatus.OPEN})
 _NOTED: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.TRIGGERED})
 
 
@@ -69,8 +70,11 @@ class OrderState:
 
     @property
     def is_held_to_refusals(self) -> bool:
-        """Whether what the chain refused of it bounds the next attempt: it has no limit that always does."""
-        is_retried = self.was_sent and self.status is OrderStatus.ROUTING
+        """Whether what the chain refused of it bounds the next attempt: it has no limit that always does.
+
+        Also where it rests in between, as a sniper order whose pool is out of sight.
+        """
+        is_retried = self.was_sent and self.status in _BEFORE_ANOTHER
         return is_retried and self.order.terms.limit is None
 
     @property

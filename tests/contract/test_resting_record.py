@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.errors import Code, ConflictError
+from chalicelib.domain.launches import Sniper
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Published
 from chalicelib.domain.rates import Limit, Rate
@@ -22,7 +23,7 @@ from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold
 from chalicelib.services.consumer import transitions
 from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.waiting import watch_of
-from tests.contract.records import LONG_LEASE_MS, Store, in_memory, next_transition, on_postgres
+from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, in_memory, next_transition, on_postgres
 from tests.fakes.orders import NOON, an_order, changed
 from tests.fakes.record import MemoryRecord
 
@@ -185,7 +186,7 @@ def test_watch_that_an_ended_order_left_behind_is_not_handed_out_again(floor: Fl
     states = [floor.at_rest().state for _ in range(3)]
     ids = [state.order.order_id for state in states]
     assert floor.store.record.cancel("alice", ids[0], NOON) is not None
-    floor.watches.arm([watch_of(states[0])])
+    floor.watches.arm([watch_of(states[0], NOON)])
     assert [floor.fire(state.order) for state in states[:2]] == [1, 1]
     sent_again = {one.order_id for one in floor.watches.resend(unclaimed_for_ms=0, limit=1_000)}
     assert sent_again.intersection(ids) == {ids[1]}
@@ -230,6 +231,41 @@ def test_amendment_that_is_refused_or_of_another_account_changes_nothing(floor: 
         floor.store.record.amend("alice", order.order_id, NOON, refuse, {})
     assert floor.store.record.amend("mallory", order.order_id, NOON, to("180"), {}) is None
     assert floor.claimed(order).state.order == order
+
+
+def test_order_that_rests_after_a_leg_was_refused_is_held_to_that_until_its_amount_is_amended(
+    floor: Floor,
+) -> None:
+    """A sniper order may: its pool is out of sight for a moment, and nothing else bounds it."""
+    order = floor.at_rest(
+        order_type=OrderType.SNIPER, sniper=Sniper(), limit=None, slippage_bps=50
+    ).state.order
+    thresholds = iter((9, 7))
+
+    def refused() -> None:
+        sent = (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
+        before = floor.claimed(order)
+        number = before.state.attempt
+        attempt = replace(an_attempt(number, f"sig-{uuid4()}"), threshold_units=next(thresholds))
+        step = next_transition(before, *sent, attempt=attempt)
+        assert floor.store.record.record([step], lease_ms=LONG_LEASE_MS)
+        after = ClaimedOrder(step.state, before.fence, attempt)
+        again = transitions.next_attempt(after, "moved", NOON, transitions.InVain("refused", "moved"))
+        assert floor.store.record.record([again], lease_ms=LONG_LEASE_MS)
+        rests = transitions.rest(ClaimedOrder(again.state, before.fence), NOON)
+        assert floor.store.record.record([replace(rests, release=True)], lease_ms=0)
+
+    def held_to(amended: dict[str, object]) -> int | None:
+        assert floor.store.record.amend("alice", order.order_id, NOON, lambda state: state.order, amended)
+        found = floor.claimed(order)
+        floor.store.record.record([transitions.release(found, published=True)], lease_ms=0)
+        return found.held_to
+
+    refused()
+    assert held_to({"expiresAt": "2027-01-01T00:00:00.000Z"}) == 9
+    assert held_to({"amount": "2", "expiresAt": "2027-01-01T00:00:00.000Z"}) is None
+    refused()
+    assert held_to({"expiresAt": "2027-01-01T00:00:00.000Z"}) == 7
 
 
 def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None:

@@ -75,6 +75,7 @@ class FakeChain:
         deadly: Orders that kill the process, by the method that does.
         before_signing: Called by ``sign``: what happens elsewhere meanwhile.
         before_sending: Called by ``send``, likewise.
+        is_leg_refusal: What it refuses is one leg of several.
         network_fee_lamports: What it takes for what landed or was refused.
         unspent_units: What a landed transaction leaves of its input.
     """
@@ -83,6 +84,7 @@ class FakeChain:
         self.height = 1_000
         self.status = SignatureStatus.LANDED
         self.refusal = Code.SLIPPAGE_EXCEEDED
+        self.is_leg_refusal = False
         self.network_fee_lamports: int | None = None
         self.unspent_units = 0
         self.signed: dict[str, SwapInstruction] = {}
@@ -153,6 +155,7 @@ class FakeChain:
                     self.height,
                     refusal=self.refusal,
                     network_fee_lamports=self.network_fee_lamports,
+                    is_leg_refusal=self.is_leg_refusal,
                 )
             case SignatureStatus.UNKNOWN:
                 return TransactionStatus(self.status)

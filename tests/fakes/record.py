@@ -13,7 +13,7 @@ from chalicelib.domain.events import Open, OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Claims, NewOrder, Published, Subscribed, Transition
 from chalicelib.domain.statuses import CANCELABLE, OrderStatus
-from chalicelib.services.resting.waiting import watch_of
+from chalicelib.services.resting.waiting import watch_of_amended
 from tests.fakes.subscriptions import MemorySubscriptions
 from tests.fakes.tables import OrderRow, SubscriptionRow, Tables
 
@@ -113,7 +113,7 @@ class MemoryRecord:
             return None
         after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=amended), at)
         self._tables.append((event,))
-        self._tables.watches.arm([watch_of(after)])
+        self._tables.watches.arm([watch_of_amended(after, at)])
         self._tables.unpublished[order_id] = self._tables.now()
         row.state, row.fence, row.updated_at = after, row.fence + 1, self._tables.now()
         row.lease_until = row.updated_at

@@ -1,6 +1,6 @@
 """The record's tables in memory, with the constraints that the migrations put on them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
@@ -140,14 +140,26 @@ class Tables:
         self.attempts[attempt.transaction.signature] = AttemptRow(order_id, attempt)
 
     def refused_at(self, order_id: UUID) -> int | None:
-        """Return the strictest threshold of an order's attempts that the chain refused."""
+        """Return the strictest threshold that the chain refused of an order, for its present amount."""
+        since = self.attempt_since_resized(order_id)
         refused = [
             row.attempt.threshold_units
             for row in self.attempts.values()
-            if row.order_id == order_id and row.outcome == "refused"
+            if row.order_id == order_id and row.outcome == "refused" and row.attempt.attempt >= since
         ]
         is_exact_in = self.orders[order_id].state.order.terms.swap_mode is SwapMode.EXACT_IN
         return (max if is_exact_in else min)(refused, default=None)
+
+    def attempt_since_resized(self, order_id: UUID) -> int:
+        """Return the number of the first attempt after an order's amount was last amended."""
+        resized = [
+            event.attempt
+            for event in self.events.get(order_id, ())
+            if isinstance(event.what, Recorded)
+            and isinstance(amended := event.what.fields.get("amended"), Mapping)
+            and "amount" in amended
+        ]
+        return max(resized, default=1)
 
     def open_attempt(self, order_id: UUID) -> OpenAttempt | None:
         return next(

@@ -1,13 +1,17 @@
 """How the server reaches rows: of tables that were as good as empty when it planned, and of large ones."""
 
+from uuid import uuid4
+
 import pytest
 
+from chalicelib.adapters.postgres.claims import _REFUSED_AT
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.event_chain import EVENTS
 from chalicelib.adapters.postgres.order_record import _RECORD, _STEPS
 from chalicelib.adapters.postgres.statements import Statement
 from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
 
+_NOTHING = "SELECT"
 _PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([], data=[])
 
 
@@ -24,6 +28,35 @@ def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(dat
     assert "Seq Scan on orders" not in plan
 
 
+_A_YEAR_OF_ORDERS = """
+SET session_replication_role = replica;
+INSERT INTO attempts (signature, order_id, attempt, payload, last_valid_height, quoted_in_units,
+    quoted_out_units, threshold_units, fence, outcome, resolved_at, alive)
+SELECT n::text, md5(n::text)::uuid, 1, '', 1, 1, 1, 1, 1,
+    CASE n % 50 WHEN 0 THEN 'refused' ELSE 'landed' END, now(), CASE n % 50 WHEN 0 THEN NULL ELSE true END
+FROM generate_series(1, 20000) AS n;
+INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)
+SELECT md5(n::text)::uuid, seq, CASE seq WHEN 2 THEN 'open' ELSE 'routed' END, 1, now(), '{}'
+FROM generate_series(1, 20000) AS n, generate_series(1, 6) AS seq;
+ANALYZE attempts;
+ANALYZE order_events
+"""
+
+
+@pytest.mark.parametrize("prepared", [_NOTHING, _A_YEAR_OF_ORDERS], ids=["empty", "filled"])
+def test_what_was_refused_of_few_orders_is_found_by_their_keys(database_url: str, prepared: str) -> None:
+    engine = make_engine(database_url, pool_size=1)
+    sql, _ = _REFUSED_AT.written_for(engine.dialect, {"order_ids": [uuid4()]})
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
+        for statement in prepared.split(";"):
+            connection.exec_driver_sql(statement)
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN (GENERIC_PLAN) {sql}").scalars().all())
+        connection.rollback()
+    engine.dispose()
+    assert "Seq Scan" not in plan
+
+
 _ROWS_READ = """
 SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'watches'
 """
@@ -36,7 +69,6 @@ SELECT gen_random_uuid(), now(), now() + interval '1 day', 0, pair_id, 0, true, 
 FROM watch_pairs, generate_series(1, 1000)
 """
 _FIRED = "UPDATE watches SET armed = false, fired_at = now(), sent_at = now(), fired_by = 'time'"
-_NOTHING = "SELECT"
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,15 @@ from sqlalchemy import Engine
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.launches import Sniper
 from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
-from tests.contract.records import LONG_LEASE_MS, an_attempt, next_transition, on_postgres
-from tests.fakes.orders import LIFE, an_order, changed
+from chalicelib.services.consumer import transitions
+from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transition, on_postgres
+from tests.fakes.orders import LIFE, NOON, an_order, changed
 
 RULE = "no attempt of an order without a limit accepts worse than one before it that was refused"
 LIMIT = {
@@ -27,6 +29,7 @@ LIMIT = {
     "time_in_force": TimeInForce.GTC,
     "valid_until": None,
 }
+SNIPER = LIMIT | {"order_type": OrderType.SNIPER, "sniper": Sniper(), "limit": None, "slippage_bps": 50}
 
 
 @pytest.fixture
@@ -51,15 +54,46 @@ def test_attempt_that_accepts_worse_than_a_refused_one_is_found(
 ) -> None:
     store = on_postgres(engine)
     claimed = store.created(changed(an_order(), **terms))
-    for number, threshold in enumerate(thresholds, 1):
-        attempt = replace(an_attempt(number, f"sig-{uuid4()}"), threshold_units=threshold)
-        sent = next_transition(claimed, *LIFE[2:5], attempt=attempt)
-        assert store.record.record([sent], lease_ms=LONG_LEASE_MS)
-        again = next_transition(
-            ClaimedOrder(sent.state, claimed.fence, attempt), OrderStatus.ROUTING, outcome="refused"
-        )
-        assert store.record.record([again], lease_ms=LONG_LEASE_MS)
-        claimed = ClaimedOrder(again.state, claimed.fence)
+    for threshold in thresholds:
+        claimed = refused_at(store, claimed, threshold)
+    assert found(engine) == problems
+
+
+@pytest.mark.parametrize(
+    ("amended", "problems"),
+    [
+        ({"amount": "0.5"}, []),
+        ({"expiresAt": "2027-01-01T00:00:00.000Z"}, ["attempt 2 accepts 8, attempt 1 was refused at 9"]),
+    ],
+)
+def test_threshold_of_another_amount_is_compared_with_none(
+    engine: Engine, amended: dict[str, object], problems: list[str]
+) -> None:
+    store = on_postgres(engine)
+    order = changed(an_order(), **SNIPER)
+    claimed = refused_at(store, store.created(order), 9)
+    rests = next_transition(claimed, OrderStatus.OPEN, release=True)
+    assert store.record.record([rests], lease_ms=0)
+    assert store.record.amend("alice", order.order_id, NOON, lambda state: state.order, amended)
+    claimed = store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).claimed[order.order_id]
+    routed = next_transition(claimed, OrderStatus.ROUTING)
+    assert store.record.record([routed], lease_ms=LONG_LEASE_MS)
+    refused_at(store, ClaimedOrder(routed.state, claimed.fence), 8)
+    assert found(engine) == problems
+
+
+def refused_at(store: Store, claimed: ClaimedOrder, threshold: int) -> ClaimedOrder:
+    """Record an attempt that accepts so much, and that the chain refused it; return the order after that."""
+    attempt = replace(an_attempt(claimed.state.attempt, f"sig-{uuid4()}"), threshold_units=threshold)
+    sent = next_transition(claimed, *LIFE[2:5], attempt=attempt)
+    assert store.record.record([sent], lease_ms=LONG_LEASE_MS)
+    after = ClaimedOrder(sent.state, claimed.fence, attempt)
+    again = transitions.next_attempt(after, "moved", NOON, transitions.InVain("refused", "moved"))
+    assert store.record.record([again], lease_ms=LONG_LEASE_MS)
+    return ClaimedOrder(again.state, claimed.fence)
+
+
+def found(engine: Engine) -> list[str]:
     (check,) = (each for each in record_checks(load_tokens(), must_be_finished=False) if each.name == RULE)
     with engine.connect() as connection:
-        assert [found.problem for found in check.violations(connection)] == problems
+        return [each.problem for each in check.violations(connection)]

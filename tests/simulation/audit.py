@@ -84,8 +84,10 @@ def _refused(simulator: Simulator) -> Iterator[str]:
             (each for each in simulator.tables.attempts.values() if each.order_id == order_id),
             key=lambda each: each.attempt.attempt,
         )
-        refused: list[int] = []
+        since, refused = simulator.tables.attempt_since_resized(order_id), list[int]()
         for each in attempts:
+            if each.attempt.attempt < since:
+                continue
             threshold = each.attempt.threshold_units
             is_worse = any(
                 threshold < before if terms.swap_mode is SwapMode.EXACT_IN else threshold > before

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.events import OrderEvent
-from chalicelib.domain.progress import NewOrder, Subscribed, Transition
+from chalicelib.domain.progress import Claims, NewOrder, Subscribed, Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
@@ -72,6 +72,11 @@ def all_created(parts: Parts, _simulator: Simulator) -> Parts:
     return replace(parts, record=_AllCreated(parts.record))
 
 
+def refusals_forgotten(parts: Parts, _simulator: Simulator) -> Parts:
+    """Count the slippage of an order that was refused at one leg from what is quoted next."""
+    return replace(parts, record=_Lenient(parts.record))
+
+
 def unheeded(parts: Parts, simulator: Simulator) -> Parts:
     """Report what has to come back to mappings that take no report."""
     simulator.takes_reports, simulator.is_said_to_take_reports = False, True
@@ -129,6 +134,19 @@ class _AllCreated:
     ) -> frozenset[UUID]:
         signed = {new.state.order.order_id for new in orders if new.attempt}
         return self._record.create(orders, lease_ms=lease_ms, subscribed=subscribed) | signed
+
+
+class _Lenient:
+    def __init__(self, record: OrderRecord) -> None:
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+    def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
+        claims = self._record.claim(order_ids, lease_ms=lease_ms)
+        claimed = {id_: replace(each, held_to=None) for id_, each in claims.claimed.items()}
+        return replace(claims, claimed=claimed)
 
 
 class _PublishedEarly:

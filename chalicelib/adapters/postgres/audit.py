@@ -89,6 +89,11 @@ _STATEMENTS: Final = (
         WHERE refused.outcome = 'refused' AND later.attempt > refused.attempt AND o.limit_terms IS NULL
           AND CASE o.swap_mode WHEN 'exact_in' THEN later.threshold_units < refused.threshold_units
               ELSE later.threshold_units > refused.threshold_units END
+          AND NOT EXISTS (
+              SELECT FROM order_events e
+              WHERE e.order_id = o.order_id AND e.status = 'open'
+                AND e.attempt > refused.attempt AND e.attempt <= later.attempt
+                AND e.data #> '{amended,amount}' IS NOT NULL)
         """,
     ),
     StatementCheck(

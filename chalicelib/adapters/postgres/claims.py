@@ -55,11 +55,16 @@ SELECT order_id, signature, payload, last_valid_height, attempt,
 FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
-
-# Of an order without a limit nothing is refused but its end, or one leg.
+# Of an order without a limit nothing is refused but its end, or one leg. A sniper order may rest after that,
+# and be amended: a threshold is of the amount that it was made for.
 _REFUSED_AT: Final = Statement("""
-SELECT order_id, max(threshold_units) AS most, min(threshold_units) AS least
-FROM attempts WHERE order_id = ANY(:order_ids) AND outcome = 'refused' GROUP BY order_id
+SELECT a.order_id, max(a.threshold_units) AS most, min(a.threshold_units) AS least
+FROM attempts a
+WHERE a.order_id = ANY(:order_ids) AND a.outcome = 'refused' AND NOT EXISTS (
+    SELECT FROM order_events e
+    WHERE e.order_id = a.order_id AND e.status = 'open' AND e.attempt > a.attempt
+      AND e.data #> '{amended,amount}' IS NOT NULL)
+GROUP BY a.order_id
 """)
 
 _Lock = Callable[[DatabaseSession, Mapping[str, Any]], tuple[Sequence[Row], Sequence[Row]]]

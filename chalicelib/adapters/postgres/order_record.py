@@ -53,7 +53,7 @@ from chalicelib.domain.progress import (
     Transition,
 )
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.resting.waiting import watch_of
+from chalicelib.services.resting.waiting import watch_of_amended
 from chalicelib.wire.event_views import EventViews
 
 _MOVE: Final = {
@@ -259,7 +259,7 @@ class PostgresOrderRecord:
             head = bytes(rows[0].chain or GENESIS)
             events, (head,) = self._chained([[event]], [head])
             amended_row = _AMENDING.parameters([(*column_values(after.order), head.hex())])
-            session.finish((_AMEND, amended_row | events), *arming([watch_of(after)]))
+            session.finish((_AMEND, amended_row | events), *arming([watch_of_amended(after, at)]))
         return after.order, event
 
     def note_published(self, published: Sequence[Published]) -> None:

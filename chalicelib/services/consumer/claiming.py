@@ -40,7 +40,7 @@ class ExecutionLimits:
         return -(-self.lease_ms // 1000)
 
     def backoff_s(self, attempt: int) -> int:
-        """Return the wait before an attempt: doubled each time."""
+        """Return the wait before an attempt, counted by those that were used up: doubled each time."""
         return int(self.retry_delay_s * 2 ** max(0, attempt - 2))
 
 

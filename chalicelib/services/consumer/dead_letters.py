@@ -199,7 +199,9 @@ class ResolveDeadLetters:
             ended = self._end(claims.claimed[order_id])
             if ended is None:
                 return False
-            reason, found = f"received {letter.receive_count} times; the order ended as {ended.status}", ended
+            # One with a limit waits on if its last transaction came to nothing.
+            became = f"ended as {ended.status}" if ended.is_final else "rests"
+            reason, found = f"received {letter.receive_count} times; the order {became}", ended
         elif order_id in claims.final:
             found = claims.final[order_id]
             reason = f"the order was {found.status} already"
@@ -230,7 +232,9 @@ class ResolveDeadLetters:
             self._observer.saw([(order, new.events)], {})
 
     def _end(self, claimed: ClaimedOrder) -> OrderState | None:
-        """Record the order's end; None if the chain has not decided yet, or another consumer moved it on."""
+        """Record the order's end, or that it rests again; None if the chain has not decided yet, or another
+        consumer moved it on.
+        """
         transition = self._decided(claimed)
         if transition is None:
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)

@@ -381,7 +381,7 @@ class ExecuteOrders:
     def _pause_s(self, claimed: ClaimedOrder, batch: Batch, waited_s: float) -> int:
         """Return how long to leave an unfinished order alone."""
         if claimed.open_attempt is None:
-            return self._limits.backoff_s(claimed.state.attempt)
+            return self._limits.backoff_s(claimed.state.used_attempts)
         return self._confirmation.pause_s(batch.delivery(claimed.state.order.order_id), waited_s=waited_s)
 
 

@@ -22,11 +22,11 @@ from chalicelib.services.resting.launching import (
     launches_of,
     seconds_until_fee,
 )
-from chalicelib.services.resting.waiting import AT_ITS_RATE, ELSEWHERE_FOR, NEVER, LookAgain
+from chalicelib.services.resting.waiting import AT_ITS_RATE, ELSEWHERE_FOR, NEVER, LookAgain, left_alone
 
 _RATE_PER_BPS: Final = FEE_PRECISION // 10_000
 _NOT_YET: Final = timedelta(milliseconds=200)
-_AT_LEAST: Final = timedelta(seconds=2)
+_DECIMALS_WITHIN: Final = timedelta(seconds=2)
 
 
 def sniper_step(
@@ -55,7 +55,7 @@ def looked_at(
     if judged and terms.output_decimals is not None:
         token = tokens.find(terms.output_token)
         if token is None:  # its pool was seen before it was
-            return transitions.rest(order, now, LookAgain(NEVER, at=now + _AT_LEAST))
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + _DECIMALS_WITHIN))
         if token.scale != terms.output_decimals:
             problem = _other_decimals(token, terms.output_decimals, judged[0][0])
             return transitions.failed(order, ExecutionError(Code.LAUNCH_FILTERED, problem), now)
@@ -87,7 +87,7 @@ def _again(
     if any(each.at > since and pool_id not in planner.pools for pool_id, each in seen.by_pool.items()):
         return AT_ITS_RATE  # its venue does not answer: no such opening may be slept through
     if order.state.is_triggered:  # what opened is gone
-        return LookAgain(NEVER, at=now + left_alone(order, now))
+        return LookAgain(NEVER, at=now + left_alone(order.state.order, now))
     fired = order.fired
     if not found and fired is not None and fired.height is not None and seen.height < fired.height:
         return AT_ITS_RATE  # what fired it may not be there yet for the node that was asked
@@ -111,15 +111,6 @@ def _after(order: ClaimedOrder, planner: Planner, seen: SeenOpenings) -> Rate | 
     if order.fired is not None and order.fired.seen is not None:  # by another mint's pool, as it may be
         met.append(order.fired.seen.output_units)
     return Rate(max(met) + 1, 1) if met else None
-
-
-def left_alone(order: ClaimedOrder, now: datetime) -> timedelta:
-    """Return how long to leave an order alone whose pool is there and beyond its limit.
-
-    Longer as it gets older.
-    """
-    age = now - order.state.order.accepted_at
-    return min(max(_AT_LEAST, age / 8), ELSEWHERE_FOR)
 
 
 def _pause(

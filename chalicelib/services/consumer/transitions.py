@@ -28,7 +28,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
-from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backoff_height, watch_of
+from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backed_off, watch_of
 
 
 class Sighting(NamedTuple):
@@ -183,21 +183,18 @@ def rest(
 ) -> Transition:
     """Return an order put to rest, armed; of one that rests already nothing is published."""
     if claimed.state.status is OrderStatus.OPEN:
-        return Transition(claimed, claimed.state, (), watch=watch_of(claimed.state, again))
+        return Transition(claimed, claimed.state, (), watch=watch_of(claimed.state, now, again))
     state, event = claimed.state.transition_to(Open(reason), now)
-    return Transition(claimed, state, (event,), watch=watch_of(state, again))
+    return Transition(claimed, state, (event,), watch=watch_of(state, now, again))
 
 
 def rest_again(claimed: ClaimedOrder, last: InVain, now: datetime, *, height: int) -> Transition:
     """Return an order put to rest of which a transaction came to nothing; that used up no attempt."""
-    times = claimed.state.refused_at_bound + 1
-    counted = replace(claimed.state, refused_at_bound=times)
+    counted = replace(claimed.state, refused_at_bound=claimed.state.refused_at_bound + 1)
     rests = Open(last.reason, network_fee_lamports=last.network_fee_lamports)
     state, event = counted.transition_to(rests, now, attempt=claimed.state.attempt + 1)
-    again = LookAgain(since_height=backoff_height(height, times))
-    return Transition(
-        claimed, state, (event,), outcome=_outcome(claimed, last.outcome), watch=watch_of(state, again)
-    )
+    watch = watch_of(state, now, backed_off(state, now, height=height))
+    return Transition(claimed, state, (event,), outcome=_outcome(claimed, last.outcome), watch=watch)
 
 
 def triggered(claimed: ClaimedOrder, seen: Sighting, now: datetime) -> Transition:

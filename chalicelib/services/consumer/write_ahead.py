@@ -25,7 +25,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
 from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.refusals import refusal
-from chalicelib.services.consumer.sniper_step import left_alone, looked_at, sniper_step
+from chalicelib.services.consumer.sniper_step import looked_at, sniper_step
 from chalicelib.services.consumer.trigger_step import looks_at_size, trigger_step
 from chalicelib.services.isolation import one_by_one, together_or_alone
 from chalicelib.services.mints import NO_MINTS, LearnMints
@@ -45,6 +45,7 @@ from chalicelib.services.resting.waiting import (
     NEVER,
     NO_VENUE_FOR,
     LookAgain,
+    left_alone,
     rate_that_may_fit,
 )
 
@@ -238,12 +239,14 @@ class WriteAhead:
         """Return what becomes of an order whose limit its size does not get now, or what it is held to."""
         now, terms = self._clock.now(), order.state.order.terms
         if terms.limit is None:
+            if planner.silence is not None:  # it may offer what the order is held to
+                return self._ended(order, VenueUnavailableError(planner.silence))
             return transitions.failed(order, refusal(Code.SLIPPAGE_EXCEEDED, order.state.order), now)
         if not terms.rests_at_limit:
             return transitions.unmet(order, now)
         if terms.sniper is not None:
             # What other pools offer says nothing of those that it buys from: it is looked at by time.
-            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order, now)))
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + left_alone(order.state.order, now)))
         marginal = planner.marginal_rate(terms.swap)
         elsewhere = marginal and rate_that_may_fit(terms.limit.rate, marginal, offered)
         again = LookAgain(elsewhere, at=now + ELSEWHERE_FOR) if elsewhere else LookAgain()
@@ -316,5 +319,6 @@ class WriteAhead:
         if isinstance(error, RefusedError):
             return transitions.failed(order, error, now)
         if order.state.used_attempts >= self._attempts_max:
-            return transitions.failed(order, ExecutionError(Code.NO_ROUTE, error.message), now)
+            code = Code.RETRIES_EXHAUSTED if isinstance(error, PlanOutdatedError) else Code.NO_ROUTE
+            return transitions.failed(order, ExecutionError(code, error.message), now)
         return transitions.next_attempt(order, error.message, now)

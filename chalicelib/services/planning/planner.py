@@ -89,6 +89,11 @@ class Planner:
         return self._moment
 
     @property
+    def silence(self) -> str | None:
+        """Which venues did not answer, and why; None if all did. What these offer is not known."""
+        return self._reasons("not every venue answered") if self._answers.problems else None
+
+    @property
     def pools(self) -> Mapping[str, RoutablePool]:
         """All pools as the plans so far leave them: also those that are traded with only by name."""
         return {**self._market.pools, **self._unlisted} if self._unlisted else self._market.pools

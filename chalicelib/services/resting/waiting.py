@@ -1,4 +1,8 @@
-"""What an order waits for, as a watch: its trigger or its pool first, then its limit."""
+"""What an order waits for, as a watch: its trigger or its pool first, then its limit.
+
+A sniper order past its pool's opening is looked at by time as well: what other pools offer says nothing of
+those that it buys from, which may make no rate at all.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -6,7 +10,7 @@ from fractions import Fraction
 from typing import Final
 
 from chalicelib.domain.order_sizes import size_look
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.domain.tokens import NEW_MINT, is_mint
@@ -28,6 +32,8 @@ ELSEWHERE_FOR: Final = timedelta(minutes=5)
 NO_VENUE_FOR: Final = timedelta(seconds=15)
 """How long an order with a limit is left alone after no venue answered."""
 
+_LEFT_ALONE_MIN: Final = timedelta(seconds=2)
+
 NEVER: Final = Rate(10**60, 1)
 """No rate: what waits for it is woken by time alone, or when its pools' liquidity changes."""
 
@@ -42,7 +48,7 @@ class LookAgain:
     Attributes:
         wake_rate: At which its size may fit; None to look whenever its own rate is there.
         since_height: Not before this block.
-        at: At the latest; None to leave that to its end.
+        at: At the latest; None to leave that to its end, or for a sniper order to its age.
     """
 
     wake_rate: Rate | None = None
@@ -53,10 +59,11 @@ class LookAgain:
 AT_ITS_RATE: Final = LookAgain()
 
 
-def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
+def watch_of(state: OrderState, now: datetime, again: LookAgain = AT_ITS_RATE) -> Watch:
     """Return what an order waits for as it stands."""
     order, terms = state.order, state.order.terms
-    ends = [moment for moment in (order.valid_until, again.at) if moment is not None]
+    at = now + left_alone(order, now) if again.at is None and _waits_by_time(state) else again.at
+    ends = [moment for moment in (order.valid_until, at) if moment is not None]
     direction, look, rate = _waited_for(state)
     output_token = NEW_MINT if look == BY_LAUNCH and is_mint(terms.output_token) else terms.output_token
     return Watch(
@@ -70,6 +77,32 @@ def watch_of(state: OrderState, again: LookAgain = AT_ITS_RATE) -> Watch:
         since_height=again.since_height,
         wake_rate=again.wake_rate,
     )
+
+
+def watch_of_amended(state: OrderState, now: datetime) -> Watch:
+    """Return what an order waits for that has just been amended: all prices are looked at then."""
+    return watch_of(state, now, LookAgain(at=now) if _waits_by_time(state) else AT_ITS_RATE)
+
+
+def backed_off(state: OrderState, now: datetime, *, height: int) -> LookAgain:
+    """Return when an order is looked at again of which a transaction came to nothing at a block."""
+    since = backoff_height(height, state.refused_at_bound)
+    if not _waits_by_time(state):
+        return LookAgain(since_height=since)
+    pause = ELSEWHERE_FOR * (since - height) / BACKOFF_BLOCKS_MAX
+    return LookAgain(since_height=since, at=now + max(pause, left_alone(state.order, now)))
+
+
+def left_alone(order: Order, now: datetime) -> timedelta:
+    """Return how long to leave a sniper order alone whose pool is there and beyond its limit.
+
+    Longer as it gets older.
+    """
+    return min(max(_LEFT_ALONE_MIN, (now - order.accepted_at) / 8), ELSEWHERE_FOR)
+
+
+def _waits_by_time(state: OrderState) -> bool:
+    return state.order.terms.sniper is not None and not state.waits_for_trigger
 
 
 def _waited_for(state: OrderState) -> tuple[Direction, int, Rate]:

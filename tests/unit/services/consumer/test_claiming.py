@@ -7,11 +7,16 @@ from uuid import UUID, uuid4
 import pytest
 
 from chalicelib.domain.progress import Claims, NewOrder, Subscribed
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.batch import MessageOutcome
 from chalicelib.services.consumer.claiming import ExecutionLimits
-from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
-from tests.fakes.orders import LIFE, an_order
+from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
+from tests.fakes.consumer import LEASE_S, RETRY_DELAY_S, ConsumerOnFakes
+from tests.fakes.market import VALIDITY_BLOCKS
+from tests.fakes.orders import LIFE, an_order, changed
 from tests.fakes.record import MemoryRecord
 
 
@@ -72,6 +77,20 @@ def test_order_that_cannot_be_claimed_for_a_defect_comes_back_and_no_other() -> 
     outcomes = consumer.execute(poison, sound, delivery=2)
     assert outcomes[poison.order_id] == MessageOutcome(LEASE_S)
     assert (consumer.statuses(poison), consumer.statuses(sound)) == (LIFE[:-1], LIFE)
+
+
+def test_pause_before_an_attempt_is_no_longer_for_refusals_at_the_limit_that_used_none_up() -> None:
+    consumer = ConsumerOnFakes()
+    limit = Limit("150", Rate.of(150, 1_000))
+    order = changed(an_order(), limit=limit, slippage_bps=None, time_in_force=TimeInForce.GTC)
+    consumer.chain.status = SignatureStatus.UNKNOWN
+    consumer.execute(order)
+    row = consumer.tables.orders[order.order_id]
+    row.state = replace(row.state, attempt=31, refused_at_bound=30)
+    consumer.chain.height += VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS + 1
+    outcomes = consumer.execute(order, delivery=2)
+    assert consumer.statuses(order)[-1] is OrderStatus.ROUTING
+    assert outcomes[order.order_id].retry_in_s == RETRY_DELAY_S
 
 
 def test_pause_before_an_attempt_is_doubled_each_time_and_a_lease_is_rounded_up() -> None:

@@ -11,17 +11,27 @@ import pytest
 from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import NewOrder, Subscribed
-from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage, SubscribeMessage
+from chalicelib.domain.queue_messages import (
+    FiredMessage,
+    Message,
+    OrderMessage,
+    ResumeMessage,
+    SubscribeMessage,
+)
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
 from chalicelib.services.ports import OrderView
+from chalicelib.services.resting.waiting import BACKOFF_BLOCKS
 from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, an_order, changed
 
 SENT = LIFE[:5]
 
@@ -49,9 +59,9 @@ def reason(consumer: ConsumerOnFakes, message_id: str = "m1") -> str:
     return consumer.tables.dead_letters[message_id][1]
 
 
-def sent_and_undecided(consumer: ConsumerOnFakes) -> Order:
+def sent_and_undecided(consumer: ConsumerOnFakes, order: Order | None = None) -> Order:
     """An order whose transaction was sent, with nothing known of what became of it."""
-    order = an_order()
+    order = order or an_order()
     consumer.chain.status = SignatureStatus.UNKNOWN
     consumer.execute(order)
     assert consumer.statuses(order) == SENT
@@ -100,6 +110,29 @@ def test_order_whose_transaction_is_dead_fails_and_is_not_signed_anew(consumer: 
     assert resolved(consumer, of_order(order))
     assert consumer.statuses(order) == (*SENT, Status.FAILED)
     assert len(consumer.chain.signed) == 1
+
+
+@pytest.mark.parametrize("outcome", [SignatureStatus.REFUSED, SignatureStatus.UNKNOWN])
+def test_order_with_a_limit_waits_on_whose_transaction_came_to_nothing(
+    consumer: ConsumerOnFakes, outcome: SignatureStatus
+) -> None:
+    limit = Limit("150", Rate.of(150, 1_000))
+    terms = {"order_type": OrderType.LIMIT, "limit": limit, "slippage_bps": None, "valid_for_s": None}
+    order = replace(changed(an_order(), time_in_force=TimeInForce.GTC, **terms), valid_until=None)
+    sent_and_undecided(consumer, order)
+    consumer.chain.status = outcome
+    consumer.chain.height += VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS + 1
+    assert resolved(consumer, of_order(order))
+    assert consumer.statuses(order) == (*SENT, Status.OPEN)
+    assert reason(consumer) == "received 10 times; the order rests"
+    consumer.chain.status = SignatureStatus.LANDED
+    consumer.chain.height += BACKOFF_BLOCKS
+    consumer.clock.sleep(LEASE_MS / 1_000)
+    consumer.price_watcher.look()
+    (message,) = consumer.queue.messages
+    assert isinstance(message, FiredMessage)
+    consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
+    assert consumer.statuses(order) == (*SENT, Status.OPEN, *LIFE[1:])
 
 
 def test_order_that_a_consumer_has_claimed_is_left_to_that(consumer: ConsumerOnFakes) -> None:

@@ -28,13 +28,13 @@ ATTEMPTS_MAX = 2
 
 
 class Desk:
-    """The use case on one venue and a chain; both do as they are told."""
+    """The use case on a venue, and maybe others, and a chain; all do as they are told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: FakeVenue) -> None:
         self.venue, self.chain, self.clock = FakeVenue(), FakeChain(), FrozenClock()
-        clock = self.clock
+        clock, venues = self.clock, [self.venue, *others]
         self.batch = Batch.of([])
-        collector = QuoteCollector([self.venue], InOneThread(), clock, time_limit_ms=0, valid_ms=2_000)
+        collector = QuoteCollector(venues, InOneThread(), clock, time_limit_ms=0, valid_ms=2_000)
         self._write_ahead = WriteAhead(
             quote_collector=collector,
             chain=self.chain,
@@ -104,6 +104,16 @@ def test_order_that_was_refused_accepts_no_worse_than_it_did_then(desk: Desk, mo
     ended = desk.transitions(order, attempt=2, held_to=quoted + better)[order]
     assert (statuses(ended), ended.failure_code) == ([Status.FAILED], Code.SLIPPAGE_EXCEEDED)
     assert "moved by more than 50 bps" in str(ended.events[-1].what)
+
+
+def test_order_that_was_refused_is_tried_again_while_a_venue_is_silent_that_may_offer_as_much() -> None:
+    silent, order = FakeVenue("meteora"), an_order()
+    silent.fault, desk = VenueUnavailableError("no answer"), Desk(silent)
+    again = desk.transitions(order, attempt=1, held_to=10**18)[order]
+    assert statuses(again) == [Status.ROUTING]
+    assert "meteora: no answer" in str(again.events[-1].what)
+    ended = desk.transitions(order, attempt=ATTEMPTS_MAX, held_to=10**18)[order]
+    assert (statuses(ended), ended.failure_code) == ([Status.FAILED], Code.NO_ROUTE)
 
 
 def test_late_order_ends_and_costs_no_venue_a_question(desk: Desk) -> None:

@@ -107,6 +107,20 @@ def test_order_whose_pools_have_moved_is_planned_anew_and_the_others_are_sent() 
     assert found["poor"] == (OrderStatus.ROUTING, None)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (PlanOutdatedError("a pool of the plan has moved"), Code.RETRIES_EXHAUSTED),
+        (RetryableError("no node answered in time"), Code.NO_ROUTE),
+    ],
+)
+def test_last_attempt_for_which_nothing_is_signed_is_not_called_without_a_route_where_there_was_one(
+    error: ExecutionError, code: Code
+) -> None:
+    (made,) = transitions(error, [replace(routing(an_order(account_id="poor")), attempt=3)])
+    assert (made.state.status, made.failure_code) == (OrderStatus.FAILED, code)
+
+
 NOT_NOW = [
     RetryableError("no node answered in time"),
     PlanOutdatedError("a pool of the plan has moved"),

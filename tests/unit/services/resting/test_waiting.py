@@ -34,9 +34,9 @@ RATES = st.builds(Rate.of, st.integers(1, 10**30), st.integers(1, 10**30))
 
 def test_trigger_is_waited_for_first_and_the_limit_after_it() -> None:
     order = changed(an_order(), limit=LIMIT, trigger=STOP)
-    watch = watch_of(OrderState(order))
+    watch = watch_of(OrderState(order), NOON)
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_MOST, 3, STOP.rate)
-    watch = watch_of(replace(OrderState(order), is_triggered=True))
+    watch = watch_of(replace(OrderState(order), is_triggered=True), NOON)
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_LEAST, BY_MARGINAL_RATE, LIMIT.rate)
 
 
@@ -52,16 +52,16 @@ def test_order_for_a_mint_waits_for_pools_of_any_new_one_until_its_own_has_opene
     sniper: Sniper | None, *, is_triggered: bool, look: int, output: str
 ) -> None:
     order = changed(an_order(), limit=LIMIT, sniper=sniper, output_token=MINT)
-    watch = watch_of(replace(OrderState(order), is_triggered=is_triggered))
+    watch = watch_of(replace(OrderState(order), is_triggered=is_triggered), NOON)
     assert (watch.look, watch.pair) == (look, DirectedPair("SOL", output))
 
 
 def test_order_is_woken_at_its_end_or_sooner_and_never_without_one() -> None:
     order = changed(an_order(), limit=LIMIT)
     soon = NOON + timedelta(seconds=5)
-    assert watch_of(OrderState(order)).wake_at == order.valid_until
-    assert watch_of(OrderState(order), LookAgain(at=soon)).wake_at == soon
-    assert watch_of(OrderState(replace(order, valid_until=None))).wake_at is None
+    assert watch_of(OrderState(order), NOON).wake_at == order.valid_until
+    assert watch_of(OrderState(order), NOON, LookAgain(at=soon)).wake_at == soon
+    assert watch_of(OrderState(replace(order, valid_until=None)), NOON).wake_at is None
 
 
 def test_refusals_at_the_limit_back_off_up_to_a_bound() -> None:

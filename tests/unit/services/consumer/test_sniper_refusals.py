@@ -1,0 +1,98 @@
+"""Sniper orders whose pool has opened and that rest again: after a refusal, without their venue, amended."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.services.consumer.batch import Incoming
+from chalicelib.services.ports import Offers
+from tests.fakes.market import a_pool
+from tests.unit.services.consumer.test_sniper_step import Launchpad
+
+# A stranger's pool of two listed tokens, at twice the price of all others: no rate of the pair shows it.
+LAUNCH = a_pool("launch", reserves=(10**15, 4 * 10**14))._replace(is_listed=False)
+BETTER_THAN_OTHERS = Limit("300", Rate.of(300, 1_000))
+
+
+def refused_at_its_limit() -> tuple[Launchpad, Order]:
+    pad = Launchpad()
+    order = pad.rests(limit=BETTER_THAN_OTHERS)
+    pad.chain.status = SignatureStatus.REFUSED
+    pad.opens(LAUNCH)
+    assert pad.statuses(order)[-2:] == (OrderStatus.SUBMITTED, OrderStatus.OPEN)
+    pad.chain.status = SignatureStatus.LANDED
+    return pad, order
+
+
+def test_order_that_was_refused_at_its_limit_is_looked_at_again_though_no_other_pool_offers_that() -> None:
+    pad, order = refused_at_its_limit()
+    pad.clock.sleep(3)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
+
+
+def test_order_is_left_alone_for_longer_with_each_refusal() -> None:
+    pad, order = refused_at_its_limit()
+    pad.chain.status = SignatureStatus.REFUSED
+    for pause_s in (4, 8, 16):
+        pad.clock.sleep(pause_s)
+        pad.looks()
+        pad.looks()
+    assert pad.statuses(order).count(OrderStatus.SUBMITTED) == 4
+    pad.clock.sleep(15)
+    pad.looks()
+    assert pad.statuses(order).count(OrderStatus.SUBMITTED) == 4
+
+
+@pytest.mark.parametrize(
+    ("usdc", "end"), [(99_600_000_000_000, OrderStatus.CONFIRMED), (99_000_000_000_000, OrderStatus.FAILED)]
+)
+def test_order_without_a_limit_that_rests_after_a_leg_was_refused_accepts_no_worse_than_it_did(
+    usdc: int, end: OrderStatus
+) -> None:
+    pad = Launchpad()
+    order, raydium = pad.rests(), pad.consumer.venues[0]
+    pad.chain.status, pad.chain.is_leg_refusal = SignatureStatus.REFUSED, True
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    raydium.offered = Offers([])
+    pad.consumer.execute_orders.execute([Incoming(order.order_id, delivery=2)])
+    assert pad.statuses(order)[-2:] == (OrderStatus.ROUTING, OrderStatus.OPEN)
+    raydium.offered = Offers([a_pool("launch", reserves=(10**15, usdc))])
+    pad.chain.status = SignatureStatus.LANDED
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.statuses(order)[-1] is end
+    refused, *_ = accepted = [sent.threshold_units for sent in pad.chain.signed.values()]
+    assert all(units >= refused for units in accepted)
+
+
+def test_order_is_looked_at_again_once_its_venue_answers() -> None:
+    pad, order = refused_at_its_limit()
+    raydium = pad.consumer.venues[0]
+    answer, raydium.offered = raydium.offered, Offers([])
+    pad.clock.sleep(3)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.OPEN
+    raydium.offered = answer
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
+
+
+def test_order_that_is_amended_is_looked_at_by_its_new_limit() -> None:
+    pad, order = refused_at_its_limit()
+
+    def lower(state: OrderState) -> Order:
+        terms = replace(state.order.terms, limit=Limit("299", Rate.of(299, 1_000)))
+        return replace(state.order, terms=terms)
+
+    amended_at = pad.clock.now() + timedelta(milliseconds=1)
+    assert pad.consumer.record.amend("alice", order.order_id, amended_at, lower, {"limitPrice": "299"})
+    pad.clock.sleep(0.002)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
