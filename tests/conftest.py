@@ -4,7 +4,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,9 @@ import hypothesis
 import pytest
 
 from chalicelib.logs import logger
-from tests.support.cluster import keep_cluster_in
+from tests.support.cluster import clusters_kept_in
 from tests.support.first_imports import import_in_turn
-from tests.support.postgres_server import migrated_template, postgres_server
+from tests.support.postgres_server import Databases, migrated_template, postgres_server
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
 
@@ -76,10 +76,11 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+def cluster_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Have all processes of a run share what their instances' databases begin with."""
     own = tmp_path_factory.getbasetemp()
-    keep_cluster_in((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cluster")
+    with clusters_kept_in((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "cluster"):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -90,16 +91,18 @@ def server_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def make_database(server_url: str) -> Iterator[Callable[[], str]]:
+def make_database(server_url: str) -> Iterator[Databases]:
     """A function that returns the URL of a fresh, migrated database."""
     with migrated_template(server_url) as make:
         yield make
 
 
 @pytest.fixture
-def database_url(make_database: Callable[[], str]) -> str:
+def database_url(make_database: Databases) -> Iterator[str]:
     """A fresh, migrated database of the test's own."""
-    return make_database()
+    url = make_database()
+    yield url
+    make_database.drop(url)
 
 
 @pytest.fixture(autouse=True)
