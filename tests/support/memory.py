@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 _MEMORY: Final = Path("/dev/shm")  # noqa: S108  # the very place is meant
-_PREFIX: Final = "orderflow-tests-"
-# A run of all tests takes up to two gigabytes; a container has 64 MB there unless it is given more.
+_PREFIX: Final = "orderflow-test-postgres-"
+# All tests take up to two and a half gigabytes; a container has 64 MB there unless it is given more.
 _ROOM_BYTES: Final = 6 * 2**30
 # Between making a folder and locking it lies less than that.
 _NEW_S: Final = 60
