@@ -147,7 +147,7 @@ class Page:
         self.requested: list[str] = []
         self.traced: list[Message] = []
         self._is_traced = False
-        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> Message:

@@ -9,7 +9,9 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +22,24 @@ from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.state_dir import StateDir
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
+from tests.support.memory import folder_in_memory
 from tests.support.ports import free_port
 
 _PASSWORD: Final = "POSTGRES_PASSWORD"
 _folder: Path | None = None
+_given: Final = ExitStack()
 
 
-def keep_cluster_in(folder: Path) -> None:
-    """Say where all processes of this run find the clusters; without it, instances make their own."""
+@contextmanager
+def clusters_kept_in(folder: Path) -> Iterator[None]:
+    """Say where all processes of this run find the clusters; without it, instances make their own.
+
+    What instances were given is removed at the end.
+    """
     global _folder  # noqa: PLW0603 - a run's, as the folder is
     _folder = folder
+    with _given:
+        yield
 
 
 def give_cluster(state_dir: Path, *, is_migrated: bool) -> None:
@@ -41,9 +51,11 @@ def give_cluster(state_dir: Path, *, is_migrated: bool) -> None:
     if _folder is None or (state_dir / "postgres").exists() or (state_dir / "secrets.json").exists():
         return
     made = _made(_folder / ("migrated" if is_migrated else "new"), is_migrated=is_migrated)
+    folder = _given.enter_context(folder_in_memory())
     # With their owner, who is not the one who runs the tests if that is root.
-    StateDir(state_dir).folder("postgres")
-    subprocess.run(("cp", "-a", f"{made / 'postgres'}/.", str(state_dir / "postgres")), check=True)
+    subprocess.run(("cp", "-a", f"{made / 'postgres'}/.", str(folder)), check=True)
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state_dir / "postgres").symlink_to(folder)
     shutil.copy(made / "secrets.json", state_dir / "secrets.json")
 
 

@@ -1,23 +1,23 @@
 """A throw-away PostgreSQL server for a test run, and databases on it that cost milliseconds."""
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, Engine, text
 from sqlalchemy.exc import DBAPIError, InterfaceError
 
 from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.services.privileges import become_nobody, die_with_parent, runs_as_root, unprivileged_ids
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations import upgrade
+from tests.support.memory import folder_in_memory, is_in_memory
 from tests.support.ports import free_port
 
 TEMPLATE = "migrated"
@@ -36,44 +36,63 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given
         return
-    folder = Path(tempfile.mkdtemp(prefix="orderflow-test-postgres-"))
-    try:
-        with _running(folder) as url:
-            yield url
-    finally:
-        shutil.rmtree(folder)
+    with folder_in_memory() as folder, _running(folder) as url:
+        yield url
+
+
+class Databases:
+    """Fresh, migrated databases: called, it makes one and returns its URL."""
+
+    def __init__(self, server_url: str, admin: Engine, template: str) -> None:
+        self._server_url = server_url
+        self._admin = admin
+        self._template = template
+        self._made = {template}
+        # On a disk, files cost more to copy than pages to write; and another's server has work of its own.
+        there = self._execute("SELECT current_setting('data_directory')").scalar_one()
+        self._strategy = "FILE_COPY" if is_in_memory(there) else "WAL_LOG"
+
+    def __call__(self) -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{self._template}" STRATEGY {self._strategy}')
+        self._made.add(name)
+        return sibling(self._server_url, name)
+
+    def drop(self, url: str) -> None:
+        """Drop one of them, whoever is still connected to it."""
+        name = url.rpartition("/")[2]
+        self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self._made.remove(name)
+
+    def drop_all(self) -> None:
+        for name in self._made:
+            self._execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _execute(self, statement: str) -> CursorResult[Any]:
+        with self._admin.connect() as connection:
+            return connection.execute(text(statement))
 
 
 @contextmanager
-def migrated_template(server_url: str) -> Iterator[Callable[[], str]]:
-    """Yield a function that makes a fresh, migrated database and returns its URL.
+def migrated_template(server_url: str) -> Iterator[Databases]:
+    """Yield what makes fresh, migrated databases.
 
     They are dropped where the server goes on after the run; ours ends with its files.
     """
     patient = make_engine(server_url, time_limit_s=PATIENCE_S)
     admin = patient.execution_options(isolation_level="AUTOCOMMIT")
     template = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
-    made = [template]
-
-    def make() -> str:
-        name = f"test_{uuid.uuid4().hex[:12]}"
-        with admin.connect() as connection:
-            connection.execute(text(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'))
-        made.append(name)
-        return sibling(server_url, name)
-
     with admin.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{template}"'))
     engine = make_engine(sibling(server_url, template))
     upgrade(engine)
     engine.dispose()
+    databases = Databases(server_url, admin, template)
     try:
-        yield make
+        yield databases
     finally:
         if GIVEN in os.environ:
-            with admin.connect() as connection:
-                for name in made:
-                    connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+            databases.drop_all()
         admin.dispose()
 
 
