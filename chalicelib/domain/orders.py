@@ -51,7 +51,7 @@ class OrderState:
         is_triggered: What its trigger waits for was seen, or a pool that it buys has opened; neither is
             waited for again.
         refused_at_bound: How many of its transactions used up no attempt: refused at its limit, or never
-            landed when there was none left.
+            landed when there was none left, or no time.
     """
 
     order: Order

@@ -160,7 +160,9 @@ def late(claimed: ClaimedOrder, now: datetime, last: InVain | None = None) -> Tr
     told: Open | Routing = Routing(last.reason, last.network_fee_lamports)
     if terms.rests_at_limit:
         told = Open(last.reason, network_fee_lamports=last.network_fee_lamports)
-    state, events = claimed.state.advanced([told, end], now, attempt=claimed.state.attempt + 1)
+    # The attempt that is told is not made: it may be one more than an order has.
+    counted = replace(claimed.state, refused_at_bound=claimed.state.refused_at_bound + 1)
+    state, events = counted.advanced([told, end], now, attempt=claimed.state.attempt + 1)
     return Transition(claimed, state, events, outcome=_outcome(claimed, last.outcome), release=True)
 
 

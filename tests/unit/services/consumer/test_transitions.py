@@ -70,6 +70,7 @@ def test_what_the_last_transaction_came_to_is_told_before_an_order_with_a_limit_
     step = transitions.late(order, LATER, InVain("refused", "moved", 5_000))
     assert [event.status for event in step.events] == [told, EXPIRED]
     assert [event.attempt for event in step.events] == [2, 2]
+    assert step.state.used_attempts == 1  # no other one was made
     (first, _) = (event.what for event in step.events)
     assert isinstance(first, Open | Routing)
     assert (first.reason, first.network_fee_lamports) == ("moved", 5_000)
