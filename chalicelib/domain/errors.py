@@ -22,7 +22,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 
@@ -77,6 +77,10 @@ class FieldProblem:
 
     field: str
     problem: str
+
+
+OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
+"""Why a chain refuses what it might take at another price."""
 
 
 class ExecutionError(Exception):

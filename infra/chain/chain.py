@@ -16,11 +16,11 @@ from typing import Any, Final
 from solders.transaction import VersionedTransaction
 
 from chalicelib.adapters.solana.accounts import Account
-from chalicelib.adapters.solana.clock import ClockSysvar
+from chalicelib.adapters.solana.clock import EPOCH_SLOTS, ClockSysvar
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import CLOCK_SYSVAR
 from infra.chain.execution import Executor
-from infra.chain.machine import EPOCH_SLOTS, Machine
+from infra.chain.machine import Machine
 from infra.chain.outcomes import Outcome
 from infra.chain.records import record_of
 from infra.chain.store import Block, Landed, Store

@@ -14,7 +14,6 @@ from chalicelib.adapters.solana.clock import ClockSysvar
 from chalicelib.adapters.solana.keys import NO_KEY, Pubkey
 
 RENT_EPOCH_NEVER: Final = 2**64 - 1
-EPOCH_SLOTS: Final = 432_000
 _UPGRADEABLE_LOADER: Final = bytes(SvmKey.from_string("BPFLoaderUpgradeab1e11111111111111111111111"))
 _PROGRAM, _PROGRAM_DATA = b"\2\0\0\0", b"\3\0\0\0"
 

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.chain_view import ChainReader
-from chalicelib.adapters.solana.failures import OF_THE_MARKET, is_leg_refusal, refusal_of
+from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import Holdings, funded, spent
@@ -39,7 +39,7 @@ from chalicelib.adapters.solana.swap_message import (
 )
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.adapters.solana.wallet_reader import PlannedSpend, WalletReader
-from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError, RetryableError
+from chalicelib.domain.errors import OF_THE_MARKET, Code, PlanOutdatedError, RefusedError, RetryableError
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.logs import logger
 

@@ -20,7 +20,6 @@ _CODES: Final = {
     SwapFailure.ACCOUNTS: Code.TRANSACTION_FAILED,
     SwapFailure.OTHER: Code.TRANSACTION_FAILED,
 }
-OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
 _MONEY: Final = frozenset({SYSTEM, ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
 _INSUFFICIENT_FUNDS: Final = 1  # of the system program and of both token programs
 _UNFUNDED: Final = frozenset({"InsufficientFundsForFee", "InsufficientFundsForRent", "AccountNotFound"})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.errors import OF_THE_MARKET, Code, ExecutionError, RetryableError
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.transactions import (
     ChainView,
@@ -33,7 +33,6 @@ RESEND_INTERVAL_S: Final = 1.0
 DOUBT_HOLDS_S: Final = 2.0
 """What seemed dead, and was not so for sure, is searched for no sooner than after this."""
 
-_OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY})
 _UNLANDED: Final = "the transaction expired before it landed"
 _LOOKS_IN_A_ROW: Final = 3
 _DOUBLINGS_MAX: Final = 3
@@ -193,13 +192,11 @@ class Confirmation:
         order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
         error = refusal(code, order, status.refusal_name, is_of_a_leg=status.is_leg_refusal)
         last = InVain("refused", error.message, status.network_fee_lamports)
-        if code in _OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
+        if code in OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
             return transitions.rest_again(claimed, last, now, height=height)
-        if code in _OF_THE_MARKET and (status.is_leg_refusal or order.terms.limit is not None):
+        if code in OF_THE_MARKET and (status.is_leg_refusal or order.terms.limit is not None):
             return self._again(claimed, last, now, height)
-        return transitions.failed(
-            claimed, error, now, outcome=last.outcome, network_fee_lamports=last.network_fee_lamports
-        )
+        return transitions.failed(claimed, error, now, last)
 
     def _again(self, claimed: ClaimedOrder, last: InVain, now: datetime, height: int) -> Transition:
         """Return the beginning of another attempt, or what becomes of an order without one left, or without
@@ -212,14 +209,8 @@ class Confirmation:
             return transitions.next_attempt(claimed, last.reason, now, last)
         if order.terms.rests_at_limit:
             return transitions.rest_again(claimed, last, now, height=height)
-        message = f"{used} transactions were sent and none of them landed; of the last one: {last.reason}"
-        return transitions.failed(
-            claimed,
-            ExecutionError(Code.RETRIES_EXHAUSTED, message),
-            now,
-            outcome=last.outcome,
-            network_fee_lamports=last.network_fee_lamports,
-        )
+        message = f"{used} attempts came to nothing; of the last one: {last.reason}"
+        return transitions.failed(claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, last)
 
     def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
         """Return what the chain knows of open attempts; what seems dead is looked up by all means there are.

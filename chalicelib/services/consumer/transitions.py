@@ -126,16 +126,13 @@ def failed(
     claimed: ClaimedOrder,
     error: ExecutionError,
     now: datetime,
-    *,
-    outcome: Literal["refused", "dead"] | None = None,
-    network_fee_lamports: int | None = None,
+    last: InVain | None = None,
 ) -> Transition:
-    """Return the end of an order that cannot be filled; its open attempt, if any, ended as ``outcome``."""
-    end = Failed(error.code, error.message, claimed.state.attempt, network_fee_lamports)
+    """Return the end of an order that cannot be filled; its open attempt, if any, came to ``last``."""
+    end = Failed(error.code, error.message, claimed.state.attempt, last and last.network_fee_lamports)
     state, events = claimed.state.advanced([end], now)
-    return Transition(
-        claimed, state, events, outcome=_outcome(claimed, outcome), failure_code=error.code, release=True
-    )
+    outcome = _outcome(claimed, last and last.outcome)
+    return Transition(claimed, state, events, outcome=outcome, failure_code=error.code, release=True)
 
 
 def late(claimed: ClaimedOrder, now: datetime, last: InVain | None = None) -> Transition:
@@ -146,14 +143,7 @@ def late(claimed: ClaimedOrder, now: datetime, last: InVain | None = None) -> Tr
     """
     end, terms = _expired(claimed.state.order), claimed.state.order.terms
     if claimed.state.was_sent and terms.limit is None:
-        error = ExecutionError(end.code, end.message)
-        return failed(
-            claimed,
-            error,
-            now,
-            outcome=last and last.outcome,
-            network_fee_lamports=last and last.network_fee_lamports,
-        )
+        return failed(claimed, ExecutionError(end.code, end.message), now, last)
     if last is None:
         state, events = claimed.state.advanced([end], now)
         return Transition(claimed, state, events, release=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from chalicelib.domain.errors import (
+    OF_THE_MARKET,
     Code,
     ExecutionError,
     PlanOutdatedError,
@@ -58,7 +59,7 @@ def not_expected(_: Sequence[ExpectedSwap]) -> None:
     """Read nothing ahead."""
 
 
-_OF_THE_MARKET: Final = frozenset({Code.SLIPPAGE_EXCEEDED, Code.INSUFFICIENT_LIQUIDITY, Code.NO_ROUTE})
+_MAY_PASS: Final = OF_THE_MARKET | {Code.NO_ROUTE}
 """Why a transaction cannot be made now that may be made later."""
 
 _UNREAD: Final = "how many decimals the mint has could not be read"
@@ -304,7 +305,7 @@ class WriteAhead:
 
         As where there is no plan for it, or the chain refuses it at its limit: it uses up no attempt.
         """
-        is_passing = isinstance(error, RetryableError) or error.code in _OF_THE_MARKET
+        is_passing = isinstance(error, RetryableError) or error.code in _MAY_PASS
         if not (is_passing and order.state.order.terms.rests_at_limit):
             return self._ended(order, error)
         now = self._clock.now()

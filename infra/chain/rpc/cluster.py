@@ -4,9 +4,9 @@ import base64
 from typing import Any, Final
 
 from chalicelib.adapters import base58
+from chalicelib.adapters.solana.clock import EPOCH_SLOTS
 from chalicelib.adapters.solana.keys import NO_KEY, address_of
 from infra.chain.chain import FIRST_SLOT, Commitment
-from infra.chain.machine import EPOCH_SLOTS
 from infra.chain.node import Node
 from infra.chain.rpc.errors import RpcError, invalid_params, unhealthy
 from infra.chain.rpc.params import (
