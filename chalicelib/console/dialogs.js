@@ -1,6 +1,6 @@
 // One modal question at a time, in the browser's own dialog: focus stays in it, Escape leaves it.
 import { signal } from '@preact/signals';
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 import { html } from './html.js';
 import { onLeaving, token } from './session.js';
 
@@ -50,7 +50,8 @@ export function note(text, tone = '') {
 export function Dialogs() {
   const element = useRef(null);
   const shown = open.value;
-  useEffect(() => {
+  // Before the next frame: a question that is answered and still open would swallow the next click.
+  useLayoutEffect(() => {
     if (shown && !element.current.open) element.current.showModal();
     if (!shown && element.current.open) element.current.close();
   }, [shown]);

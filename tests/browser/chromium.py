@@ -187,10 +187,11 @@ class Page:
         return str(self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def click(self, selector: str, *, text: str | None = None) -> None:
-        """Click the middle of the first element that fits, as a mouse does: what covers it gets the click.
+        """Click the middle of the first element that fits, as a mouse does, once the click would reach it.
 
-        It must have stood still from one frame to the next: a dialog that opens, or an answer that comes in
-        above it, moves it away from under the mouse.
+        It must have stood still from one frame to the next, since a dialog that opens, or an answer that
+        comes in above it, moves it away from under the mouse; and nothing may cover it, as a dialog does that
+        is about to close: that would get the click.
         """
         find = f"""(async () => {{
             const all = [...document.querySelectorAll({json.dumps(selector)})];
@@ -205,7 +206,8 @@ class Page:
             const before = middle();
             if (!before) return null;  // in a dialog that is not open yet
             await new Promise((pass) => requestAnimationFrame(() => requestAnimationFrame(pass)));
-            return String(middle()) === String(before) ? before : null;
+            return String(middle()) === String(before)
+                && found.contains(document.elementFromPoint(...before)) ? before : null;
         }})()"""
         x, y = self.until(find, f"{selector} {text or ''}")
         for kind in ("mousePressed", "mouseReleased"):
