@@ -184,6 +184,8 @@ class SolanaMarket:
             raise ConfigurationError(f"SOLANA_WITNESSES: {witnesses} among {len(addresses)} nodes")
         if witnesses == len(addresses) > 1:
             logger.warning("no order ends while one of the nodes is silent", nodes=witnesses)
+        if witnesses == 1 and cluster is Cluster.MAINNET:
+            logger.warning("one node alone says what landed", setting="SOLANA_WITNESSES")
         try:
             nodes = [ClusterNode(url, cluster) for url in addresses]
         except ValueError as error:

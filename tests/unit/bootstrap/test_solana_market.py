@@ -73,6 +73,24 @@ def test_address_that_is_none_is_refused_without_showing_it(pools_file: Path) ->
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_warned"),
+    [
+        ({"solana_cluster": ClusterName.MAINNET}, True),
+        ({"solana_cluster": ClusterName.MAINNET, "solana_witnesses": 2}, False),
+        ({"solana_cluster": ClusterName.DEVNET}, False),
+    ],
+)
+def test_one_node_whose_word_decides_on_mainnet_is_warned_of(
+    pools_file: Path, caplog: pytest.LogCaptureFixture, settings: dict[str, Any], is_warned: bool
+) -> None:
+    nodes = ",".join(f"http://127.0.0.1:{port}" for port in (1, 2, 3))
+    _ = market(pools_file, solana_rpc_urls=nodes, **settings).nodes
+    assert [record.getMessage() for record in caplog.records] == [
+        "one node alone says what landed"
+    ] * is_warned
+
+
 def test_list_that_is_wrong_is_refused_with_its_reason(pools_file: Path) -> None:
     pools_file.write_text('[[pools]]\naddress = "x"')
     with pytest.raises(ConfigurationError, match=r"SOLANA_POOLS_FILE: pools\[0\]"):
