@@ -190,7 +190,13 @@ class Confirmation:
         have kept its bound.
         """
         order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
-        error = refusal(code, order, status.refusal_name, is_of_a_leg=status.is_leg_refusal)
+        error = refusal(
+            code,
+            order,
+            status.refusal_name,
+            is_of_a_leg=status.is_leg_refusal,
+            is_for_a_fee=status.network_fee_lamports is not None,
+        )
         last = InVain("refused", error.message, status.network_fee_lamports)
         if code in OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
             return transitions.rest_again(claimed, last, now, height=height)
