@@ -97,8 +97,8 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.INSUFFICIENT_FUNDS: (
         None,
         (
-            "The account does not hold enough of the input token; on Solana also: of SOL, for the network's fee "
-            "and for the token accounts that the swap opens."
+            "The account does not hold enough of the input token; on Solana also: of SOL, for the network's "
+            "fee and for the token accounts that the swap opens."
         ),
     ),
     Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could land."),
