@@ -72,10 +72,12 @@ class OrderState:
     def is_held_to_refusals(self) -> bool:
         """Whether what the chain refused of it bounds the next attempt: it has no limit that always does.
 
-        Also where it rests in between, as a sniper order whose pool is out of sight.
+        Also where it rests in between, as a sniper order whose pool is out of sight. Not a stop: held to a
+        price of before, it would not sell in a market that falls.
         """
+        terms = self.order.terms
         is_retried = self.was_sent and self.status in _BEFORE_ANOTHER
-        return is_retried and self.order.terms.limit is None
+        return is_retried and terms.limit is None and not terms.is_stop_at_market
 
     @property
     def waits_for_trigger(self) -> bool:

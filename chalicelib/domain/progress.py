@@ -62,8 +62,8 @@ class ClaimedOrder:
         fence: Grows with each claim; a write with an old one changes nothing.
         fired: How the watch of an ``open`` order fired; None while it is armed, and for any other status.
         held_to: The strictest threshold of its transactions that the chain refused, of an order without
-            a limit; None if there is none since its owner last amended its amount. No later transaction
-            accepts worse: its slippage counts from the quote that was refused.
+            a limit that is no stop; None if there is none since its owner last amended its amount. No later
+            transaction accepts worse: its slippage counts from the quote that was refused.
         is_abandoned: The lease before this one ran out: its consumer died, or could not reach the record.
     """
 

@@ -119,6 +119,14 @@ class OrderTerms:
         return None if self.limit is None else self.limit.bound(self.swap_mode, self.amount_units)
 
     @property
+    def is_stop_at_market(self) -> bool:
+        """Whether it is to be out of a market that goes against it, at whatever price that has come to.
+
+        Its slippage bounds each attempt by its own quote. A floor under all of them is what ``limit`` is for.
+        """
+        return self.trigger is not None and self.trigger.is_stop and self.limit is None
+
+    @property
     def named_tokens(self) -> tuple[str, ...]:
         """The tokens whose decimals have to be known: what a sniper order buys is not among them."""
         return (self.input_token,) if self.sniper is not None else (self.input_token, self.output_token)

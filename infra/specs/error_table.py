@@ -94,7 +94,13 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.INTERNAL_ERROR: (ExecutionError, "A defect of ours."),
     Code.NO_ROUTE: (RefusedError, "No venue trades the pair."),
     Code.INSUFFICIENT_LIQUIDITY: (RefusedError, "The pools cannot fill the amount."),
-    Code.INSUFFICIENT_FUNDS: (None, "The account does not hold enough of the input token."),
+    Code.INSUFFICIENT_FUNDS: (
+        None,
+        (
+            "The account does not hold enough of the input token; on Solana also: of SOL, for the network's "
+            "fee and for the token accounts that the swap opens."
+        ),
+    ),
     Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could land."),
     Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),

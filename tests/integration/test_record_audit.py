@@ -17,11 +17,12 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, next_transition, on_postgres
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 
-RULE = "no attempt of an order without a limit accepts worse than one before it that was refused"
+RULE = "no attempt accepts worse than one refused before it, but of orders with a limit and of stops"
 LIMIT = {
     "order_type": OrderType.LIMIT,
     "limit": Limit("150", Rate.of(150, 1_000)),
@@ -30,6 +31,9 @@ LIMIT = {
     "valid_until": None,
 }
 SNIPER = LIMIT | {"order_type": OrderType.SNIPER, "sniper": Sniper(), "limit": None, "slippage_bps": 50}
+STOP = Trigger("1", When.BELOW, Rate(1, 10), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE)
+TAKE_PROFIT = replace(STOP, when=When.ABOVE, direction=Direction.AT_LEAST)
+WAITS = {"time_in_force": TimeInForce.GTC, "valid_until": None}
 
 
 @pytest.fixture
@@ -46,6 +50,8 @@ def engine(database_url: str) -> Iterator[Engine]:
         ({}, (9, 8), ["attempt 2 accepts 8, attempt 1 was refused at 9"]),
         ({"swap_mode": SwapMode.EXACT_OUT}, (9, 9, 8), []),
         ({"swap_mode": SwapMode.EXACT_OUT}, (9, 10), ["attempt 2 accepts 10, attempt 1 was refused at 9"]),
+        (WAITS | {"trigger": STOP}, (9, 8), []),
+        (WAITS | {"trigger": TAKE_PROFIT}, (9, 8), ["attempt 2 accepts 8, attempt 1 was refused at 9"]),
         (LIMIT, (9, 8), []),  # its owner may have amended it in between
     ],
 )

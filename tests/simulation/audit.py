@@ -93,7 +93,7 @@ def _refused(simulator: Simulator) -> Iterator[str]:
                 threshold < before if terms.swap_mode is SwapMode.EXACT_IN else threshold > before
                 for before in refused
             )
-            if is_worse and terms.limit is None:
+            if is_worse and terms.limit is None and not terms.is_stop_at_market:
                 yield f"{order_id} accepted {threshold} after {refused} was refused"
             refused += [threshold] if each.outcome == "refused" else []
         said = simulator.tables.events[order_id][-1].what

@@ -80,13 +80,14 @@ _STATEMENTS: Final = (
         """,
     ),
     StatementCheck(
-        "no attempt of an order without a limit accepts worse than one before it that was refused",
+        "no attempt accepts worse than one refused before it, but of orders with a limit and of stops",
         """
         SELECT o.order_id::text AS subject,
                format('attempt %s accepts %s, attempt %s was refused at %s', later.attempt,
                       later.threshold_units, refused.attempt, refused.threshold_units) AS problem
         FROM attempts refused JOIN orders o USING (order_id) JOIN attempts later USING (order_id)
         WHERE refused.outcome = 'refused' AND later.attempt > refused.attempt AND o.limit_terms IS NULL
+          AND o.trigger_terms ->> 'direction' IS DISTINCT FROM 'at_most'
           AND CASE o.swap_mode WHEN 'exact_in' THEN later.threshold_units < refused.threshold_units
               ELSE later.threshold_units > refused.threshold_units END
           AND NOT EXISTS (

@@ -35,6 +35,7 @@ from chalicelib.adapters.solana.swap_message import (
     has_room,
     mark_of,
     mints_of,
+    opened_by,
     units_after,
 )
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
@@ -316,14 +317,18 @@ def _contents(swap: _PlannedSwap, held: dict[Pubkey, Holdings]) -> SwapContents:
     symbol = instruction.input_token
     mint = mints_of(plan)[symbol]
     fee_lamports = FEE_PER_SIGNATURE_LAMPORTS + (budget.fee_lamports_max if budget.price else 0)
-    sol_in = funded(wallet, mint, symbol, plan.most_in, holdings, fee_lamports=fee_lamports)
+    tokens = symbol, instruction.output_token
+    opened = opened_by(plan, wallet, holdings, tokens=tokens)
+    sol_in = funded(wallet, mint, symbol, plan.most_in, holdings, fee_lamports=fee_lamports, opened=opened)
     made = contents(
         plan,
         wallet,
         holdings,
-        tokens=(symbol, instruction.output_token),
+        tokens=tokens,
         sol_in=sol_in,
         mark=mark_of(instruction.order_id, instruction.attempt),
     )
-    held[wallet.owner] = spent(wallet, mint, plan.most_in, holdings, sol_in, fee_lamports=fee_lamports)
+    held[wallet.owner] = spent(
+        wallet, mint, plan.most_in, holdings, sol_in, fee_lamports=fee_lamports, opened=opened
+    )
     return made

@@ -5,13 +5,20 @@ from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.accounts import Accounts, UnsupportedPoolError
 from chalicelib.adapters.solana.keys import Pubkey
-from chalicelib.adapters.solana.programs import WRAPPED_SOL
+from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.tokens import Mint, TokenAccount, token_account_of
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.domain.errors import Code, RefusedError
 
-RENT_RESERVE_LAMPORTS: Final = 5_000_000
-"""Left beside what is wrapped: two token accounts' rent at the dearest rate so far, and fees."""
+RESERVE_LAMPORTS_MIN: Final = 5_000_000
+"""Left beside what is wrapped at the least, so that the wallet can go on trading."""
+
+# The dearest rate so far: clusters lower it in steps (SIMD-0437), and nothing is asked for the one in force.
+_RENT_LAMPORTS_PER_BYTE: Final = 6_960
+_RENT_OVERHEAD_BYTES: Final = 128
+_TOKEN_ACCOUNT_BYTES: Final = 165
+# With each extension that an account may need by its mint: immutable owner, transfer fee, hook, pausable.
+_EXTENDED_ACCOUNT_BYTES: Final = 191
 
 
 class Holdings(NamedTuple):
@@ -22,6 +29,23 @@ class Holdings(NamedTuple):
 
     def has(self, account: Pubkey) -> bool:
         return self.accounts.get(account) is not None
+
+
+class Opened(NamedTuple):
+    """A token account that a transaction makes.
+
+    Attributes:
+        stays: It is not closed again at the transaction's end.
+    """
+
+    place: Pubkey
+    mint: Mint
+    stays: bool
+
+    @property
+    def rent_lamports(self) -> int:
+        """What its making takes, at the most."""
+        return _rent(_TOKEN_ACCOUNT_BYTES if self.mint.program == TOKEN else _EXTENDED_ACCOUNT_BYTES)
 
 
 class SolIn(NamedTuple):
@@ -54,12 +78,22 @@ def keys_of(wallet: TradingWallet, mints: Sequence[Mint]) -> tuple[Pubkey, ...]:
 
 
 def funded(
-    wallet: TradingWallet, mint: Mint, symbol: str, units: int, holdings: Holdings, *, fee_lamports: int
+    wallet: TradingWallet,
+    mint: Mint,
+    symbol: str,
+    units: int,
+    holdings: Holdings,
+    *,
+    fee_lamports: int,
+    opened: Sequence[Opened] = (),
 ) -> SolIn | None:
     """Return how the input gets where it is taken from; None if it is there.
 
     Native SOL is wrapped for a wallet that signs for itself. A wallet that has not enough of it for the whole
     uses what it has wrapped before. A delegate moves tokens only, so its owner wraps.
+
+    Args:
+        opened: The accounts that the transaction makes: what is wrapped leaves their rent, and the wallet's.
 
     Raises:
         RefusedError: The wallet does not hold enough, its account is frozen, or the delegate may not.
@@ -74,7 +108,8 @@ def funded(
     if wallet.is_delegated:
         _check_allowance(wallet, account, symbol, units)
     elif mint.key == WRAPPED_SOL:
-        free = max(0, holdings.lamports - RENT_RESERVE_LAMPORTS - fee_lamports)
+        rent = sum(one.rent_lamports for one in opened) + _rent(0)
+        free = max(0, holdings.lamports - max(RESERVE_LAMPORTS_MIN, rent) - fee_lamports)
         if free >= units:
             return SolIn(units)
         if held + free >= units:
@@ -92,8 +127,12 @@ def spent(
     sol_in: SolIn | None,
     *,
     fee_lamports: int,
+    opened: Sequence[Opened] = (),
 ) -> Holdings:
-    """Return what is left for the wallet's next transaction if this one takes all that it may."""
+    """Return what is left for the wallet's next transaction if this one takes all that it may.
+
+    An account that this one makes is there for the next, which must not close it: it may hold something.
+    """
     wrapped = sol_in.wrapped_lamports if sol_in is not None else 0
     key = wallet.account(mint.key, mint.program)
     accounts = dict(holdings.accounts)
@@ -103,7 +142,21 @@ def spent(
         accounts[key] = account._replace(
             amount=max(0, account.amount - taken), delegated_amount=max(0, account.delegated_amount - taken)
         )
-    return Holdings(max(0, holdings.lamports - wrapped - fee_lamports), accounts)
+    stay = [one for one in opened if one.stays]
+    for one in stay:
+        accounts[one.place] = _empty(one.mint, wallet.owner)
+    rent = sum(one.rent_lamports for one in stay)
+    return Holdings(max(0, holdings.lamports - wrapped - fee_lamports - rent), accounts)
+
+
+def _empty(mint: Mint, owner: Pubkey) -> TokenAccount:
+    return TokenAccount(
+        mint.key, owner, amount=0, is_frozen=False, delegate=None, delegated_amount=0, native_reserve=None
+    )
+
+
+def _rent(data_bytes: int) -> int:
+    return (data_bytes + _RENT_OVERHEAD_BYTES) * _RENT_LAMPORTS_PER_BYTE
 
 
 def _check_allowance(wallet: TradingWallet, account: TokenAccount | None, symbol: str, units: int) -> None:

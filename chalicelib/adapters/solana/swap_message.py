@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from chalicelib.adapters.solana.fixed_amounts import FixedPlan, FixedSwap
-from chalicelib.adapters.solana.holdings import Holdings, SolIn
+from chalicelib.adapters.solana.holdings import Holdings, Opened, SolIn
 from chalicelib.adapters.solana.instructions import (
     Instruction,
     close_token_account,
@@ -89,6 +89,17 @@ def mints_of(plan: FixedPlan) -> dict[str, Mint]:
     }
 
 
+def opened_by(
+    plan: FixedPlan, wallet: TradingWallet, holdings: Holdings, *, tokens: tuple[str, str]
+) -> tuple[Opened, ...]:
+    """Return the token accounts that a plan's transaction makes.
+
+    Args:
+        tokens: As of ``contents``.
+    """
+    return tuple(_Contents(plan, wallet, holdings, tokens).opened())
+
+
 def contents(
     plan: FixedPlan,
     wallet: TradingWallet,
@@ -120,7 +131,7 @@ def contents(
         *([] if expires_at_s is None else [assert_time_at_most(expires_at_s)]),
         *made.accounts(sol_in),
         *(swap.pool.on_chain.swap(made.terms(swap)) for swap in plan.swaps),
-        *made.put_away(sol_in),
+        *made.put_away(),
         memo(mark, wallet.authority),
     ]
     return SwapContents(tuple(instructions), units_of(plan, instructions))
@@ -223,18 +234,25 @@ class _Contents:
             yield self._created(payer, symbol)
         yield self._created(owner, self._output)
 
-    def put_away(self, sol_in: SolIn | None) -> Iterator[Instruction]:
+    def opened(self) -> Iterator[Opened]:
+        """Yield what is not there yet, those first that lie between two hops."""
+        for symbol in (*self._between, self._input, self._output):
+            mint, place = self._mints[symbol], self._place(symbol)
+            is_sol = mint.key == WRAPPED_SOL and not self._wallet.is_delegated
+            if self._holdings.has(place) or (symbol == self._input and not is_sol):
+                continue  # input that is not wrapped here is there, or there is no transaction
+            if symbol in self._between:
+                # Another order's leftovers may arrive meanwhile in what was there before.
+                yield Opened(place, mint, stays=symbol in self._left)
+            else:
+                yield Opened(place, mint, stays=not is_sol)
+
+    def put_away(self) -> Iterator[Instruction]:
         """Close what was opened for this transaction alone, and can only be empty or hold SOL."""
-        payer, owner = self._wallet
-        for symbol in self._between:
-            # What was there before may hold something, and another order's leftovers may arrive meanwhile.
-            if symbol not in self._left and not self._holdings.has(self._place(symbol)):
-                yield close_token_account(self._place(symbol), payer, payer, self._mints[symbol].program)
-        for symbol in (self._input, self._output):
-            is_sol = self._mints[symbol].key == WRAPPED_SOL and not self._wallet.is_delegated
-            is_used = symbol == self._output or sol_in is not None
-            if is_sol and is_used and not self._holdings.has(self._place(symbol)):
-                yield close_token_account(self._place(symbol), owner, owner)
+        payer = self._wallet.authority
+        for one in self.opened():
+            if not one.stays:
+                yield close_token_account(one.place, payer, payer, one.mint.program)
 
     def _created(self, owner: Pubkey, symbol: str) -> Instruction:
         mint = self._mints[symbol]

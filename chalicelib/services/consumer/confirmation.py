@@ -186,15 +186,22 @@ class Confirmation:
         """Return what becomes of an order of which nothing was moved, and this transaction is over for good.
 
         What only the market refused is no failure yet of an order with a limit, which nothing that it gets
-        can be worse than; nor where one leg was refused alone: of the whole it is not known whether it would
-        have kept its bound.
+        can be worse than; nor of a stop, which is to be out at what the price has come to; nor where one leg
+        was refused alone: of the whole it is not known whether it would have kept its bound.
         """
         order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
-        error = refusal(code, order, status.refusal_name, is_of_a_leg=status.is_leg_refusal)
+        error = refusal(
+            code,
+            order,
+            status.refusal_name,
+            is_of_a_leg=status.is_leg_refusal,
+            is_for_a_fee=status.network_fee_lamports is not None,
+        )
         last = InVain("refused", error.message, status.network_fee_lamports)
         if code in OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
             return transitions.rest_again(claimed, last, now, height=height)
-        if code in OF_THE_MARKET and (status.is_leg_refusal or order.terms.limit is not None):
+        goes_on = order.terms.limit is not None or order.terms.is_stop_at_market
+        if code in OF_THE_MARKET and (status.is_leg_refusal or goes_on):
             return self._again(claimed, last, now, height)
         return transitions.failed(claimed, error, now, last)
 

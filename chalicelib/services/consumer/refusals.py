@@ -5,12 +5,19 @@ from chalicelib.domain.orders import Order
 
 
 def refusal(
-    code: Code, order: Order, name: str | None = None, *, is_of_a_leg: bool = False
+    code: Code,
+    order: Order,
+    name: str | None = None,
+    *,
+    is_of_a_leg: bool = False,
+    is_for_a_fee: bool = False,
 ) -> ExecutionError:
     """Return why an order's transaction was refused, in words and by the program's own name for it.
 
     Args:
         is_of_a_leg: One leg of several was refused, by a threshold of its own: the order's may be kept yet.
+        is_for_a_fee: The chain takes a fee, and the rent of accounts that a transaction makes: the wallet may
+            hold too little for those.
     """
     match code:
         case Code.SLIPPAGE_EXCEEDED if is_of_a_leg:
@@ -23,6 +30,8 @@ def refusal(
             message = f"the price moved {beyond} before the swap could land"
         case Code.INSUFFICIENT_FUNDS:
             message = f"the account does not hold enough {order.terms.input_token}"
+            if is_for_a_fee:
+                message += ", or not enough SOL for the token accounts that the swap opens"
         case Code.INSUFFICIENT_LIQUIDITY:
             message = "the pools could no longer fill the order when it landed"
         case _:

@@ -28,7 +28,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
-from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backed_off, watch_of
+from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backed_off, told_of_pause, watch_of
 
 
 class Sighting(NamedTuple):
@@ -183,9 +183,11 @@ def rest(
 def rest_again(claimed: ClaimedOrder, last: InVain, now: datetime, *, height: int) -> Transition:
     """Return an order put to rest of which a transaction came to nothing; that used up no attempt."""
     counted = replace(claimed.state, refused_at_bound=claimed.state.refused_at_bound + 1)
-    rests = Open(last.reason, network_fee_lamports=last.network_fee_lamports)
+    again = backed_off(counted, now, height=height)
+    told = told_of_pause(counted, again, height=height)
+    rests = Open(last.reason + told, network_fee_lamports=last.network_fee_lamports)
     state, event = counted.transition_to(rests, now, attempt=claimed.state.attempt + 1)
-    watch = watch_of(state, now, backed_off(state, now, height=height))
+    watch = watch_of(state, now, again)
     return Transition(claimed, state, (event,), outcome=_outcome(claimed, last.outcome), watch=watch)
 
 

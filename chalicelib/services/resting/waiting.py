@@ -25,6 +25,17 @@ Doubled each time, up to ``BACKOFF_BLOCKS_MAX`` (five minutes at 400 ms a block)
 
 BACKOFF_BLOCKS_MAX: Final = 750
 
+REFUSALS_AT_FIRST: Final = 8
+REFUSALS_PER_DOUBLING: Final = 4
+AGE_AT_FIRST: Final = timedelta(minutes=5)
+"""So many of an order's transactions may come to nothing by this age, and so many more each time it doubles.
+
+Each may cost the network's fee, which the owner pays, or a desk. A price that is at the limit for a moment
+now and then seldom takes as many, and what the chain would refuse for ever takes ever fewer.
+"""
+
+LEFT_ALONE_BLOCKS_MAX: Final = 54_000
+"""Six hours at 400 ms a block: beyond that, another look is worth its fee."""
 
 ELSEWHERE_FOR: Final = timedelta(minutes=5)
 """How long an order whose size did not fit is left alone at most: liquidity may change without a word."""
@@ -86,11 +97,41 @@ def watch_of_amended(state: OrderState, now: datetime) -> Watch:
 
 def backed_off(state: OrderState, now: datetime, *, height: int) -> LookAgain:
     """Return when an order is looked at again of which a transaction came to nothing at a block."""
-    since = backoff_height(height, state.refused_at_bound)
+    since = height + max(
+        backoff_height(0, state.refused_at_bound),
+        _blocks_until_allowed(state.order, state.refused_at_bound, now),
+    )
     if not _waits_by_time(state):
         return LookAgain(since_height=since)
-    pause = ELSEWHERE_FOR * (since - height) / BACKOFF_BLOCKS_MAX
+    pause = _duration(since - height)
     return LookAgain(since_height=since, at=now + max(pause, left_alone(state.order, now)))
+
+
+def told_of_pause(state: OrderState, again: LookAgain, *, height: int) -> str:
+    """Return what an owner is told of a pause that is longer than any price is left alone for; or nothing."""
+    blocks = again.since_height - height
+    if blocks <= BACKOFF_BLOCKS_MAX:
+        return ""
+    minutes = round(_duration(blocks) / timedelta(minutes=1))
+    return (
+        f"; {state.refused_at_bound} of its transactions came to nothing, so it is left alone until block "
+        f"{again.since_height}, for some {minutes} minutes, unless it is amended"
+    )
+
+
+def _blocks_until_allowed(order: Order, refusals: int, now: datetime) -> int:
+    """Return in how many blocks an order is old enough for another transaction, six hours' at the most."""
+    if refusals < REFUSALS_AT_FIRST:
+        return 0
+    doublings = min(
+        (refusals - REFUSALS_AT_FIRST) // REFUSALS_PER_DOUBLING, LEFT_ALONE_BLOCKS_MAX.bit_length()
+    )
+    left = order.accepted_at + AGE_AT_FIRST * (1 << doublings) - now
+    return min(max(0, -(-left // _duration(1))), LEFT_ALONE_BLOCKS_MAX)
+
+
+def _duration(blocks: int) -> timedelta:
+    return ELSEWHERE_FOR * blocks / BACKOFF_BLOCKS_MAX
 
 
 def left_alone(order: Order, now: datetime) -> timedelta:

@@ -5,7 +5,7 @@ import pytest
 
 from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
-from chalicelib.adapters.solana.holdings import Holdings, SolIn, funded, spent
+from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN, Holdings, SolIn, funded, spent
 from chalicelib.adapters.solana.instructions import Instruction, memo
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
@@ -16,6 +16,7 @@ from chalicelib.adapters.solana.programs import (
     MEMO,
     SYSTEM,
     TOKEN,
+    TOKEN_2022,
     WRAPPED_SOL,
     SwapProgram,
 )
@@ -28,6 +29,7 @@ from chalicelib.adapters.solana.swap_message import (
     contents,
     has_room,
     mark_of,
+    opened_by,
     priority_fee,
     units_after,
 )
@@ -254,6 +256,53 @@ def test_approval_is_used_up_by_what_orders_take() -> None:
     assert funded(DELEGATED, A, "A", 10, left, fee_lamports=5_000) is None
     with pytest.raises(RefusedError, match="approved less A"):
         funded(DELEGATED, A, "A", 11, left, fee_lamports=5_000)
+
+
+def two_hops(middle: Mint, mode: Exact = Exact.IN) -> FixedPlan:
+    """From SOL to C."""
+    return a_plan(
+        hops=[
+            [a_book_pool(SwapProgram.CPMM, "one", ("SOL", "B"), (SOL, middle))],
+            [a_book_pool(SwapProgram.DAMM_V2, "next", ("B", "C"), (middle, C))],
+        ],
+        mode=mode,
+    )
+
+
+def test_wrapping_leaves_what_the_accounts_take_that_the_transaction_makes() -> None:
+    """At the dearest rate so far: 165 bytes and 128 more, at 6,960 lamports each."""
+    held, tokens = holdings(WALLET, lamports=10**9), ("SOL", "C")
+    opened = opened_by(two_hops(B), WALLET, held, tokens=tokens)
+    assert [(one.mint, one.rent_lamports, one.stays) for one in opened] == [
+        (B, 2_039_280, False),
+        (SOL, 2_039_280, False),
+        (C, 2_039_280, True),
+    ]
+    most = 10**9 - 5_000 - 3 * 2_039_280 - 890_880
+    assert funded(WALLET, SOL, "SOL", most, held, fee_lamports=5_000, opened=opened) == SolIn(most)
+    with pytest.raises(RefusedError, match="does not hold enough SOL"):
+        funded(WALLET, SOL, "SOL", most + 1, held, fee_lamports=5_000, opened=opened)
+    (wrapped,) = opened_by(
+        two_hops(B), WALLET, holdings(WALLET, (B, 0), (C, 0), lamports=10**9), tokens=tokens
+    )
+    most = 10**9 - 5_000 - RESERVE_LAMPORTS_MIN
+    assert funded(WALLET, SOL, "SOL", most, held, fee_lamports=5_000, opened=[wrapped]) == SolIn(most)
+
+
+def test_account_of_token_2022_may_take_more_rent_for_its_extensions() -> None:
+    opened = opened_by(two_hops(a_mint(4, TOKEN_2022)), WALLET, holdings(WALLET), tokens=("SOL", "C"))
+    assert opened[0].rent_lamports == (191 + 128) * 6_960
+
+
+def test_account_that_an_order_leaves_is_not_closed_by_the_next_one_of_its_batch() -> None:
+    held, tokens = holdings(WALLET, lamports=10**10), ("SOL", "C")
+    plan = two_hops(B, Exact.OUT)
+    opened = opened_by(plan, WALLET, held, tokens=tokens)
+    left = spent(WALLET, SOL, 100, held, SolIn(100), fee_lamports=5_000, opened=opened)
+    assert left.lamports == 10**10 - 100 - 5_000 - 2 * 2_039_280
+    made = contents(two_hops(B), WALLET, left, tokens=tokens, sol_in=SolIn(100), mark=MARK)
+    closed = [one.accounts[0].key for one in made.instructions if one.data[:1] == b"\x09"]
+    assert closed == [WALLET.account(WRAPPED_SOL, TOKEN)]
 
 
 def test_frozen_account_gives_nothing() -> None:

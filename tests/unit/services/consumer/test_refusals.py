@@ -32,3 +32,10 @@ def test_bound_is_named_where_it_was_passed(
     assert found.code is code
     assert found.message.startswith(message)
     assert found.message.endswith("(ByItsName)")
+
+
+def test_wallet_that_pays_for_accounts_may_lack_what_they_cost() -> None:
+    found = refusal(Code.INSUFFICIENT_FUNDS, an_order(), is_for_a_fee=True)
+    assert found.message == (
+        "the account does not hold enough SOL, or not enough SOL for the token accounts that the swap opens"
+    )

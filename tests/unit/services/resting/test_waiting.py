@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.launches import Sniper
-from chalicelib.domain.orders import OrderState
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
@@ -16,10 +16,14 @@ from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair
 from chalicelib.services.resting.waiting import (
     BACKOFF_BLOCKS,
     BACKOFF_BLOCKS_MAX,
+    LEFT_ALONE_BLOCKS_MAX,
     LookAgain,
+    backed_off,
     backoff_height,
     rate_that_may_fit,
+    told_of_pause,
     watch_of,
+    watch_of_amended,
 )
 from tests.fakes.orders import NOON, an_order, changed
 
@@ -69,6 +73,61 @@ def test_refusals_at_the_limit_back_off_up_to_a_bound() -> None:
         BACKOFF_BLOCKS, 2 * BACKOFF_BLOCKS, 4 * BACKOFF_BLOCKS
     ]  # fmt: skip
     assert backoff_height(1_000, 10**6) == 1_000 + BACKOFF_BLOCKS_MAX
+
+
+def refused_always(order: Order, days: int) -> list[tuple[timedelta, int]]:
+    """How old an order is at each refusal, and how many blocks it is left alone then, at 400 ms a block."""
+    now, found = order.accepted_at, list[tuple[timedelta, int]]()
+    while now - order.accepted_at < timedelta(days=days):
+        state = replace(OrderState(order), refused_at_bound=len(found) + 1)
+        blocks = backed_off(state, now, height=0).since_height
+        found.append((now - order.accepted_at, blocks))
+        now += timedelta(milliseconds=400) * blocks
+    return found
+
+
+def test_what_the_chain_refuses_for_ever_costs_ever_fewer_fees() -> None:
+    refusals = refused_always(changed(an_order(), limit=LIMIT), days=30)
+    ages = [age for age, _ in refusals]
+
+    def by(age: timedelta) -> int:
+        return sum(each <= age for each in ages)
+
+    assert by(timedelta(minutes=5)) == 8
+    assert by(timedelta(hours=1)) <= 21
+    assert by(timedelta(days=1)) <= 44
+    assert by(timedelta(days=30)) <= 44 + 29 * 5
+    pauses = [blocks for _, blocks in refusals]
+    assert pauses[:7] == [5, 10, 20, 40, 80, 160, 320]
+    assert max(pauses) == LEFT_ALONE_BLOCKS_MAX
+
+
+def test_order_that_was_seldom_refused_for_its_age_is_left_alone_for_minutes_only() -> None:
+    order = changed(an_order(), limit=LIMIT)
+    for refusals, days in ((20, 1), (40, 4)):
+        state = replace(OrderState(order), refused_at_bound=refusals)
+        again = backed_off(state, order.accepted_at + timedelta(days=days), height=0)
+        assert again.since_height == BACKOFF_BLOCKS_MAX
+        assert told_of_pause(state, again, height=0) == ""
+
+
+def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
+    order = changed(an_order(), limit=LIMIT)
+    state = replace(OrderState(order), refused_at_bound=28)
+    again = backed_off(state, order.accepted_at + timedelta(minutes=100), height=1_000)
+    assert again.since_height == 1_000 + 9_000
+    assert told_of_pause(state, again, height=1_000) == (
+        "; 28 of its transactions came to nothing, so it is left alone until block 10000, for some 60 "
+        "minutes, unless it is amended"
+    )
+    assert watch_of_amended(state, NOON).since_height == 0
+
+
+def test_sniper_order_past_its_opening_is_left_alone_for_as_long() -> None:
+    order = changed(an_order(), limit=LIMIT, sniper=SNIPER)
+    state = replace(OrderState(order), refused_at_bound=28, is_triggered=True)
+    now = order.accepted_at + timedelta(minutes=100)
+    assert backed_off(state, now, height=1_000).at == now + timedelta(minutes=60)
 
 
 @given(wanted=RATES, marginal=RATES, offered=RATES)

@@ -1,0 +1,95 @@
+"""Nearly all of a wallet's SOL, sold over several paths at once.
+
+Each token between two hops takes an account, and each account takes rent.
+"""
+
+import random
+import time
+from collections.abc import Iterator
+from typing import Final
+from uuid import UUID
+
+import pytest
+
+from chalicelib.adapters.solana.fills import names_of
+from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN
+from chalicelib.adapters.solana.keys import NO_KEY, address_of
+from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
+from chalicelib.adapters.solana.signer import SeedSigner
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignatureStatus, SwapInstruction
+from tests.integration.solana.test_local_chain import World
+from tests.support.local_chain import IDS, listed_pools, solana_chain
+from tests.unit.infra.chain.running import running
+
+FEE_LAMPORTS: Final = 5_000
+RENT_LAMPORTS: Final = 2_039_280
+"""Of a token account, on a chain whose rent never fell."""
+
+BETWEEN: Final = ("ETH", "RAY", "WIF")
+PART_LAMPORTS: Final = 10**7
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with running(tmp_path_factory.mktemp("chain"), "--seed", "--block-ms", "50") as process:
+        tokens = load_tokens()
+        node = RpcNode(f"http://127.0.0.1:{process.port}")
+        nodes = RpcNodes([node])
+        listed = listed_pools(nodes, process.call("chain_status"), tokens)
+        pools = PoolReader(nodes, IDS, listed, tokens, now_unix_s=time.time, time_limit_s=10)
+        names = names_of(IDS, listed, tokens)._replace(bin_step=pools.bin_step)
+        signer = SeedSigner(b"seed")
+        yield World(
+            process, tokens, pools, solana_chain(nodes, signer, pools, names), signer, random.Random(1)
+        )
+        node.close()
+
+
+def sold_over_three_paths(world: World, account_id: str) -> SwapInstruction:
+    """An order for USDC by a wallet that holds SOL alone."""
+    book = world.pools.read()
+
+    def legs(given: str, got: str, units: int) -> tuple[InstructedLeg, ...]:
+        pool = next(
+            pool
+            for pool in book.pools.values()
+            if set(pool.tokens) == {given, got} and pool.venue == "meteora"
+        )
+        return (InstructedLeg(pool.pool_id, units),)
+
+    paths = tuple(
+        InstructedPath(("SOL", middle, "USDC"), (legs("SOL", middle, PART_LAMPORTS), legs(middle, "USDC", 1)))
+        for middle in BETWEEN
+    )
+    return SwapInstruction(account_id, UUID(int=1), 1, SwapMode.EXACT_IN, "SOL", "USDC", paths, 1)
+
+
+def give(world: World, account_id: str, lamports: int) -> None:
+    """Have a wallet hold so much, and no token account."""
+    shown = {"lamports": lamports, "owner": address_of(NO_KEY), "data": ["", "base64"], "executable": False}
+    address = address_of(world.signer.wallet(account_id).owner)
+    world.process.call("chain_setAccount", address, {**shown, "rentEpoch": 0, "space": 0})
+
+
+def test_wallet_that_cannot_pay_for_the_accounts_of_an_order_is_refused_before_anything_is_signed(
+    world: World,
+) -> None:
+    sold = len(BETWEEN) * PART_LAMPORTS
+    give(world, "poor", sold + RESERVE_LAMPORTS_MIN + FEE_LAMPORTS)
+    with pytest.raises(RefusedError, match="hold enough SOL") as refused:
+        world.chain.sign([sold_over_three_paths(world, "poor")])
+    assert refused.value.code is Code.INSUFFICIENT_FUNDS
+
+
+def test_wallet_that_can_just_pay_for_the_accounts_of_an_order_has_it_executed(world: World) -> None:
+    sold, accounts = len(BETWEEN) * PART_LAMPORTS, len(BETWEEN) + 2
+    to_stay = 890_880  # what an account without data must hold
+    give(world, "rich", sold + accounts * RENT_LAMPORTS + FEE_LAMPORTS + to_stay)
+    (sent,) = world.chain.sign([sold_over_three_paths(world, "rich")])
+    world.chain.send([sent])
+    status = world.outcome(sent).statuses[sent.signature]
+    assert status.signature_status is SignatureStatus.LANDED
