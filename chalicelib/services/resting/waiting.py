@@ -34,8 +34,15 @@ Each may cost the network's fee, which the owner pays, or a desk. A price that i
 now and then seldom takes as many, and what the chain would refuse for ever takes ever fewer.
 """
 
-LEFT_ALONE_BLOCKS_MAX: Final = 54_000
-"""Six hours at 400 ms a block: beyond that, another look is worth its fee."""
+LEFT_ALONE_MAX: Final = timedelta(hours=6)
+"""How long an order that took more is left alone at its limit: after that, another look is worth its fee."""
+
+MARGIN_BPS: Final = 1
+"""How far beyond its limit the price has to be meanwhile: a move like that is worth another fee.
+
+Doubled for each four of its transactions that came to nothing, 16 by the time that this counts: so a price
+that is shown and not to be had is tried ever less often as well.
+"""
 
 ELSEWHERE_FOR: Final = timedelta(minutes=5)
 """How long an order whose size did not fit is left alone at most: liquidity may change without a word."""
@@ -44,6 +51,7 @@ NO_VENUE_FOR: Final = timedelta(seconds=15)
 """How long an order with a limit is left alone after no venue answered."""
 
 _LEFT_ALONE_MIN: Final = timedelta(seconds=2)
+_DOUBLINGS_MAX: Final = 20
 
 NEVER: Final = Rate(10**60, 1)
 """No rate: what waits for it is woken by time alone, or when its pools' liquidity changes."""
@@ -96,42 +104,55 @@ def watch_of_amended(state: OrderState, now: datetime) -> Watch:
 
 
 def backed_off(state: OrderState, now: datetime, *, height: int) -> LookAgain:
-    """Return when an order is looked at again of which a transaction came to nothing at a block."""
-    since = height + max(
-        backoff_height(0, state.refused_at_bound),
-        _blocks_until_allowed(state.order, state.refused_at_bound, now),
-    )
-    if not _waits_by_time(state):
+    """Return when an order is looked at again of which a transaction came to nothing at a block.
+
+    After more of them than its age allows, its limit alone brings no further one: a better price does, or
+    time.
+    """
+    since = backoff_height(height, state.refused_at_bound)
+    pause = ELSEWHERE_FOR * (since - height) / BACKOFF_BLOCKS_MAX
+    left = _until_allowed(state, now)
+    if _waits_by_time(state):
+        return LookAgain(since_height=since, at=now + max(pause, left, left_alone(state.order, now)))
+    if left <= pause:
         return LookAgain(since_height=since)
-    pause = _duration(since - height)
-    return LookAgain(since_height=since, at=now + max(pause, left_alone(state.order, now)))
+    return LookAgain(_beyond(_waited_for(state)[2], margin_bps(state)), since, now + left)
 
 
-def told_of_pause(state: OrderState, again: LookAgain, *, height: int) -> str:
+def told_of_pause(state: OrderState, again: LookAgain, now: datetime) -> str:
     """Return what an owner is told of a pause that is longer than any price is left alone for; or nothing."""
-    blocks = again.since_height - height
-    if blocks <= BACKOFF_BLOCKS_MAX:
+    if again.at is None or again.at - now <= ELSEWHERE_FOR:
         return ""
-    minutes = round(_duration(blocks) / timedelta(minutes=1))
+    better = "" if again.wake_rate is None else f"at a price {margin_bps(state)} bps beyond its limit, "
     return (
-        f"; {state.refused_at_bound} of its transactions came to nothing, so it is left alone until block "
-        f"{again.since_height}, for some {minutes} minutes, unless it is amended"
+        f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again {better}"
+        f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, or when it is amended"
     )
 
 
-def _blocks_until_allowed(order: Order, refusals: int, now: datetime) -> int:
-    """Return in how many blocks an order is old enough for another transaction, six hours' at the most."""
-    if refusals < REFUSALS_AT_FIRST:
-        return 0
-    doublings = min(
-        (refusals - REFUSALS_AT_FIRST) // REFUSALS_PER_DOUBLING, LEFT_ALONE_BLOCKS_MAX.bit_length()
-    )
-    left = order.accepted_at + AGE_AT_FIRST * (1 << doublings) - now
-    return min(max(0, -(-left // _duration(1))), LEFT_ALONE_BLOCKS_MAX)
+def margin_bps(state: OrderState) -> int:
+    """Return how far beyond its limit a price has to be for an order that was refused too often for its age.
+
+    Basis points of the limit.
+    """
+    return MARGIN_BPS << _doublings(state)
 
 
-def _duration(blocks: int) -> timedelta:
-    return ELSEWHERE_FOR * blocks / BACKOFF_BLOCKS_MAX
+def _until_allowed(state: OrderState, now: datetime) -> timedelta:
+    """Return how long it takes until an order is old enough for another transaction at its limit."""
+    if state.refused_at_bound < REFUSALS_AT_FIRST:
+        return timedelta(0)
+    allowed_at = state.order.accepted_at + AGE_AT_FIRST * (1 << _doublings(state))
+    return min(max(timedelta(0), allowed_at - now), LEFT_ALONE_MAX)
+
+
+def _doublings(state: OrderState) -> int:
+    """Return how often its age has to have doubled, within reason: twenty are ten years."""
+    return min((state.refused_at_bound - REFUSALS_AT_FIRST) // REFUSALS_PER_DOUBLING, _DOUBLINGS_MAX)
+
+
+def _beyond(rate: Rate, bps: int) -> Rate:
+    return Rate.of(rate.output_units * (10_000 + bps), rate.input_units * 10_000)
 
 
 def left_alone(order: Order, now: datetime) -> timedelta:

@@ -16,10 +16,10 @@ from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair
 from chalicelib.services.resting.waiting import (
     BACKOFF_BLOCKS,
     BACKOFF_BLOCKS_MAX,
-    LEFT_ALONE_BLOCKS_MAX,
     LookAgain,
     backed_off,
     backoff_height,
+    margin_bps,
     rate_that_may_fit,
     told_of_pause,
     watch_of,
@@ -75,20 +75,21 @@ def test_refusals_at_the_limit_back_off_up_to_a_bound() -> None:
     assert backoff_height(1_000, 10**6) == 1_000 + BACKOFF_BLOCKS_MAX
 
 
-def refused_always(order: Order, days: int) -> list[tuple[timedelta, int]]:
-    """How old an order is at each refusal, and how many blocks it is left alone then, at 400 ms a block."""
-    now, found = order.accepted_at, list[tuple[timedelta, int]]()
+def refused_always(order: Order, *, days: int, shown_bps: int = 0) -> list[timedelta]:
+    """How old an order is at each refusal, at 400 ms a block: the price stays so far beyond its limit."""
+    now, found = order.accepted_at, list[timedelta]()
     while now - order.accepted_at < timedelta(days=days):
-        state = replace(OrderState(order), refused_at_bound=len(found) + 1)
-        blocks = backed_off(state, now, height=0).since_height
-        found.append((now - order.accepted_at, blocks))
-        now += timedelta(milliseconds=400) * blocks
+        found.append(now - order.accepted_at)
+        state = replace(OrderState(order), refused_at_bound=len(found))
+        again = backed_off(state, now, height=0)
+        is_met = again.wake_rate is None or margin_bps(state) <= shown_bps
+        assert is_met or again.at is not None
+        now = now + timedelta(milliseconds=400) * again.since_height if is_met else again.at or now
     return found
 
 
 def test_what_the_chain_refuses_for_ever_costs_ever_fewer_fees() -> None:
-    refusals = refused_always(changed(an_order(), limit=LIMIT), days=30)
-    ages = [age for age, _ in refusals]
+    ages = refused_always(changed(an_order(), limit=LIMIT), days=30)
 
     def by(age: timedelta) -> int:
         return sum(each <= age for each in ages)
@@ -97,37 +98,54 @@ def test_what_the_chain_refuses_for_ever_costs_ever_fewer_fees() -> None:
     assert by(timedelta(hours=1)) <= 21
     assert by(timedelta(days=1)) <= 44
     assert by(timedelta(days=30)) <= 44 + 29 * 5
-    pauses = [blocks for _, blocks in refusals]
-    assert pauses[:7] == [5, 10, 20, 40, 80, 160, 320]
-    assert max(pauses) == LEFT_ALONE_BLOCKS_MAX
+
+
+@pytest.mark.parametrize(("shown_bps", "more"), [(16, 4), (500, 24), (10_000, 40)])
+def test_price_beyond_the_limit_that_is_only_shown_costs_a_few_fees_more(shown_bps: int, more: int) -> None:
+    order = changed(an_order(), limit=LIMIT)
+    at_the_limit = refused_always(order, days=30)
+    assert len(refused_always(order, days=30, shown_bps=shown_bps)) <= len(at_the_limit) + more
+
+
+def test_order_that_was_refused_too_often_for_its_age_is_tried_as_soon_as_the_price_is_better() -> None:
+    order = changed(an_order(), limit=LIMIT)
+    state = replace(OrderState(order), refused_at_bound=28)
+    now = order.accepted_at + timedelta(minutes=100)
+    again = backed_off(state, now, height=1_000)
+    assert again.at == now + timedelta(minutes=60)
+    watch = watch_of(state, now, again)
+    assert watch.wake_rate == Rate.of(138 * 10_032, 1_000 * 10_000)
+    assert watch.since_height == 1_000 + BACKOFF_BLOCKS_MAX
 
 
 def test_order_that_was_seldom_refused_for_its_age_is_left_alone_for_minutes_only() -> None:
     order = changed(an_order(), limit=LIMIT)
     for refusals, days in ((20, 1), (40, 4)):
         state = replace(OrderState(order), refused_at_bound=refusals)
-        again = backed_off(state, order.accepted_at + timedelta(days=days), height=0)
-        assert again.since_height == BACKOFF_BLOCKS_MAX
-        assert told_of_pause(state, again, height=0) == ""
+        now = order.accepted_at + timedelta(days=days)
+        again = backed_off(state, now, height=0)
+        assert again == LookAgain(since_height=BACKOFF_BLOCKS_MAX)
+        assert told_of_pause(state, again, now) == ""
 
 
 def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
     order = changed(an_order(), limit=LIMIT)
     state = replace(OrderState(order), refused_at_bound=28)
-    again = backed_off(state, order.accepted_at + timedelta(minutes=100), height=1_000)
-    assert again.since_height == 1_000 + 9_000
-    assert told_of_pause(state, again, height=1_000) == (
-        "; 28 of its transactions came to nothing, so it is left alone until block 10000, for some 60 "
-        "minutes, unless it is amended"
+    now = order.accepted_at + timedelta(minutes=100)
+    assert told_of_pause(state, backed_off(state, now, height=1_000), now) == (
+        "; 28 of its transactions came to nothing, so it is tried again at a price 32 bps beyond its limit, "
+        "in some 60 minutes, or when it is amended"
     )
-    assert watch_of_amended(state, NOON).since_height == 0
+    assert watch_of_amended(state, NOON).wake_rate is None
 
 
 def test_sniper_order_past_its_opening_is_left_alone_for_as_long() -> None:
     order = changed(an_order(), limit=LIMIT, sniper=SNIPER)
     state = replace(OrderState(order), refused_at_bound=28, is_triggered=True)
     now = order.accepted_at + timedelta(minutes=100)
-    assert backed_off(state, now, height=1_000).at == now + timedelta(minutes=60)
+    again = backed_off(state, now, height=1_000)
+    assert again.at == now + timedelta(minutes=60)
+    assert told_of_pause(state, again, now).endswith("tried again in some 60 minutes, or when it is amended")
 
 
 @given(wanted=RATES, marginal=RATES, offered=RATES)
