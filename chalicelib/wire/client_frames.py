@@ -1,6 +1,7 @@
 """What clients send over the WebSocket."""
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 from pydantic import Field
@@ -8,6 +9,7 @@ from pydantic import Field
 from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 from chalicelib.wire.fields import (
     TEXT_LENGTH_MAX,
+    NullMeans,
     OrderId,
     PrintableText,
     WholeNumber,
@@ -33,7 +35,7 @@ SEQ_MAX: Final = 2**31 - 1
 
 class SubscribeFields(WireModel):
     order_id: OrderId | None = None
-    after_seq: Annotated[WholeNumber, Field(ge=0, le=SEQ_MAX)] = 0
+    after_seq: Annotated[Annotated[WholeNumber, Field(ge=0, le=SEQ_MAX)], NullMeans(0)] = 0
 
 
 class UnsubscribeFields(WireModel):
@@ -154,7 +156,9 @@ def parse_client_frame(text: str, limits: JsonLimits = DEFAULT_LIMITS) -> Client
         InvalidRequestError: It breaks a rule; every broken rule of the frame is named.
     """
     members = parse_object(text, limits)
-    action = members["action"] if "action" in members else _implied_action(members)
+    action = members.get("action")
+    if action is None:
+        action = _implied_action({name for name, value in members.items() if value is not None})
     if not isinstance(action, str) or action not in ACTIONS:
         raise FieldError("action", f"must be one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)
     request_id = _request_id(members)
@@ -172,12 +176,12 @@ def _request_id(members: Mapping[str, Any]) -> str | None:
     return validated(_RequestFields, dict(members)).request_id
 
 
-def _implied_action(members: Mapping[str, Any]) -> str:
-    if "orderId" in members and members.keys() & _OF_AMEND and not members.keys() & _SWAPPED:
+def _implied_action(names: AbstractSet[str]) -> str:
+    if "orderId" in names and names & _OF_AMEND and not names & _SWAPPED:
         # Neither a new order nor a subscription: an amendment that is dropped would be believed.
         raise FieldError("action", "is required with these fields; did you mean amend?", Code.UNKNOWN_ACTION)
-    if members.keys() & ORDER_FIELDS:
+    if names & ORDER_FIELDS:
         return "submit"
-    if "orderId" in members:
+    if "orderId" in names:
         return "subscribe"
     raise FieldError("action", f"is required: one of {', '.join(ACTIONS)}", Code.UNKNOWN_ACTION)

@@ -1,6 +1,7 @@
 """Field types that several messages share, and how a broken rule is told."""
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final, TypeVar
 from uuid import UUID
@@ -11,10 +12,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     ValidationError,
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from chalicelib.domain.errors import FieldProblem, InvalidRequestError
 from chalicelib.wire.json_text import NumberText
@@ -27,6 +31,24 @@ _NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
 _WITH_EXPONENT: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]{1,4}")
 _WHOLE: Final = re.compile(r"(?P<digits>-?[0-9]{1,40})(\.0*)?")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class NullMeans:
+    """Of a member with a default: null counts as absent, as of every other that may be left out."""
+
+    default: object
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self._given, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [handler(schema), {"type": "null"}]}
+
+    def _given(self, value: Any) -> Any:
+        return self.default if value is None else value
 
 
 class WireModel(BaseModel):

@@ -17,7 +17,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
 from chalicelib.domain.tokens import DECIMALS_MAX, Token, Tokens
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX, IfAlreadyMet, PriceSource, Trigger, When, trigger
-from chalicelib.wire.fields import AmountText, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.fields import AmountText, NullMeans, PrintableText, WholeNumber, WireModel, validated
 from chalicelib.wire.known_names import misspelt
 
 EVERYWHERE: Final = frozenset({"action", "requestId", "dryRun"})
@@ -110,7 +110,7 @@ class _Swapped(NamedTuple):
 class RestingFields(WireModel):
     """What an order may say beside what it swaps. A model of all order fields inherits from this one."""
 
-    type: OrderType = OrderType.MARKET
+    type: Annotated[OrderType, NullMeans(OrderType.MARKET)] = OrderType.MARKET
     slippage_bps: Annotated[WholeNumber, Field(ge=0, le=BPS_PER_UNIT)] | None = None
     limit_price: AmountText | None = None
     time_in_force: TimeInForce | None = None

@@ -6,6 +6,7 @@ Each rule is stated anew, by the path alone.
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final
 from uuid import UUID
 
@@ -42,6 +43,11 @@ def resting_violations(simulator: Simulator, accepted: Mapping[UUID, Order]) -> 
             for order_id, row in simulator.tables.orders.items()
             for problem in _order(simulator, order_id, row)
         ),
+        *(
+            f"{order_id} was told to be open twice for the same reason"
+            for order_id, events in simulator.tables.events.items()
+            if any(_says_the_same(*two) for two in pairwise(events))
+        ),
         *_executed(simulator),
         *(
             f"{landed.instruction.order_id} bought a mint of other decimals than it says"
@@ -76,6 +82,17 @@ def _order(simulator: Simulator, order_id: UUID, row: OrderRow) -> Iterator[str]
     for event in triggered:
         if not _has_evidence(simulator, row, event):
             yield f"{order_id} was triggered, and nothing that was seen says why"
+
+
+def _says_the_same(one: OrderEvent, next_one: OrderEvent) -> bool:
+    """Return whether an order went from rest to rest, and was neither amended nor tried in between.
+
+    As when an amendment meets a firing that comes to nothing: the consumer that took it up writes nothing.
+    """
+    are_open = one.status is next_one.status is OrderStatus.OPEN
+    assert isinstance(one.what, Recorded)
+    assert isinstance(next_one.what, Recorded)
+    return are_open and one.what.fields == next_one.what.fields
 
 
 def _has_evidence(simulator: Simulator, row: OrderRow, event: OrderEvent) -> bool:

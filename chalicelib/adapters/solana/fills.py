@@ -6,13 +6,15 @@ the transfers inside the swaps stand for it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.events import CPI_EVENT_TAG, SwapEvent, swap_event
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
-from chalicelib.adapters.solana.leg_impact import impact_bps
+from chalicelib.adapters.solana.layout import Fields
+from chalicelib.adapters.solana.leg_impact import UNKNOWN, impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
-from chalicelib.adapters.solana.program_logs import logged_events
+from chalicelib.adapters.solana.program_logs import is_truncated, logged_events
 from chalicelib.adapters.solana.programs import (
     SYSTEM,
     TOKEN_2022,
@@ -29,6 +31,9 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import LegFill
 
 _TRANSFER, _TRANSFER_CHECKED = 3, 12
+_LOGS_EVENTS: Final = frozenset({SwapProgram.CPMM, SwapProgram.CLMM})
+"""The others tell theirs by an inner instruction, which no node cuts off."""
+
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 
 
@@ -127,9 +132,25 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
         events = [event for data in told if (event := swap_event(call.program, data)) is not None]
     except ValueError as error:
         raise MalformedResultError(str(error)) from error
+    if not events and call.program in _LOGS_EVENTS and is_truncated(record.logs):
+        return _leg_by_transfers(record, index, call)
     if len(events) != 1 or events[0].pool != call.pool:
         raise MalformedResultError(f"instruction {index} told of {len(events)} swaps of its pool")
     return _Leg(call, events[0], call.is_directed or _is_first_in(events[0]), events[0].received)
+
+
+def _leg_by_transfers(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
+    """Return what a swap moved whose event was cut off with the log's end: nodes keep 10,000 bytes of it.
+
+    Its fee is told nowhere else. The order has ended all the same, with amounts that are right.
+    """
+    inside = record.inner.get(index, ())
+    paid = -sum(_transferred(inside, call.input_account))
+    received = sum(_transferred(inside, call.output_account))
+    if paid <= 0 or received <= 0:
+        raise MalformedResultError(f"instruction {index} moved nothing, and its event was cut off")
+    event = SwapEvent(call.program, call.pool, paid, received, None, Fields({}, {}, {}))
+    return _Leg(call, event, is_first_in=True, received=received)
 
 
 def _is_first_in(event: SwapEvent) -> bool:
@@ -166,7 +187,7 @@ def _moved(record: TransactionRecord, account: Pubkey) -> int:
     """Return by how much the swaps changed a token account."""
     if account in record.tokens_before or account in record.tokens_after:
         return record.token_change(account) - sum(_wrapped(record.outer, account))
-    return sum(_transferred(record, account))
+    return sum(_transferred(chain.from_iterable(record.inner.values()), account))
 
 
 def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
@@ -175,20 +196,19 @@ def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int
             yield int.from_bytes(data[4:12], "little")
 
 
-def _transferred(record: TransactionRecord, account: Pubkey) -> Iterator[int]:
-    for group in record.inner.values():
-        for program, accounts, data in group:
-            if program not in TOKEN_PROGRAMS or data[:1] not in {
-                bytes([_TRANSFER]),
-                bytes([_TRANSFER_CHECKED]),
-            }:
-                continue
-            if program == TOKEN_2022 and account in accounts[1:3]:
-                # What arrives may be less than what is sent, and only a balance would tell by how much.
-                raise MalformedResultError(f"no balance tells what {address_of(account)} got")
-            units = int.from_bytes(data[1:9], "little")
-            to = 2 if data[0] == _TRANSFER_CHECKED else 1
-            yield units * ((accounts[to : to + 1] == (account,)) - (accounts[:1] == (account,)))
+def _transferred(inside: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
+    for program, accounts, data in inside:
+        if program not in TOKEN_PROGRAMS or data[:1] not in {
+            bytes([_TRANSFER]),
+            bytes([_TRANSFER_CHECKED]),
+        }:
+            continue
+        if program == TOKEN_2022 and account in accounts[1:3]:
+            # What arrives may be less than what is sent, and only a balance would tell by how much.
+            raise MalformedResultError(f"no balance tells what {address_of(account)} got")
+        units = int.from_bytes(data[1:9], "little")
+        to = 2 if data[0] == _TRANSFER_CHECKED else 1
+        yield units * ((accounts[to : to + 1] == (account,)) - (accounts[:1] == (account,)))
 
 
 def _leg_fill(leg: _Leg, names: Names) -> LegFill:
@@ -206,11 +226,10 @@ def _leg_fill(leg: _Leg, names: Names) -> LegFill:
         leg.received,
         leg.event.trade_fee or 0,
         token_in if is_on_input else token_out,
-        impact_bps(
-            leg.event,
-            is_fee_on_input=is_on_input,
-            bin_step=names.bin_step(leg.call.pool),
-        ),
+        # What its program told of it may have been cut off.
+        impact_bps(leg.event, is_fee_on_input=is_on_input, bin_step=names.bin_step(leg.call.pool))
+        if leg.event.fields.ints
+        else UNKNOWN,
     )
 
 

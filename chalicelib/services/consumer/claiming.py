@@ -217,9 +217,11 @@ class Claiming:
 
 
 def _may_be_deadly(order: ClaimedOrder, batch: Batch) -> bool:
-    """Return whether an order comes for the second time, and what its first consumer made of it is unknown.
+    """Return whether an order comes again, and what its last consumer made of it is unknown.
 
-    An outage looks like that too, and must not use up deliveries: so it counts once.
+    An outage looks like that too, and must not use up deliveries: so what never came on record counts once.
+    What did is set apart each time that its consumer dies, since a delivery may have found it busy.
     """
+    delivery = batch.delivery(order.state.order.order_id)
     is_new = order.fence == 1 and order.open_attempt is None
-    return (order.is_abandoned or is_new) and batch.delivery(order.state.order.order_id) == _SECOND
+    return (order.is_abandoned and delivery >= _SECOND) or (is_new and delivery == _SECOND)

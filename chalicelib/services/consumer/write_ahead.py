@@ -307,6 +307,9 @@ class WriteAhead:
         """
         is_passing = isinstance(error, RetryableError) or error.code in _MAY_PASS
         if not (is_passing and order.state.order.terms.rests_at_limit):
+            if error.code in OF_THE_MARKET and order.state.order.terms.is_stop_at_market:
+                # As where the chain refuses it: the price has moved on, and it is to be out at the next one.
+                error = PlanOutdatedError(error.message)
             return self._ended(order, error)
         now = self._clock.now()
         # What a node saw fail at the limit was planned within it a moment before.

@@ -4,6 +4,7 @@ import json
 from uuid import UUID
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from chalicelib.domain.errors import Code, InvalidRequestError
 from chalicelib.wire.client_frames import (
@@ -19,7 +20,7 @@ from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import CancelAllFields, SubmitBatchFields
 
 ORDER_ID = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
-ORDER = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
+ORDER: dict[str, object] = {"inputToken": "SOL", "outputToken": "USDC", "amount": "1"}
 
 
 @pytest.mark.parametrize(
@@ -207,3 +208,38 @@ def test_value_of_another_shape_is_told_in_words_of_json(members: dict[str, obje
     with pytest.raises(InvalidRequestError) as refused:
         parse_client_frame(json.dumps(members))
     assert refused.value.message == message
+
+
+REQUIRED: dict[str, dict[str, object]] = {
+    "submit": ORDER,
+    "submitBatch": {"orders": [ORDER]},
+    "subscribe": {},
+    "unsubscribe": {},
+    "cancel": {"orderId": ORDER_ID},
+    "cancelAll": {},
+    "amend": {"orderId": ORDER_ID, "limitPrice": "1"},
+    "quote": ORDER,
+    "ping": {},
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_member_that_may_be_left_out_may_be_null(action: str) -> None:
+    members: dict[str, object] = {"action": action} | REQUIRED[action]
+    left_out = {"requestId", "dryRun"} | {
+        to_camel(name) for name, field in ACTIONS[action].model_fields.items() if not field.is_required()
+    }
+    nulls = dict.fromkeys(left_out - members.keys())
+    assert parse_client_frame(json.dumps(members | nulls)) == parse_client_frame(json.dumps(members))
+
+
+@pytest.mark.parametrize("members", [ORDER, {"orderId": ORDER_ID}])
+def test_action_that_is_null_is_implied_as_if_it_were_left_out(members: dict[str, str]) -> None:
+    nulls = {"action": None, **dict.fromkeys(["limitPrice", "side"])}
+    assert parse_client_frame(json.dumps(nulls | members)) == parse_client_frame(json.dumps(members))
+
+
+def test_frame_of_nulls_alone_asks_for_nothing() -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        parse_client_frame(json.dumps({"orderId": None, "amount": None}))
+    assert refused.value.code is Code.UNKNOWN_ACTION

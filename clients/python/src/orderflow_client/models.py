@@ -193,7 +193,7 @@ class OrderFields(TypedDict, total=False):
     base_asset: str | None
     quote_asset: str | None
     amount: Required[AmountLike]
-    type: OrderType | str
+    type: OrderType | str | None
     slippage_bps: int | None
     limit_price: AmountLike | None
     time_in_force: TimeInForce | str | None
@@ -212,7 +212,7 @@ class SubmitBatchFields(TypedDict, total=False):
 
 class SubscribeFields(TypedDict, total=False):
     order_id: str | None
-    after_seq: int
+    after_seq: int | None
 
 
 class SwapFields(TypedDict, total=False):

@@ -291,3 +291,29 @@ def test_account_between_two_hops_that_is_gone_afterwards_counts_by_the_transfer
         fill_of(shown(into._replace(program=TOKEN_2022)), names(one))
     with pytest.raises(MalformedResultError, match="by its swaps' events"):
         fill_of(shown(into._replace(program=SYSTEM)), names(one))
+
+
+def moved(program: Pubkey, source: Pubkey, to: Pubkey, units: int) -> InnerInstruction:
+    return InnerInstruction(program, (source, to), b"\x03" + units.to_bytes(8, "little"))
+
+
+@pytest.mark.parametrize("program", [SwapProgram.CPMM, SwapProgram.CLMM])
+def test_swap_whose_event_was_cut_off_with_the_log_is_told_by_its_transfers(program: SwapProgram) -> None:
+    case = cases(program)[0]
+    assert case.amounts is not None
+    (given, got), vault, (paid, received) = user_accounts(case), a_key(1), case.amounts
+    transfers = moved(TOKEN, given, vault, paid), moved(TOKEN, vault, got, received)
+    whole = a_record(case)
+    cut = replace(whole, logs=(*whole.logs[:2], "Log truncated"), inner={1: transfers})
+    fill = fill_of(cut, names(case))
+    (leg,), (told,) = fill.legs, fill_of(whole, names(case)).legs
+    assert fill[:2] == (leg.input_units, leg.output_units) == case.amounts
+    assert (leg.fee_units, leg.impact_bps) == (0, "0.00")
+    assert (leg.token_in, leg.token_out, leg.pool_id) == (told.token_in, told.token_out, told.pool_id)
+    for bad in (
+        replace(cut, logs=whole.logs[:2]),  # nothing was cut off
+        replace(cut, inner={}),
+        replace(cut, inner={1: (transfers[0], moved(TOKEN, vault, got, received + 1))}),
+    ):
+        with pytest.raises(MalformedResultError):
+            fill_of(bad, names(case))

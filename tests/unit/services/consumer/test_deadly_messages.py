@@ -12,7 +12,7 @@ import pytest
 from chalicelib.domain.orders import Order
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.messages import Received
-from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.market import ProcessKilledError
 from tests.fakes.orders import LIFE, an_order
 from tests.support.instance import REPOSITORY
@@ -34,8 +34,15 @@ class InQueue:
 class QuietQueue:
     """A queue in which nothing else waits: what becomes visible together is delivered together."""
 
-    def __init__(self, consumer: ConsumerOnFakes, orders: Iterable[Order]) -> None:
+    def __init__(
+        self,
+        consumer: ConsumerOnFakes,
+        orders: Iterable[Order],
+        *,
+        visibility_s: float = QUEUE["VisibilityTimeout"],
+    ) -> None:
         self._consumer, self._now_s = consumer, 0.0
+        self._visibility_s = visibility_s
         self._waiting = {str(order.order_id): InQueue(order) for order in orders}
         self.dead_letters: list[Order] = []
 
@@ -53,7 +60,7 @@ class QuietQueue:
     def _is_dead(self, name: str) -> bool:
         each = self._waiting[name]
         each.receive_count += 1
-        each.visible_at_s = self._now_s + QUEUE["VisibilityTimeout"]
+        each.visible_at_s = self._now_s + self._visibility_s
         if each.receive_count <= QUEUE["RedrivePolicy"]["maxReceiveCount"]:
             return False
         self.dead_letters.append(self._waiting.pop(name).order)
@@ -96,6 +103,18 @@ def test_orders_in_one_batch_with_a_deadly_one_are_confirmed_before_their_end(
     assert {consumer.statuses(order) for order in orders if order is not poison} == {LIFE}
     assert consumer.statuses(poison) != LIFE
     assert set(queue.dead_letters) <= {poison}
+
+
+@pytest.mark.parametrize("step", ["sign", "send"])
+def test_delivery_that_finds_the_lease_of_a_dead_consumer_still_running_costs_no_order_its_chance(
+    consumer: ConsumerOnFakes, step: str
+) -> None:
+    """As where SQS delivers a message twice."""
+    orders = [an_order() for _ in range(10)]
+    queue = QuietQueue(consumer, orders, visibility_s=LEASE_S / 3)
+    consumer.chain.deadly[step] = orders[4].order_id
+    queue.run()
+    assert [consumer.statuses(order) for order in orders if order is not orders[4]] == 9 * [LIFE]
 
 
 def test_orders_that_a_consumer_released_go_on_together(consumer: ConsumerOnFakes) -> None:

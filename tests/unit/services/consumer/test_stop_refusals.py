@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from chalicelib.domain.errors import Code
+from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
@@ -105,3 +105,16 @@ def test_take_profit_whose_price_is_gone_ends() -> None:
     fall = Fall(an_order_of(TAKE_PROFIT))
     assert fall.goes_on(100)[-1] is OrderStatus.FAILED
     assert fall.consumer.failure_code(fall.order) == Code.SLIPPAGE_EXCEEDED
+
+
+def test_stop_that_a_node_saw_fail_for_its_price_before_it_was_signed_is_planned_anew() -> None:
+    fall = Fall(an_order_of(STOP))
+    seen = RefusedError(Code.SLIPPAGE_EXCEEDED, "a node saw it fail")
+    fall.consumer.chain.faults["sign"] = seen
+    assert fall.goes_on(100)[-1] is OrderStatus.ROUTING
+    del fall.consumer.chain.faults["sign"]
+    fall.consumer.chain.status = SignatureStatus.LANDED
+    assert fall.goes_on(70)[-1] is OrderStatus.CONFIRMED
+    taken = Fall(an_order_of(TAKE_PROFIT))
+    taken.consumer.chain.faults["sign"] = seen
+    assert taken.goes_on(100)[-1] is OrderStatus.FAILED
