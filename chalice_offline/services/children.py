@@ -55,6 +55,7 @@ class ChildRegister:
         self._children: dict[str, dict[str, str]] = {}
 
     def add(self, pid: int, kind: str) -> None:
+        """Note a process. On a full disk the file lacks it until the next change: it runs all the same."""
         self._children[str(pid)] = {"kind": kind, "started": started_at(pid) or ""}
         self._save()
 
@@ -63,8 +64,7 @@ class ChildRegister:
         its mark fits no other process.
         """
         if self._children.pop(str(pid), None) is not None:
-            with suppress(OSError):
-                self._save()
+            self._save()
 
     def pids(self) -> dict[str, list[int]]:
         """Return the live pids by kind."""
@@ -99,7 +99,8 @@ class ChildRegister:
         return kinds
 
     def _save(self) -> None:
-        write_private(self._path, json.dumps(self._children))
+        with suppress(OSError):
+            write_private(self._path, json.dumps(self._children))
 
 
 def _is_same(pid: int, mark: str) -> bool:
