@@ -1,6 +1,8 @@
 # `make` alone prints this help. Everything that a target needs, it makes first.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+# Everything is in the environment of its own: what a shell adds to Python's path would come before it.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH
 # Empty: python3, or what serves better on this machine (infra/interpreter.py).
 PYTHON ?=
 VENV := .venv

@@ -80,7 +80,7 @@ class Runtime:
             region=self._aws["AWS_REGION"],
             access_key=self._aws["AWS_ACCESS_KEY_ID"],
             secret_key=self._aws["AWS_SECRET_ACCESS_KEY"],
-            can_gather=self._services.emulator_credentials is not None,
+            can_gather=self._services.is_managed,
         )
         self._queues = ProjectQueues(
             self._sqs, partial(read_template, options, project_file, region=self._aws["AWS_REGION"])
@@ -97,8 +97,7 @@ class Runtime:
         # At another owner's endpoint they may be there already.
         self._resources: DeclaredResources | None = None
         self._find_pool: FindPool = no_pool
-        is_managed = self._services.emulator_credentials is not None
-        endpoint = self._services.sqs_endpoint
+        is_managed, endpoint = self._services.is_managed, self._services.sqs_endpoint
         self._feeds = Feeds(self._sqs, endpoint, self._aws, options.stage, log, is_there=is_managed)
         if is_managed:
             self._find_pool = UserPools(endpoint, self._aws, log).find
@@ -174,7 +173,6 @@ class Runtime:
     def banner(self) -> list[str]:
         """Return the lines to print when ready: where to connect."""
         assert self._project is not None
-        is_managed = self._services.emulator_credentials is not None
         lines = banner(
             self._project,
             self._options,
@@ -182,7 +180,7 @@ class Runtime:
             base_path=self._file.gateway.base_path,
             pages=self._file.gateway.pages,
             endpoint=self._services.sqs_endpoint,
-            credentials=self._state.aws_env_command if is_managed else None,
+            credentials=self._state.aws_env_command if self._services.is_managed else None,
             queues=[queue.name for queue in self._queues.specs],
         )
         return [*lines, *self._companions.banner]
@@ -372,7 +370,9 @@ class Runtime:
             f"QUEUE_URL_{queue.logical_id}": f"{self._services.sqs_endpoint}/{ACCOUNT}/{queue.name}"
             for queue in self._queues.specs
         }
-        return function_environment(os.environ, managed, self._file.environment, references=urls)
+        return function_environment(
+            os.environ, managed, self._file.environment, references=urls, is_managed=self._services.is_managed
+        )
 
     def _status(self) -> dict[str, Any]:
         assert self._host is not None

@@ -183,6 +183,11 @@ def write_private(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        # Of a full disk it says nothing about where, as an open that fails does.
+        error.filename = str(draft)
+        raise
     draft.replace(path)

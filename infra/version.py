@@ -6,4 +6,4 @@ from typing import Final
 
 _PYPROJECT: Final = Path(__file__).parents[1] / "pyproject.toml"
 
-VERSION: Final[str] = tomllib.loads(_PYPROJECT.read_text())["project"]["version"]
+VERSION: Final[str] = tomllib.loads(_PYPROJECT.read_text("utf-8"))["project"]["version"]

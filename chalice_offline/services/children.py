@@ -24,7 +24,8 @@ def started_at(pid: int) -> str | None:
     stat = Path(f"/proc/{pid}/stat")
     if Path("/proc/self/stat").exists():
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            # A process may have any name, and as bytes.
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             return None
         return None if fields[0] == "Z" else fields[19]
@@ -55,6 +56,7 @@ class ChildRegister:
         self._children: dict[str, dict[str, str]] = {}
 
     def add(self, pid: int, kind: str) -> None:
+        """Note a process. On a full disk the file lacks it until the next change: it runs all the same."""
         self._children[str(pid)] = {"kind": kind, "started": started_at(pid) or ""}
         self._save()
 
@@ -63,8 +65,7 @@ class ChildRegister:
         its mark fits no other process.
         """
         if self._children.pop(str(pid), None) is not None:
-            with suppress(OSError):
-                self._save()
+            self._save()
 
     def pids(self) -> dict[str, list[int]]:
         """Return the live pids by kind."""
@@ -99,7 +100,8 @@ class ChildRegister:
         return kinds
 
     def _save(self) -> None:
-        write_private(self._path, json.dumps(self._children))
+        with suppress(OSError):
+            write_private(self._path, json.dumps(self._children))
 
 
 def _is_same(pid: int, mark: str) -> bool:

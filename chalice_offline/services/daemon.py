@@ -140,12 +140,24 @@ class Daemon:
             await asyncio.sleep(delay.take())
             try:
                 await self._launch()
-                if self._spec.on_restarted is not None:
-                    await self._spec.on_restarted()
             except (DaemonError, OSError) as error:
                 self._log.event("error", f"{self._spec.name} did not restart", reason=str(error))
             else:
-                self._log.event("info", f"{self._spec.name} is back", pid=self._process.pid)
+                await self._tell_owner(self._process)
+
+    async def _tell_owner(self, process: asyncio.subprocess.Process) -> None:
+        """Have the owner make what a restarted service lacks, again until it succeeds or the service dies."""
+        delay = Doubling(_RESTART_DELAY_S, _RESTART_DELAY_MAX_S)
+        while process.returncode is None:
+            try:
+                if self._spec.on_restarted is not None:
+                    await self._spec.on_restarted()
+            except Exception as error:  # noqa: BLE001  # whatever it was, only another try mends it
+                self._log.event("error", f"{self._spec.name} is not what it was", reason=str(error))
+                await asyncio.sleep(delay.take())
+            else:
+                self._log.event("info", f"{self._spec.name} is back", pid=process.pid)
+                return
 
     async def _end_group(self, process: asyncio.subprocess.Process) -> None:
         """Kill what is left of the service's process group and forget it."""

@@ -52,6 +52,11 @@ class Services:
         self.sqs_endpoint = foreign or (self._ministack.endpoint if self._ministack else "")
         self.emulator_credentials = state.emulator_credentials() if self._ministack else None
 
+    @property
+    def is_managed(self) -> bool:
+        """Whether the emulator is ours."""
+        return self._ministack is not None
+
     def owner_addresses(self) -> dict[str, str]:
         """Return what tells the commands that prepare a database who owns it, and who is to be let in."""
         if self.database_url is None or self.functions_database_url in (None, self.database_url):

@@ -149,7 +149,7 @@ class Postgres:
     def _pid_file(self) -> list[str]:
         """Return the lines of ``postmaster.pid``; none where no server has written its own."""
         try:
-            lines = (self._data / "postmaster.pid").read_text().splitlines()
+            lines = (self._data / "postmaster.pid").read_text("utf-8", "replace").splitlines()
         except FileNotFoundError:
             return []
         return lines if lines and lines[0].isdecimal() else []

@@ -63,6 +63,7 @@ def _apply(connection: Connection) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option("script_location", str(_HERE))
+    # A % of a path would begin an interpolation.
+    config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

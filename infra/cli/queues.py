@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from sqlalchemy import text
 
+from chalice_offline.aws_client import local_client
 from infra.cli.parameters import NAME
 from infra.cli.redrive import DONE, send_back
 from infra.cli.session import CliSession
@@ -111,12 +112,8 @@ def _client() -> Any:
     except (OSError, ValueError, KeyError) as error:
         raise click.ClickException(f"which queues? {status_file} names none; set AWS_ENDPOINT_URL") from error
     # An emulator of one's own takes any.
-    emulated = boto3.Session(
-        aws.get("AWS_ACCESS_KEY_ID", "test"),
-        aws.get("AWS_SECRET_ACCESS_KEY", "test"),
-        region_name=aws.get("AWS_REGION", "us-east-1"),
-    )
-    return emulated.client("sqs", endpoint_url=endpoint)
+    any_login = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+    return local_client("sqs", endpoint, {**any_login, **aws})
 
 
 def _print_depths(console: Console, depths: dict[str, dict[str, int]]) -> None:

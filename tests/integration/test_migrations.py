@@ -72,6 +72,16 @@ def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impati
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "500ms"
 
 
+def test_path_that_holds_a_percent_sign_is_migrated_from(
+    impatient: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jenkins has a branch ``feature/limits`` in a folder ``feature%2Flimits``."""
+    beside = tmp_path / "feature%2Flimits"
+    beside.symlink_to(Path(migrations.__file__).parent)
+    monkeypatch.setattr(migrations, "_HERE", beside)
+    assert upgrade(impatient) == newest_revision()
+
+
 def test_newest_revision_by_the_files_names_is_the_one_that_all_migrations_lead_to() -> None:
     assert newest_revision() == ScriptDirectory(Path(migrations.__file__).parent).get_current_head()
 

@@ -15,6 +15,7 @@ def test_managed_emulator_never_sees_real_credentials() -> None:
     own = {"AWS_ACCESS_KEY_ID": "own", "AWS_SECRET_ACCESS_KEY": "secret"}
     assert aws_variables(shell, endpoint="http://e", managed_credentials=own) == {
         "AWS_ENDPOINT_URL": "http://e",
+        "AWS_ENDPOINT_URL_SQS": "http://e",
         "AWS_REGION": "eu-west-1",
         "AWS_DEFAULT_REGION": "eu-west-1",
         **own,
@@ -66,3 +67,35 @@ def test_dollar_that_begins_no_reference_is_refused_with_the_variables_name_and_
 def test_profiles_and_session_tokens_are_not_inherited() -> None:
     shell = {"AWS_PROFILE": "prod", "AWS_SESSION_TOKEN": "t", "X": "1"}
     assert function_environment(shell, {}, {}, references={}) == {"X": "1"}
+
+
+@pytest.mark.parametrize("own", [{"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}, None])
+def test_functions_send_to_the_queues_that_the_runtime_reads_whatever_the_shell_names(
+    own: dict[str, str] | None,
+) -> None:
+    shell = {"AWS_ENDPOINT_URL_SQS": "https://other.test", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}
+    managed = aws_variables(shell, endpoint="http://e", managed_credentials=own)
+    environment = function_environment(shell, managed, {}, references={})
+    assert environment["AWS_ENDPOINT_URL_SQS"] == "http://e"
+    assert "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" not in environment
+
+
+def test_endpoints_that_the_shell_names_for_single_services_go_with_an_endpoint_of_its_own_alone() -> None:
+    shell = {"AWS_ENDPOINT_URL_S3": "http://minio.test:9000"}
+    declared = {"AWS_ENDPOINT_URL_DYNAMODB": "http://dynamodb.test"}
+    for_managed = function_environment(shell, {}, declared, references={}, is_managed=True)
+    assert for_managed == declared
+    assert function_environment(shell, {}, {}, references={}) == shell
+
+
+@pytest.mark.parametrize(
+    ("shell", "past"),
+    [
+        ({"HTTPS_PROXY": "http://proxy.test"}, "localhost,127.0.0.1,::1"),
+        ({"all_proxy": "http://proxy.test", "NO_PROXY": ".test"}, ".test,localhost,127.0.0.1,::1"),
+        ({"http_proxy": "http://proxy.test", "no_proxy": "*"}, "*"),
+    ],
+)
+def test_proxies_are_not_asked_for_this_machine(shell: dict[str, str], past: str) -> None:
+    environment = function_environment(shell, {}, {}, references={})
+    assert environment == {**shell, "NO_PROXY": past, "no_proxy": past}

@@ -1,6 +1,7 @@
 """What is installed for running, for the Solana chain and for tests: one pin for each, wherever it is."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.environment import POSTGRES, UV_PIN, for_any_python, pin_of, with_pip
+from tests.support.instance import REPOSITORY
 
 ROOT = Path(__file__).parents[3]
 SMALLER = ("requirements.txt", "requirements-run.txt", "requirements-solana.txt", "requirements-traces.txt")
@@ -126,3 +128,16 @@ for package in ("infra.cli", "infra.deploy", "infra.run", "chalice_offline"):
             continue
         importlib.import_module(each.name)
 """
+
+
+def test_commands_heed_nothing_that_the_shell_adds_to_pythons_path(tmp_path: Path) -> None:
+    """As a shell does that is set up for ROS, Spark or another project's virtual environment."""
+    (tmp_path / "click.py").write_text("raise SystemExit('another click')")
+    done = subprocess.run(
+        [str(REPOSITORY / "orderflow"), "--version"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONHOME": str(tmp_path), "PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.startswith("orderflow, version"), done.stderr

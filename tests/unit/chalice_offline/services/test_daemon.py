@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, folder: Path, *arguments: str, program: str = CHILD) -> None:
         self.mark = folder / "up"
-        self.restarts = 0
+        self.restarts = self.refusals = 0
         self.register = ChildRegister(folder / "children.json")
         self.stream = io.StringIO()
         self.log = Log(self.stream)
@@ -64,6 +64,9 @@ class Service:
         return self.mark.exists()
 
     async def _restarted(self) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise RuntimeError("not yet")
         self.restarts += 1
 
 
@@ -107,6 +110,39 @@ def test_service_that_dies_is_restarted_and_its_owner_told(tmp_path: Path) -> No
     log = service.run(scenario)
     assert "service died, restarting exit_status=-9" in log
     assert "service is back" in log
+
+
+def test_service_that_dies_while_the_disk_is_full_is_restarted(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+
+    async def scenario() -> None:
+        await service.daemon.start()
+        (pid,) = service.pids()
+        (tmp_path / "children.json.new").mkdir()  # no file can be made under its name, as on a full disk
+        os.kill(pid, signal.SIGKILL)
+        while not service.restarts:  # noqa: ASYNC110  # another process brings it about
+            await asyncio.sleep(0.01)
+        assert service.pids() != [pid]
+
+    log = service.run(scenario)
+    assert "did not restart" not in log
+    assert "service is back" in log
+
+
+def test_owner_that_could_not_use_a_restarted_service_is_told_again(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.refusals = 2
+
+    async def scenario() -> None:
+        await service.daemon.start()
+        (pid,) = service.pids()
+        os.kill(pid, signal.SIGKILL)
+        while not service.restarts:  # noqa: ASYNC110  # another process brings it about
+            await asyncio.sleep(0.01)
+
+    log = service.run(scenario)
+    assert log.count("service is not what it was") == 2
+    assert log.count("service died") == 1
 
 
 def test_service_that_ends_at_once_is_an_error_that_names_its_log(tmp_path: Path) -> None:
