@@ -96,28 +96,34 @@ def on_record(rest: httpx.Client, status: str = "") -> list[Mapping[str, Any]]:
 
 def settled(rest: httpx.Client, *, accepted: Collection[str]) -> dict[str, tuple[str, str]]:
     """Wait until these orders are on record and none is under way; return the status and limit of each."""
+    wanted = set(accepted)
     while True:
-        found = {each["orderId"]: (each["status"], each.get("limitPrice", "–")) for each in on_record(rest)}
-        if found.keys() >= set(accepted) and {status for status, _ in found.values()} <= {*FINAL, "open"}:
+        orders = [each for each in on_record(rest) if each["orderId"] in wanted]
+        found = {each["orderId"]: (each["status"], each.get("limitPrice", "–")) for each in orders}
+        if found.keys() == wanted and {status for status, _ in found.values()} <= {*FINAL, "open"}:
             return found
 
 
-def rows_drawn(page: Page, expected: Callable[[], Mapping[str, tuple[str, str]]]) -> list[str]:
-    """Scroll through the whole list until it shows what is expected by then; return its ids, a row each.
+def rows_drawn(page: Page, expected: Callable[[], Mapping[str, tuple[str, str]]]) -> int:
+    """Scroll through the whole list until it shows some orders, each once, as is expected by then.
+
+    Return how many. Rows of other orders are not looked at.
 
     Raises:
         AssertionError: It does not come to that.
     """
     until = time.monotonic() + TIME_LIMIT_S
     while True:
-        rows = {place: row for place, *row in page.run(_ROWS)}
-        shown = {order_id: (status, bound) for order_id, status, bound in rows.values()}
+        drawn = {place: row for place, *row in page.run(_ROWS)}
         recorded = expected()
-        if shown == recorded:
-            return [order_id for order_id, _, _ in rows.values()]
+        rows = [row for row in drawn.values() if row[0] in recorded]
+        shown = {order_id: (status, bound) for order_id, status, bound in rows}
+        if shown == recorded and len(rows) == len(shown):
+            return len(rows)
         differing = [(each, shown.get(each), recorded.get(each)) for each in {*shown, *recorded}]
         wrong = [each for each in differing if each[1] != each[2]]
-        assert time.monotonic() < until, f"{len(wrong)} rows differ: {wrong[:5]}"
+        doubled = len(rows) - len(shown)
+        assert time.monotonic() < until, f"{len(wrong)} rows differ: {wrong[:5]}; {doubled} are there twice"
 
 
 def show_all(page: Page) -> None:

@@ -13,6 +13,7 @@ import pytest
 from infra.cli.token import make_token
 from tests.browser.chromium import TIME_LIMIT_S, Chromium, Page, path_of_chromium
 from tests.e2e.conftest import an_instance, tracebacks
+from tests.e2e.trader import FINAL
 from tests.security.tokens import SECRET
 from tests.support.instance import Instance
 
@@ -136,6 +137,7 @@ def recorded(rest: httpx.Client, order_id: object, *, status: str | None = None)
         order: dict[str, Any] = answer.json()
         if answer.is_success and status in {None, order["status"]}:
             return order
+        assert order.get("status") not in FINAL, order
 
 
 def broken_rules(page: Page) -> list[str]:

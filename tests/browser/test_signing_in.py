@@ -104,7 +104,7 @@ def test_order_whose_account_left_before_its_answer_is_sent_again_by_no_other(
         page.until("!document.querySelector('form.order button.main').disabled", "the answer")
         assert page.text("form.order button.main") == "Preview"
         # What another does on the page is not its owner's answer.
-        page.fill("input[name=amount]", "7300")
+        page.fill("input[name=amount]", "7.3")
         page.click("header button", text="Sign out")
         sign_in(page, a_token())
         page.until(LIVE, "live")

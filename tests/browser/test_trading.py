@@ -154,7 +154,7 @@ def test_order_that_is_sent_is_the_one_that_was_previewed_whatever_the_form_says
     with console("#/trade", before=PREVIEW_IS_LATE) as page:
         page.fill("input[name=amount]", "0.72")
         page.click("form.order button.main", text="Preview")
-        page.fill("input[name=amount]", "7200")
+        page.fill("input[name=amount]", "7.2")
         page.run("window.answer(); null")
         page.shown("dialog[open]")
         assert page.text("dialog p").startswith("Sell 0.72 SOL")
