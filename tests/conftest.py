@@ -13,10 +13,11 @@ import botocore.session
 import hypothesis
 import pytest
 
+from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.logs import logger
 from tests.support.cluster import clusters_kept_in
 from tests.support.first_imports import import_in_turn
-from tests.support.postgres_server import Databases, migrated_template, postgres_server
+from tests.support.postgres_server import PATIENCE_S, Databases, migrated_template, postgres_server
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
 
@@ -44,6 +45,10 @@ def pytest_collection_finish() -> None:
 # What botocore reads of its services' models is read once a process: each session read it anew, which took a
 # seventh of the processor time of the integration tests.
 botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+
+# How long a database takes to answer says how busy the machine is: the application's five seconds are few for
+# tens of thousands of rows, which tests write in one statement. What is left of an invocation still counts.
+make_engine.__kwdefaults__ = {**(make_engine.__kwdefaults__ or {}), "time_limit_s": PATIENCE_S}
 
 # How long an example takes says how busy the machine is.
 # The suite draws the same examples each time, so that a run says something of the change that it is for.

@@ -1,6 +1,6 @@
 // The console's frame: who is signed in, which page is shown, and whether the stream is live.
 import { render } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { address } from './address.js';
 import { Dialogs } from './dialogs.js';
 import { problem, start, stop } from './follow.js';
@@ -58,9 +58,10 @@ function Console() {
   const { page, id } = address.value;
   const shown = PAGES.find(([name]) => name === page) ?? PAGES[0];
   const isLater = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${shown[1] ?? id} · Orderflow ${stage}`;
     // What had the focus is gone with its page: the keyboard, and who listens, go on in the new one.
+    // Before it is shown: later, it would be taken from a field that is typed into by then.
     if (isLater.current) document.getElementById('main').focus();
     isLater.current = true;
   }, [page, id]);

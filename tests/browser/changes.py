@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 from typing import Any, Final, Self
 
@@ -72,12 +72,13 @@ _ROWS: Final = """new Promise(async (done) => {
 
 
 def resting_orders(rest: httpx.Client, number: int) -> list[str]:
-    """Put so many orders to rest that no price here meets; return their ids, the oldest first."""
+    """Put so many orders to rest that no price here meets; return their ids, oldest first, once they do."""
     ids: list[str] = []
     order = {"type": "limit", "side": "sell", "amount": "1", "limitPrice": str(LIMIT_PRICE)}
     for first in range(0, number, _TOGETHER):
         answer = rest.post("/orders/batch", json={"orders": [order] * min(_TOGETHER, number - first)})
         ids += [each["orderId"] for each in answer.json()["results"]]
+    settled(rest, accepted=ids)
     return ids
 
 
@@ -93,29 +94,36 @@ def on_record(rest: httpx.Client, status: str = "") -> list[Mapping[str, Any]]:
         query |= {"cursor": page["nextCursor"]}
 
 
-def settled(rest: httpx.Client, *, number: int = 0) -> dict[str, tuple[str, str]]:
-    """Wait until so many orders are on record and none is under way; return the status and limit of each."""
+def settled(rest: httpx.Client, *, accepted: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Wait until these orders are on record and none is under way; return the status and limit of each."""
+    wanted = set(accepted)
     while True:
-        found = {each["orderId"]: (each["status"], each.get("limitPrice", "–")) for each in on_record(rest)}
-        if len(found) >= number and {status for status, _ in found.values()} <= {*FINAL, "open"}:
+        orders = [each for each in on_record(rest) if each["orderId"] in wanted]
+        found = {each["orderId"]: (each["status"], each.get("limitPrice", "–")) for each in orders}
+        if found.keys() == wanted and {status for status, _ in found.values()} <= {*FINAL, "open"}:
             return found
 
 
-def rows_drawn(page: Page, expected: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Scroll through the whole list until it shows what is expected; return its ids, a row each.
+def rows_drawn(page: Page, expected: Callable[[], Mapping[str, tuple[str, str]]]) -> int:
+    """Scroll through the whole list until it shows some orders, each once, as is expected by then.
+
+    Return how many. Rows of other orders are not looked at.
 
     Raises:
         AssertionError: It does not come to that.
     """
     until = time.monotonic() + TIME_LIMIT_S
     while True:
-        rows = {place: row for place, *row in page.run(_ROWS)}
-        shown = {order_id: (status, bound) for order_id, status, bound in rows.values()}
-        if shown == expected:
-            return [order_id for order_id, _, _ in rows.values()]
-        differing = [(each, shown.get(each), expected.get(each)) for each in {*shown, *expected}]
+        drawn = {place: row for place, *row in page.run(_ROWS)}
+        recorded = expected()
+        rows = [row for row in drawn.values() if row[0] in recorded]
+        shown = {order_id: (status, bound) for order_id, status, bound in rows}
+        if shown == recorded and len(rows) == len(shown):
+            return len(rows)
+        differing = [(each, shown.get(each), recorded.get(each)) for each in {*shown, *recorded}]
         wrong = [each for each in differing if each[1] != each[2]]
-        assert time.monotonic() < until, f"{len(wrong)} rows differ: {wrong[:5]}"
+        doubled = len(rows) - len(shown)
+        assert time.monotonic() < until, f"{len(wrong)} rows differ: {wrong[:5]}; {doubled} are there twice"
 
 
 def show_all(page: Page) -> None:
@@ -142,6 +150,7 @@ class Changes:
     Attributes:
         seconds: How long it took, once it is over.
         steps: What was done of it; ``EVENTS_PER_STEP`` each.
+        accepted: The orders that were made for it.
     """
 
     def __init__(self, rest_url: str, resting: Sequence[str], *, per_second: int) -> None:
@@ -152,6 +161,7 @@ class Changes:
         self._threads = [threading.Thread(target=self._run, args=(each,), daemon=True) for each in parts]
         self.seconds = 0.0
         self.steps = 0
+        self.accepted: set[str] = set()
         self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -166,7 +176,7 @@ class Changes:
 
     def _run(self, resting: list[str]) -> None:
         began = time.monotonic()
-        with httpx.Client(base_url=self._url, timeout=60) as rest:
+        with httpx.Client(base_url=self._url, timeout=TIME_LIMIT_S) as rest:
             for step in count():
                 if self._is_over.wait(max(0.0, began + step * self._every_s - time.monotonic())):
                     break
@@ -175,15 +185,15 @@ class Changes:
                     self.steps += 1
         self.seconds = time.monotonic() - began
 
-    @staticmethod
-    def _step(rest: httpx.Client, resting: list[str], step: int) -> None:
+    def _step(self, rest: httpx.Client, resting: list[str], step: int) -> None:
         orders = [{"side": ("buy", "sell")[n % 2], "amount": "0.01"} for n in range(8)]
         answers = [rest.post("/orders/batch", json={"orders": orders})]
+        self.accepted.update(each["orderId"] for each in answers[0].raise_for_status().json()["results"])
         # From both ends of the list: a connection that comes back is replayed the newest alone.
         place = step // 2 if step % 2 else -1 - step // 2
         order_id = resting[place % len(resting)]
         answers.append(rest.patch(f"/orders/{order_id}", json={"limitPrice": str(LIMIT_PRICE + 1 + step)}))
-        if step % 5 >= 3:
+        if step % 5 >= 3 and len(resting) > 1:  # one is left to amend, however long it takes
             answers.append(rest.delete(f"/orders/{resting.pop(0 if step % 5 == 3 else -1)}"))
         for answer in answers:
             answer.raise_for_status()

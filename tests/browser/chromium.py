@@ -214,13 +214,18 @@ class Page:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def fill(self, selector: str, value: str) -> None:
-        """Focus a field, and type over what is there."""
-        self.until(f"document.querySelector({json.dumps(selector)})?.getClientRects().length > 0", selector)
-        self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); "
-            "e.focus(); e.select?.(); })()"
-        )
+        """Focus a field, and type over what is there; again if the page has moved the focus meanwhile.
+
+        A dialog that closes gives it back to what had it before, and fields beside an open one take none.
+        """
+        field = f"document.querySelector({json.dumps(selector)})"
+        has_focus = f"{field} !== null && document.activeElement === {field}"
+        focus = f"{field}?.getClientRects().length > 0 && ({field}.focus(), {field}.select?.(), {has_focus})"
+        self.until(focus, selector)
         self.call("Input.insertText", text=value)
+        while not self.run(has_focus):
+            self.until(focus, selector)
+            self.call("Input.insertText", text=value)
 
     def choose(self, selector: str, value: str) -> None:
         """Choose an option of a select."""

@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from infra.cli.token import make_token
-from tests.browser.chromium import Chromium, Page, path_of_chromium
+from tests.browser.chromium import TIME_LIMIT_S, Chromium, Page, path_of_chromium
 from tests.e2e.conftest import an_instance, tracebacks
+from tests.e2e.trader import FINAL
 from tests.security.tokens import SECRET
 from tests.support.instance import Instance
 
@@ -61,6 +62,28 @@ def sign_in(page: Page, token: str) -> None:
     page.click(".sign-in button.main")
 
 
+# An answer with all of its body, so that what the page does with it waits for the network no more.
+WHOLE: Final = """
+window.whole = async (answer) => {
+    const body = await answer.arrayBuffer();
+    const { status, headers } = answer;
+    return new Response([204, 205, 304].includes(status) ? null : body, { status, headers });
+};
+"""
+# Longer in the page's own loop than what it does with answers that it has whole: ten such answers, one after
+# the other; then the list, which is drawn 100 ms after what changed it; then frames.
+_DONE: Final = """(async () => {
+    for (let n = 0; n < 10; n += 1) await new Response('{}').text();
+    await new Promise((pass) => setTimeout(pass, 200));
+    for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame);
+})()"""
+
+
+def done_with_answers(page: Page) -> None:
+    """Return once the page has done all that it does with the answers that it has whole."""
+    page.run(_DONE)
+
+
 class OpenPage(Protocol):
     def __call__(self, path: str = "", **options: Any) -> AbstractContextManager[Page]: ...
 
@@ -96,7 +119,7 @@ def opened(
 
 @pytest.fixture(scope="package")
 def rest(instance: Instance) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=instance.rest_url, timeout=20) as client:
+    with httpx.Client(base_url=instance.rest_url, timeout=TIME_LIMIT_S) as client:
         yield client
 
 
@@ -104,6 +127,17 @@ def submit(rest: httpx.Client, **fields: Any) -> str:
     answer = rest.post("/orders", json=fields or {"side": "sell", "amount": "1.5"})
     assert answer.status_code == 202, answer.text
     return str(answer.json()["orderId"])
+
+
+def recorded(rest: httpx.Client, order_id: object, *, status: str | None = None) -> dict[str, Any]:
+    """Wait until an order that was accepted is on record, and until it has the status."""
+    while True:
+        answer = rest.get(f"/orders/{order_id}")
+        assert answer.status_code in {200, 404}, answer.text
+        order: dict[str, Any] = answer.json()
+        if answer.is_success and status in {None, order["status"]}:
+            return order
+        assert order.get("status") not in FINAL, order
 
 
 def broken_rules(page: Page) -> list[str]:

@@ -37,7 +37,7 @@ def main(folder: Path) -> None:
         try:
             with (
                 an_instance(Path(scratch) / "state", environment=LATENCIES) as instance,
-                httpx.Client(base_url=instance.rest_url, timeout=20) as rest,
+                httpx.Client(base_url=instance.rest_url, timeout=60) as rest,
             ):
                 *_, last = [submit(rest, **each) for each in ORDERS]
                 while rest.get(f"/orders/{last}").json().get("status") != "confirmed":

@@ -3,18 +3,21 @@
 import httpx
 
 from chalicelib.domain.principals import OPERATOR_SCOPE
-from tests.browser.chromium import Chromium, Page
-from tests.browser.conftest import a_token, opened, sign_in, submit
+from tests.browser.chromium import TIME_LIMIT_S, Chromium, Page
+from tests.browser.conftest import WHOLE, a_token, done_with_answers, opened, sign_in, submit
 from tests.support.instance import Instance
 
 LIVE = "document.querySelector('.link')?.innerText.includes('live')"
 IS_SHOWN = "document.querySelector('form.order') !== null"
 # Requests of the chosen method wait until the test lets them through.
-HELD = """
+HELD = (
+    WHOLE
+    + """
 const real = window.fetch;
 window.holds = null;
 window.held = [];
 window.asked = [];
+window.answered = [];
 window.fetch = async (url, options = {}, ...more) => {
     const said = `${options.method ?? 'GET'} ${url}`;
     if (window.answers401) return new Response('{}', { status: 401 });
@@ -24,9 +27,12 @@ window.fetch = async (url, options = {}, ...more) => {
     }
     window.asked.push([said, options.headers?.Authorization]);
     if (window.holds && said.startsWith(window.holds)) await new Promise((pass) => window.held.push(pass));
-    return real(url, options, ...more);
+    const answer = await whole(await real(url, options, ...more));
+    window.answered.push(said);
+    return answer;
 };
 """
+)
 LET_THROUGH = "window.holds = null; window.held.forEach((pass) => pass())"
 
 
@@ -70,7 +76,7 @@ def test_filters_and_order_in_the_address_go_with_their_account(
         assert page.run("location.hash") == "#/orders"
         assert page.run("document.querySelector('input[name=q]').value") == ""
     headers = {"Authorization": f"Bearer {a_token()}"}
-    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
+    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=TIME_LIMIT_S) as rest:
         order_id = submit(rest)
     with opened(chromium, secured, f"#/order/{order_id}", is_refused=True) as page:
         sign_in(page, a_token())
@@ -111,7 +117,7 @@ def test_orders_that_one_account_cancels_are_not_asked_for_in_anothers_name(
     chromium: Chromium, secured: Instance
 ) -> None:
     headers = {"Authorization": f"Bearer {a_token(account='carol')}"}
-    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
+    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=TIME_LIMIT_S) as rest:
         for _ in range(6):
             submit(rest, side="sell", amount="1", type="limit", limitPrice="100000")
     with opened(chromium, secured, "#/orders?status=open", before=HELD, is_refused=True) as page:
@@ -123,7 +129,8 @@ def test_orders_that_one_account_cancels_are_not_asked_for_in_anothers_name(
         page.until("window.held.length === 4", "requests that are on their way")
         change(page, "bob")
         page.run(LET_THROUGH)
-        page.run("new Promise((pass) => setTimeout(pass, 500))")
+        page.until("window.answered.filter((what) => what.startsWith('DELETE')).length === 4", "answers")
+        done_with_answers(page)
         names = page.run("window.asked.filter(([what]) => what.startsWith('DELETE')).map(([, who]) => who)")
         assert len(names) == 4
         assert len(set(names)) == 1
@@ -141,7 +148,8 @@ def test_rules_that_one_operator_checks_are_not_checked_on_in_anothers_name(
         change(page, "bob", OPERATOR_SCOPE)
         page.until("document.querySelector('.rules') !== null", "the rules")
         page.run(LET_THROUGH)
-        page.run("new Promise((pass) => setTimeout(pass, 500))")
+        page.until("window.answered.filter((what) => what.startsWith('POST')).length === 1", "the answer")
+        done_with_answers(page)
         assert page.run("window.asked.filter(([what]) => what.startsWith('POST')).length") == 1
         assert "not checked" not in page.text(".rules")
         assert page.text("button.main") == "Check all now"

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.domain.queue_messages import Message, OrderMessage, ResumeMessage
 from chalicelib.wire.queue_messages import render_message
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenPage, recorded
 from tests.fakes.orders import an_order
 from tests.support.instance import Instance
 
@@ -66,8 +66,7 @@ def test_archived_order_that_is_not_on_record_is_sent_again_by_a_button_and_othe
         page.until(
             "document.querySelector('section[aria-labelledby=dead] td button') === null", "no button any more"
         )
-    while rest.get(f"/orders/{order.order_id}").json()["status"] != "confirmed":
-        pass
+    recorded(rest, order.order_id, status="confirmed")
 
 
 def test_check_that_fails_beside_another_is_still_told_when_that_one_ends(console: OpenPage) -> None:

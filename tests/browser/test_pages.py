@@ -20,6 +20,19 @@ new PerformanceObserver((list) => {
 }).observe({ type: 'layout-shift', buffered: true });
 """
 
+# Whether a field of the page that comes, focused as soon as it is there, still is once all has been drawn.
+FOCUSED_AT_ONCE = """new Promise((done) => {
+    new MutationObserver(async (_, watch) => {
+        const field = document.querySelector('input[name=amount]');
+        if (!field) return;
+        watch.disconnect();
+        field.focus();
+        for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame);
+        setTimeout(() => done(document.activeElement === field), 200);
+    }).observe(document.body, { childList: true, subtree: true });
+    location.hash = '#/trade';
+})"""
+
 
 @pytest.fixture(scope="module")
 def order_id(rest: httpx.Client) -> str:
@@ -40,6 +53,12 @@ def test_page_is_accessible_in_light_and_dark_fits_a_narrow_screen_and_does_not_
         page.resize(360, 640)
         assert page.run("document.documentElement.scrollWidth") <= 360
         assert _outside(page) == []
+
+
+def test_focus_that_a_new_page_is_given_at_once_stays(console: OpenPage) -> None:
+    with console("#/orders") as page:
+        page.shown("[role=grid]")
+        assert page.run(FOCUSED_AT_ONCE)
 
 
 def test_rules_find_what_breaks_them(console: OpenPage) -> None:

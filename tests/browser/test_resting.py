@@ -7,7 +7,7 @@ import sys
 
 import httpx
 
-from tests.browser.conftest import OpenPage, submit
+from tests.browser.conftest import OpenPage, recorded, submit
 from tests.support.instance import REPOSITORY, Instance
 
 
@@ -16,6 +16,7 @@ def test_limit_order_rests_is_amended_and_canceled(console: OpenPage, rest: http
     with console("#/orders?status=open") as page:
         row = f"document.getElementById('row-{order_id}')"
         page.until(f"{row}?.querySelector('.bound').innerText === '300'", "its limit")
+        page.until(f"{row}?.querySelector('.status').innerText === 'open'", "resting")
         page.until(
             f"/[+]9[0-9]|[+]1[0-9][0-9]/.test({row}.querySelector('.distance').innerText)", "how far it is"
         )
@@ -36,6 +37,7 @@ def test_order_that_another_client_amends_shows_its_new_terms_in_the_list_and_on
     with console("#/orders") as page:
         row = f"document.getElementById('row-{order_id}')?.querySelector('.bound').innerText"
         page.until(f"{row} === '≤ 40'", "its trigger")
+        recorded(rest, order_id, status="open")
         _amend(rest, order_id, triggerPrice="41")
         page.until(f"{row} === '≤ 41'", "its new trigger")
         page.run(f"location.hash = '#/order/{order_id}'")
@@ -67,7 +69,7 @@ def test_limit_on_an_order_that_buys_is_shown_and_written_down_in_the_prices_tha
             frame = json.loads(page.text(".copy code").partition("-x '")[2].rstrip("'"))
             again = submit(rest, **{name: value for name, value in frame.items() if name != "action"})
             terms = ("inputToken", "outputToken", "swapMode", "amount", "limitPrice", "priceBase")
-            one, other = (rest.get(f"/orders/{each}").json() for each in (order_id, again))
+            one, other = (recorded(rest, each) for each in (order_id, again))
             assert [one[name] for name in terms] == [other[name] for name in terms]
     assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
 
@@ -102,6 +104,8 @@ def test_all_orders_of_a_type_are_canceled_once_that_is_confirmed(
     resting = [submit(rest, type="limit", side="buy", amount="1", limitPrice=f"{20 + n}") for n in range(3)]
     with console("#/orders?type=limit&status=active") as page:
         page.until("document.querySelectorAll('.grid-body .row').length === 3", "three rows")
+        for each in resting:
+            recorded(rest, each, status="open")
         page.choose("select[name=status]", "")
         page.click(".filters button.danger")
         page.shown("dialog[open]")

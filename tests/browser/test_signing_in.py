@@ -3,21 +3,33 @@
 import httpx
 
 from chalicelib.domain.principals import OPERATOR_SCOPE
-from tests.browser.chromium import Chromium
-from tests.browser.conftest import a_token, broken_rules, opened, sign_in, submit
+from tests.browser.chromium import TIME_LIMIT_S, Chromium
+from tests.browser.conftest import (
+    WHOLE,
+    a_token,
+    broken_rules,
+    done_with_answers,
+    opened,
+    recorded,
+    sign_in,
+    submit,
+)
 from tests.support.instance import Instance
 
 # Answers about orders wait until the test lets them through.
-SLOW = """
+SLOW = (
+    WHOLE
+    + """
 const real = window.fetch;
 window.isHeld = false;
 window.held = [];
 window.fetch = async (url, ...more) => {
-    const answer = await real(url, ...more);
+    const answer = await whole(await real(url, ...more));
     if (window.isHeld && url.includes('/orders?')) await new Promise((pass) => window.held.push(pass));
     return answer;
 };
 """
+)
 
 
 LIVE = "document.querySelector('.link')?.innerText.includes('live')"
@@ -58,8 +70,9 @@ def test_answer_that_comes_after_its_account_has_left_is_shown_to_no_other(
     chromium: Chromium, secured: Instance
 ) -> None:
     headers = {"Authorization": f"Bearer {a_token()}"}
-    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=20) as rest:
+    with httpx.Client(base_url=secured.rest_url, headers=headers, timeout=TIME_LIMIT_S) as rest:
         order_id = submit(rest)
+        recorded(rest, order_id)
     with opened(chromium, secured, "#/orders", before=SLOW) as page:
         page.run("window.isHeld = true")
         sign_in(page, a_token())
@@ -69,7 +82,7 @@ def test_answer_that_comes_after_its_account_has_left_is_shown_to_no_other(
         sign_in(page, a_token(account="bob"))
         page.until("document.querySelector('.empty')?.innerText.startsWith('No order yet')", "bob's list")
         page.run("window.held.forEach((pass) => pass())")
-        page.run("new Promise((pass) => setTimeout(pass, 300))")  # the list is drawn every 100 ms
+        done_with_answers(page)
         assert page.run(f"document.getElementById('row-{order_id}')") is None
         assert "0 of 0" in page.text(".count")
 
@@ -91,7 +104,7 @@ def test_order_whose_account_left_before_its_answer_is_sent_again_by_no_other(
         page.until("!document.querySelector('form.order button.main').disabled", "the answer")
         assert page.text("form.order button.main") == "Preview"
         # What another does on the page is not its owner's answer.
-        page.fill("input[name=amount]", "7300")
+        page.fill("input[name=amount]", "7.3")
         page.click("header button", text="Sign out")
         sign_in(page, a_token())
         page.until(LIVE, "live")

@@ -42,6 +42,7 @@ class Plan:
 
     Attributes:
         restarts: How often the runtime's own process is killed and started again.
+        rested_min: It goes on until so many orders have rested, however few a busy machine takes in the time.
         move_interval_s: Between two moves of the price that orders wait for.
         unclaimed_for_ms: After which the harness, once calm, sends again what fired and was not taken up.
         environment: For the runtime; short leases make a short run worth more.
@@ -50,6 +51,7 @@ class Plan:
     seed: int
     load_s: float
     restarts: int
+    rested_min: int = 0
     fault_interval_s: float = 1.5
     move_interval_s: float = 1.0
     unclaimed_for_ms: int = UNCLAIMED_FOR_MS
@@ -136,7 +138,7 @@ class Chaos:
         restarts = sorted(
             ends_at - self._dice.uniform(0.2, 0.9) * self._plan.load_s for _ in range(self._plan.restarts)
         )
-        while loop.time() < ends_at:
+        while loop.time() < ends_at or self._rested() < self._plan.rested_min:
             await asyncio.sleep(self._dice.expovariate(1 / self._plan.fault_interval_s))
             if restarts and loop.time() >= restarts[0]:
                 restarts.pop(0)
@@ -144,6 +146,9 @@ class Chaos:
                 ends_at = max(ends_at, loop.time() + 2.0)
             else:
                 self._say(await asyncio.to_thread(self._fault_injector.strike))
+
+    def _rested(self) -> int:
+        return sum(client.rested() for client in self._sockets)
 
     async def _move(self) -> None:
         """Move the price that orders wait for, again and again."""
@@ -239,7 +244,7 @@ class Chaos:
         orders = sum(len(client.streams) for client in self._sockets) + sum(
             len(rest.order_ids) for rest in self._rests
         )
-        rested = sum(client.rested() for client in self._sockets)
+        rested = self._rested()
         filled = sum(client.rested("confirmed") for client in self._sockets)
         self._say(f"{rested} orders rested, {filled} of them were executed then")
         return ChaosResult(orders, tuple(problems), rested)

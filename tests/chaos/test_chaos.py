@@ -25,6 +25,7 @@ def test_every_accepted_order_ends_once_although_everything_is_killed(tmp_path: 
         seed=1,
         load_s=6,
         restarts=1,
+        rested_min=1,
         move_interval_s=0.7,
         unclaimed_for_ms=3_000,
         environment=SHORT_TIMES,

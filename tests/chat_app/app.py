@@ -24,7 +24,7 @@ FOLDER = Path(os.environ.get("CHAT_DIR", Path(__file__).with_name(".chalice-offl
 
 
 def members() -> sqlite3.Connection:
-    database = sqlite3.connect(FOLDER / "rooms.sqlite", isolation_level=None, timeout=5)
+    database = sqlite3.connect(FOLDER / "rooms.sqlite", isolation_level=None, timeout=60)
     database.execute("CREATE TABLE IF NOT EXISTS members (connection_id TEXT PRIMARY KEY, room TEXT)")
     return database
 

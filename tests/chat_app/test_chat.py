@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 CHAT_APP = REPOSITORY / "tests" / "chat_app"
 
@@ -23,12 +23,16 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         yield instance
 
 
+def opened(url: str) -> ClientConnection:
+    return connect(url, open_timeout=TIME_LIMIT_S)
+
+
 def send(client: ClientConnection, **frame: Any) -> None:
     client.send(json.dumps(frame))
 
 
 def receive(client: ClientConnection) -> dict[str, Any]:
-    frame: dict[str, Any] = json.loads(client.recv(timeout=10))
+    frame: dict[str, Any] = json.loads(client.recv(timeout=TIME_LIMIT_S))
     return frame
 
 
@@ -39,9 +43,9 @@ def join(client: ClientConnection, room: str) -> None:
 
 def test_what_one_says_reaches_everybody_in_the_room_and_nobody_else(chat: Instance) -> None:
     with (
-        connect(chat.websocket_url) as ann,
-        connect(chat.websocket_url) as bob,
-        connect(chat.websocket_url) as eve,
+        opened(chat.websocket_url) as ann,
+        opened(chat.websocket_url) as bob,
+        opened(chat.websocket_url) as eve,
     ):
         join(ann, "tea")
         join(bob, "tea")
@@ -55,7 +59,7 @@ def test_what_one_says_reaches_everybody_in_the_room_and_nobody_else(chat: Insta
 
 
 def test_who_leaves_receives_no_more(chat: Instance) -> None:
-    with connect(chat.websocket_url) as ann, connect(chat.websocket_url) as bob:
+    with opened(chat.websocket_url) as ann, opened(chat.websocket_url) as bob:
         join(ann, "leaving")
         join(bob, "leaving")
         send(bob, leave=True)
@@ -66,23 +70,23 @@ def test_who_leaves_receives_no_more(chat: Instance) -> None:
 
 
 def test_room_is_told_when_a_connection_ends(chat: Instance) -> None:
-    with connect(chat.websocket_url) as ann:
+    with opened(chat.websocket_url) as ann:
         join(ann, "goodbye")
-        with connect(chat.websocket_url) as bob:
+        with opened(chat.websocket_url) as bob:
             join(bob, "goodbye")
         assert set(receive(ann)) == {"gone"}
 
 
 def test_connect_handler_can_refuse(chat: Instance) -> None:
-    with pytest.raises(InvalidStatus) as refused, connect(f"{chat.websocket_url}?name=banned"):
+    with pytest.raises(InvalidStatus) as refused, opened(f"{chat.websocket_url}?name=banned"):
         pass
     assert refused.value.response.status_code == 403
 
 
 def test_rest_route_of_the_same_app_answers(chat: Instance) -> None:
-    with connect(chat.websocket_url) as ann:
+    with opened(chat.websocket_url) as ann:
         join(ann, "counted")
-        with urllib.request.urlopen(f"{chat.rest_url}/rooms", timeout=10) as answer:
+        with urllib.request.urlopen(f"{chat.rest_url}/rooms", timeout=TIME_LIMIT_S) as answer:
             assert json.load(answer)["counted"] == 1
 
 

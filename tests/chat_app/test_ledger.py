@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from tests.support.instance import REPOSITORY, Instance, is_running
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance, is_running
 
 LEDGER_APP = REPOSITORY / "tests" / "chat_app" / "queue_app"
 
@@ -34,14 +34,14 @@ def ledger(folder: Path) -> Iterator[Instance]:
 
 
 def ask(instance: Instance, text: str) -> dict[str, Any]:
-    with connect(instance.websocket_url) as client:
+    with connect(instance.websocket_url, open_timeout=TIME_LIMIT_S) as client:
         client.send(text)
-        frame: dict[str, Any] = json.loads(client.recv(timeout=20))
+        frame: dict[str, Any] = json.loads(client.recv(timeout=TIME_LIMIT_S))
     return frame
 
 
 def entries(instance: Instance) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{instance.rest_url}/entries", timeout=10) as answer:
+    with urllib.request.urlopen(f"{instance.rest_url}/entries", timeout=TIME_LIMIT_S) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
 
@@ -85,7 +85,7 @@ def test_changed_code_is_reloaded_and_broken_code_is_not(ledger: Instance, folde
 
 def test_same_state_directory_twice_is_refused(ledger: Instance, folder: Path) -> None:
     second = Instance(folder / "app", folder / "state")
-    assert second.process.wait(20) == 1
+    assert second.process.wait(TIME_LIMIT_S) == 1
     assert second.stop() == 1
     assert any("is in use by another instance" in line for line in second.lines)
     assert ledger.process.poll() is None
@@ -93,7 +93,7 @@ def test_same_state_directory_twice_is_refused(ledger: Instance, folder: Path) -
 
 def test_taken_port_is_said_in_one_line(ledger: Instance, tmp_path: Path) -> None:
     second = Instance(LEDGER_APP, tmp_path / "state", port=ledger.port, makes_own_cluster=True)
-    assert second.process.wait(20) == 1
+    assert second.process.wait(TIME_LIMIT_S) == 1
     second.stop()
     expected = (
         f"error: port {ledger.port} on 127.0.0.1 is taken; choose another with --port or CHALICE_OFFLINE_PORT"
@@ -131,7 +131,7 @@ def test_app_that_does_not_import_ends_the_start_with_its_traceback(tmp_path: Pa
     (tmp_path / "app" / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "x"}')
     (tmp_path / "app" / "app.py").write_text("import no_such_module\n")
     instance = Instance(tmp_path / "app", tmp_path / "state")
-    assert instance.process.wait(20) == 1
+    assert instance.process.wait(TIME_LIMIT_S) == 1
     instance.stop()
     assert any("No module named 'no_such_module'" in line for line in instance.lines)
 

@@ -25,7 +25,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 @pytest.fixture
 def client(instance: Instance) -> Iterator[ClientConnection]:
-    with connect(f"ws://127.0.0.1:{instance.port}/live") as client:
+    with connect(f"ws://127.0.0.1:{instance.port}/live", open_timeout=TIME_LIMIT_S) as client:
         yield client
 
 

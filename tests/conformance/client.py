@@ -14,7 +14,7 @@ from websockets.frames import Close
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-TIME_LIMIT_S = 60.0
+TIME_LIMIT_S = 120.0
 
 
 class Client:

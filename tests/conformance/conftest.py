@@ -128,12 +128,21 @@ def deploy(request: pytest.FixtureRequest) -> Deploy:
 
 @pytest.fixture
 def impatient(request: pytest.FixtureRequest) -> Api:
-    """An API with short limits: seconds here, minutes on AWS."""
+    """An API whose integrations have little time: less than a second here, half a minute on AWS."""
+    return _slow(request, GatewayLimits(integration_timeout_s=0.6))
+
+
+@pytest.fixture
+def restless(request: pytest.FixtureRequest) -> Api:
+    """An API that closes what is idle: after seconds here, after minutes on AWS."""
+    return _slow(request, GatewayLimits(idle_s=1.5))
+
+
+def _slow(request: pytest.FixtureRequest, limits: GatewayLimits) -> Api:
     if DEPLOYED_URL:
         if "CONFORMANCE_SLOW" not in os.environ:
             pytest.skip("waits for a limit of minutes; give --slow to run it")
         return Api(DEPLOYED_URL)
-    limits = GatewayLimits(integration_timeout_s=0.6, idle_s=1.5)
     api: Api = request.getfixturevalue("start")(limits=limits)
     return api
 

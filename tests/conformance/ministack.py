@@ -17,7 +17,7 @@ import boto3
 from tests.conformance.in_process import PROBE_APP
 from tests.support.ports import free_port
 
-READY_TIME_LIMIT_S = 60.0
+READY_TIME_LIMIT_S = 120.0
 STAGE = "ws"
 # What each route of the probe is called on AWS.
 HANDLERS = {"$connect": "app.connect", "$default": "app.message", "$disconnect": "app.disconnect"}

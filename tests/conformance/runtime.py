@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conformance.in_process import PROBE_APP
 
-READY_TIME_LIMIT_S = 60.0
+READY_TIME_LIMIT_S = 120.0
 _LINE_TO_PASTE = "wscat -c "
 
 

@@ -2,12 +2,13 @@
 
 import json
 from contextlib import suppress
+from time import monotonic
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
 from chalice_offline.gateway import GatewayLimits
-from tests.conformance.client import Client
+from tests.conformance.client import TIME_LIMIT_S, Client
 from tests.conformance.conftest import Api, Deploy
 
 FRAME_BYTES_MAX = 32 * 1024
@@ -76,16 +77,19 @@ def test_binary_message_closes_with_1003(api: Api) -> None:
         assert client.closed().code == 1003
 
 
-def test_idle_connection_is_closed_with_1001(impatient: Api) -> None:
+def test_idle_connection_is_closed_with_1001(restless: Api) -> None:
     """A connection idle for ten minutes is closed with 1001 "Going away", and $disconnect gets that.
 
     Source: captured on AWS; apigateway-execution-service-websocket-limits-table.html
     """
-    with Client(impatient.url) as client:
+    with Client(restless.url) as client:
         connection_id = client.connection_id
-        end = client.closed(within_s=impatient.idle_s + 60)
-    with Client(impatient.url) as observer:
-        context = observer.disconnect_event(connection_id)["requestContext"]
+        end = client.closed(within_s=restless.idle_s + TIME_LIMIT_S)
+    context = None
+    while context is None:
+        # On a busy machine the one who asks may be idle for too long as well.
+        with suppress(ConnectionClosed), Client(restless.url) as observer:
+            context = observer.disconnect_event(connection_id)["requestContext"]
     assert (end.code, end.reason) == (1001, "Going away")
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
 
@@ -96,17 +100,30 @@ def test_messages_keep_a_connection_from_being_idle(deploy: Deploy, direction: s
 
     Source: https://www.hotsock.io/docs/connections/keep-alive/
     """
-    short = deploy(limits=GatewayLimits(idle_s=0.5))
-    with Client(short.url) as client, Client(short.url) as other:
-        connection_id = client.connection_id
-        for _ in range(4):
-            other.ask(do="sleep", seconds=0.2)
-            if direction == "from the client":
-                client.send(do="return", payload={"statusCode": 200})
-            else:
-                assert other.call_back("POST", connection_id, data='"still there"')["status"] == 200
-                assert client.receive() == "still there"
-        assert client.ask(do="sleep", seconds=0) == "awake"
+    # A machine may be too busy to send a message before so short a time is over: it is given more then.
+    assert any(_stays_open(deploy, direction, idle_s=idle_s) for idle_s in (0.5, 2.0, 8.0, 32.0))
+
+
+def _stays_open(deploy: Deploy, direction: str, *, idle_s: float) -> bool:
+    """Return whether messages keep a connection open; False also if one came too late for that."""
+    short = deploy(limits=GatewayLimits(idle_s=idle_s))
+    late_s, last = 0.0, monotonic()
+    try:
+        with Client(short.url) as client, Client(short.url) as other:
+            connection_id = client.connection_id
+            for _ in range(4):
+                other.ask(do="sleep", seconds=0.4 * idle_s)
+                if direction == "from the client":
+                    client.send(do="return", payload={"statusCode": 200})
+                else:
+                    assert other.call_back("POST", connection_id, data='"still there"')["status"] == 200
+                    assert client.receive() == "still there"
+                late_s, last = max(late_s, monotonic() - last), monotonic()
+            return bool(client.ask(do="sleep", seconds=0) == "awake")
+    except ConnectionClosed:
+        if max(late_s, monotonic() - last) < idle_s:
+            raise
+        return False
 
 
 def test_connection_ends_at_its_maximum_duration(deploy: Deploy) -> None:
@@ -116,5 +133,6 @@ def test_connection_ends_at_its_maximum_duration(deploy: Deploy) -> None:
     """
     short = deploy(limits=GatewayLimits(duration_s=0.5))
     with Client(short.url) as client:
-        client.send(do="sleep", seconds=0.1)
+        with suppress(ConnectionClosed):  # a busy machine takes longer to say a word
+            client.send(do="sleep", seconds=0.1)
         assert client.closed().code == 1001

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from chalice_offline.gateway import CallbackSignatures, GatewayLimits
-from tests.conformance.client import Client
+from tests.conformance.client import TIME_LIMIT_S, Client
 from tests.conformance.conftest import DEPLOYED_URL, Api, Deploy
 
 MESSAGE_BYTES_MAX = 128 * 1024
@@ -27,7 +27,7 @@ def test_post_sends_the_data_as_a_text_frame(api: Api, observer: Client) -> None
     """
     with Client(api.url) as client:
         answer = observer.call_back("POST", client.connection_id, data="grüße")
-        assert (answer["status"], client.socket.recv(timeout=10)) == (200, "grüße")
+        assert (answer["status"], client.socket.recv(timeout=TIME_LIMIT_S)) == (200, "grüße")
 
 
 def test_get_describes_the_connection(api: Api, observer: Client) -> None:
@@ -72,7 +72,7 @@ def test_post_of_128_kb_is_delivered(api: Api, observer: Client) -> None:
     """
     with Client(api.url) as client:
         answer = observer.call_back("POST", client.connection_id, size=MESSAGE_BYTES_MAX)
-        assert (answer["status"], len(client.socket.recv(timeout=10))) == (200, MESSAGE_BYTES_MAX)
+        assert (answer["status"], len(client.socket.recv(timeout=TIME_LIMIT_S))) == (200, MESSAGE_BYTES_MAX)
 
 
 def test_long_post_arrives_in_frames_of_32_kb(api: Api, observer: Client) -> None:
@@ -153,7 +153,7 @@ def test_right_signature_is_let_through(deploy: Deploy) -> None:
     with Client(api.url) as client:
         management = management_client(api.http_url, "probe", "probe")
         management.post_to_connection(ConnectionId=client.connection_id, Data=b"hello")
-        assert client.socket.recv(timeout=10) == "hello"
+        assert client.socket.recv(timeout=TIME_LIMIT_S) == "hello"
         management.delete_connection(ConnectionId=client.connection_id)
         assert client.closed().code == 1000
 

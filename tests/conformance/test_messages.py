@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.client import Client
+from tests.conformance.client import TIME_LIMIT_S, Client
 from tests.conformance.conftest import Api, Deploy
 
 WITH_CUSTOM_ROUTE = {
@@ -55,7 +55,7 @@ def test_slow_handler_gives_a_timeout_frame(impatient: Api) -> None:
     """
     with Client(impatient.url) as client:
         client.send(do="sleep", seconds=impatient.integration_timeout_s + 0.4)
-        frame = client.socket.recv(timeout=impatient.integration_timeout_s + 15)
+        frame = client.socket.recv(timeout=impatient.integration_timeout_s + TIME_LIMIT_S)
         assert '"Endpoint request timed out"' in str(frame)
         assert client.receive() == "awake", "the handler itself goes on"
 

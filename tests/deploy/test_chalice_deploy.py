@@ -168,9 +168,8 @@ def test_order_beside_a_message_that_has_to_come_back_is_done_with_and_the_messa
     sqs, queue = stage.cloud.client("sqs"), queue_url(stage)
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     redrive = {**json.loads(attributes["RedrivePolicy"]), "maxReceiveCount": "1"}
-    # Longer than the warm consumer takes: no message is delivered while it is being worked on.
-    impatient = {"VisibilityTimeout": "10", "RedrivePolicy": json.dumps(redrive)}
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes=impatient)
+    # Messages stay hidden as long as the consumer may take: none is delivered while it is being worked on.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": json.dumps(redrive)})
     order = an_order_of_this_stage()
     bodies = ["nothing of ours", render_message(OrderMessage(order=order))]
     with unconsumed(stage):

@@ -49,8 +49,6 @@ from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 from tests.unit.infra.chain.running import running
 
 TIME_LIMIT_S = 120
-# A warm function answers a ping in a tenth of it.
-NOT_RECEIVED_S = 1
 
 
 def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from tests.e2e.conftest import an_instance
 from tests.e2e.trader import Trader
-from tests.support.instance import Instance, processes_of
+from tests.support.instance import TIME_LIMIT_S, Instance, processes_of
 
 
 def test_taken_port_is_said_in_one_line_and_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
     second = an_instance(tmp_path / "state", port=instance.port)
-    assert second.process.wait(timeout=20) == 1
+    assert second.process.wait(timeout=TIME_LIMIT_S) == 1
     second.stop()
     (line,) = second.lines
     assert line.startswith("error:")
@@ -20,7 +20,7 @@ def test_taken_port_is_said_in_one_line_and_nothing_is_left(instance: Instance, 
 
 def test_state_in_use_is_refused(instance: Instance) -> None:
     second = an_instance(instance.state_dir)
-    assert second.process.wait(timeout=20) == 1
+    assert second.process.wait(timeout=TIME_LIMIT_S) == 1
     second.stop()
     assert second.lines[0].startswith("error:")
     assert str(instance.state_dir) in second.lines[0]

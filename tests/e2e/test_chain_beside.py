@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.conftest import an_instance
-from tests.support.instance import REPOSITORY, Instance, is_running
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance, is_running
 from tests.support.plain_http import NO_TLS
 
 SOLANA = {"CHAIN": "solana", "SOLANA_RPC_URLS": "", "SOLANA_POOLS_FILE": "", "SOLANA_LOCAL_BLOCK_MS": "100"}
@@ -23,8 +23,9 @@ ENDED = {"confirmed", "failed", "canceled", "expired"}
 
 
 def submitted(instance: Instance, given: str, got: str, amount: str) -> str:
-    body = {"inputToken": given, "outputToken": got, "amount": amount}
-    answer = httpx.post(f"{instance.rest_url}/orders", json=body, timeout=20, verify=NO_TLS)
+    # A start takes as long as the machine is busy.
+    body = {"inputToken": given, "outputToken": got, "amount": amount, "validForSeconds": 3_600}
+    answer = httpx.post(f"{instance.rest_url}/orders", json=body, timeout=TIME_LIMIT_S, verify=NO_TLS)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["orderId"])
 
@@ -32,7 +33,7 @@ def submitted(instance: Instance, given: str, got: str, amount: str) -> str:
 def ended(instance: Instance, order_id: str) -> dict[str, Any]:
     def found() -> dict[str, Any] | None:
         order: dict[str, Any] = httpx.get(
-            f"{instance.rest_url}/orders/{order_id}", timeout=20, verify=NO_TLS
+            f"{instance.rest_url}/orders/{order_id}", timeout=TIME_LIMIT_S, verify=NO_TLS
         ).json()
         return order if order.get("status") in ENDED else None
 
@@ -42,7 +43,7 @@ def ended(instance: Instance, order_id: str) -> dict[str, Any]:
 def told(port: int, method: str, *params: Any) -> None:
     """Tell the chain something that nodes of a real one are not told."""
     rpc = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    httpx.post(f"http://127.0.0.1:{port}", json=rpc, timeout=20).raise_for_status()
+    httpx.post(f"http://127.0.0.1:{port}", json=rpc, timeout=TIME_LIMIT_S).raise_for_status()
 
 
 def orderflow(state_dir: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -16,12 +16,13 @@ from orderflow_client.sync import Client as WaitingClient
 from orderflow_client.sync import Order as WaitingOrder
 from tests.e2e.conftest import an_instance, tracebacks
 from tests.e2e.trader import LIFE
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, Instance, is_running
 
 CLIENT = REPOSITORY / "clients" / "python"
 IN_FLIGHT = {"QUOTE_LATENCY_MS": "50", "SETTLEMENT_LATENCY_MS": "400"}
 ORDERS = 12
 VISIBILITY_S = 10  # more than a consumer's lease lasts
+# How long an answer takes says how busy the machine is.
 PATIENT = Limits(time_limit_s=120)
 
 
@@ -32,7 +33,7 @@ def run_example(name: str, instance: Instance, *options: str) -> subprocess.Comp
 
 
 def test_order_is_followed_from_pending_to_confirmed(instance: Instance) -> None:
-    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}", limits=PATIENT) as client:
         order = client.submit(side="sell", amount="0.5")
         events = list(order.events())
         assert [event.status for event in events] == LIFE
@@ -49,7 +50,7 @@ def test_order_is_followed_from_pending_to_confirmed(instance: Instance) -> None
 
 
 def test_resting_order_is_moved_and_canceled(instance: Instance) -> None:
-    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}", limits=PATIENT) as client:
         order = client.submit(type="limit", side="buy", amount="0.5", limit_price="100")
         events = order.events()
         resting = next(event for event in events if event.status == "open")
@@ -64,7 +65,7 @@ def test_resting_order_is_moved_and_canceled(instance: Instance) -> None:
 
 
 def test_limit_that_the_market_meets_is_filled_at_it_or_better(instance: Instance) -> None:
-    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}", limits=PATIENT) as client:
         end = client.submit(type="limit", side="sell", amount="0.5", limit_price="100").result()
         assert end.status == "confirmed"
         assert end.output_amount is not None
@@ -72,7 +73,7 @@ def test_limit_that_the_market_meets_is_filled_at_it_or_better(instance: Instanc
 
 
 def test_stop_is_fired_by_the_market_and_told_in_the_feed_of_the_account(instance: Instance) -> None:
-    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}", limits=PATIENT) as client:
         first = client.submit(type="limit", side="buy", amount="0.5", limit_price="90")
         feed = client.events()
         while next(feed).order_id != first.id:
@@ -91,7 +92,7 @@ def test_stop_is_fired_by_the_market_and_told_in_the_feed_of_the_account(instanc
 
 
 def test_batch_is_judged_order_by_order_and_what_rests_of_it_is_canceled_together(instance: Instance) -> None:
-    with WaitingClient(f"http://127.0.0.1:{instance.port}") as client:
+    with WaitingClient(f"http://127.0.0.1:{instance.port}", limits=PATIENT) as client:
         assert client.preview(type="limit", side="buy", amount="1", limit_price="90").verdict == "open"
         assert client.preview(side="sell", amount="1").verdict == "executeNow"
         resting, refused, sold = client.submit_batch(
@@ -191,7 +192,7 @@ def test_feed_loses_and_doubles_nothing_of_orders_that_came_and_ended_while_it_w
         relay = Relay(instance.port)
         async with (
             relay as url,
-            Client(direct) as trader,
+            Client(direct, limits=PATIENT) as trader,
             Client(url, rest_url=f"{direct}/api", limits=PATIENT) as watcher,
         ):
             feed, ours = watcher.events(), set[str]()
@@ -241,9 +242,15 @@ def test_no_event_is_lost_or_doubled_while_consumers_are_killed_and_the_runtime_
     environment = {**IN_FLIGHT, "ORDERFLOW_QUEUES": str(impatient_queues(tmp_path))}
     started = [an_instance(tmp_path / "state", environment=environment)]
 
+    def consumers() -> list[int] | None:
+        """Return those that are at work; the status tells of new ones a second later."""
+        pids: list[int] = started[0].status()["pids"]["functions"].get("execute_orders", [])
+        return [pid for pid in pids if is_running(pid)]
+
     async def strike() -> None:
-        for pid in started[0].status()["pids"]["functions"]["execute_orders"]:
-            os.kill(pid, signal.SIGKILL)
+        for pid in started[0].wait(consumers, "consumers"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         await asyncio.to_thread(started[0].stop, signal.SIGTERM)
         started.append(an_instance(tmp_path / "state", port=started[0].port, environment=environment))
         await asyncio.to_thread(started[1].line, "ready in")
@@ -252,7 +259,8 @@ def test_no_event_is_lost_or_doubled_while_consumers_are_killed_and_the_runtime_
         is_in_flight = asyncio.Event()
 
         async def one(number: int) -> list[tuple[int, str]]:
-            order = await client.submit(side="sell", amount=f"0.{10 + number}")
+            # A start takes as long as the machine is busy.
+            order = await client.submit(side="sell", amount=f"0.{10 + number}", valid_for_seconds=3_600)
             seen = []
             async for event in order.events():
                 is_in_flight.set()

@@ -19,7 +19,12 @@ def test_functions_trade_without_owning_anything(instance: Instance, trader: Tra
     login = make_url(status["functions_database_url"]).username
     owner = make_engine(status["database_url"])
     with owner.connect() as connection:
-        assert connection.execute(_SESSIONS).scalars().all() == [login]
+
+        def are_all_functions() -> bool:
+            return connection.execute(_SESSIONS).scalars().all() == [login]
+
+        # The server ends the session of a command, which the owner ran, a moment after the command.
+        instance.wait(are_all_functions, "sessions of functions alone")
         owned = text("SELECT count(*) FROM pg_class WHERE pg_get_userbyid(relowner) = :login")
         assert connection.execute(owned, {"login": login}).scalar_one() == 0
         rights = text("SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = :login")

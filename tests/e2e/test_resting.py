@@ -35,10 +35,14 @@ def test_limit_order_rests_and_fills_at_once_when_it_is_amended_to_what_the_mark
 
 
 def test_order_in_the_connection_url_may_wait_and_ends_by_the_clock(connect: Connect) -> None:
-    trader = connect(**SELL, type="limit", limitPrice="900", validForSeconds="1")
-    events = trader.finished(trader.first_order())
+    # On a busy machine it may be over before a consumer has put it to rest.
+    for seconds in (1, 4, 16, 64):
+        trader = connect(**SELL, type="limit", limitPrice="900", validForSeconds=f"{seconds}")
+        events = trader.finished(trader.first_order())
+        assert events[-1]["code"] == "DEADLINE_EXCEEDED"
+        if "open" in statuses(events):
+            break
     assert statuses(events) == ["pending", "open", "expired"]
-    assert events[-1]["code"] == "DEADLINE_EXCEEDED"
 
 
 def test_resting_order_is_read_amended_and_canceled_over_rest(rest: httpx.Client, trader: Trader) -> None:
@@ -51,7 +55,10 @@ def test_resting_order_is_read_amended_and_canceled_over_rest(rest: httpx.Client
     assert rest.patch(f"/orders/{order_id}", json={"triggerprice": "80"}).status_code == 400
     assert rest.delete(f"/orders/{order_id}").json()["status"] == "canceled"
     assert rest.patch(f"/orders/{order_id}", json={"amount": 1}).json()["code"] == "ORDER_ALREADY_FINAL"
-    assert rest.get("/health/ready").json()["prices"] == "ok"
+    # They are missing while the machine is too busy to look at them each second.
+    while (prices := rest.get("/health/ready").json()["prices"]) == "missing":
+        pass
+    assert prices == "ok"
 
 
 def test_sniper_order_buys_from_the_pool_that_a_command_opens(instance: Instance, trader: Trader) -> None:

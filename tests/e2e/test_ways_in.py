@@ -1,12 +1,13 @@
 """The five ways in that the engine grew out of, and the crowd; each over the real gateway."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from decimal import Decimal
 
 import httpx
 
 from tests.e2e.conftest import Connect
-from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, statuses
+from tests.e2e.trader import LIFE, Frame, Trader, assert_whole, following, recorded, statuses
 from tests.support.instance import Instance
 
 PAIRS = [
@@ -47,26 +48,32 @@ def test_side_and_assets_without_an_action_are_an_order(trader: Trader) -> None:
 
 
 def test_rest_order_is_replayed_from_its_first_event_to_a_connection_with_its_id(
-    rest: httpx.Client, connect: Connect
+    rest: httpx.Client, instance: Instance
 ) -> None:
     answer = rest.post("/orders", json={"inputToken": "SOL", "outputToken": "USDC", "amount": 10})
     assert answer.status_code == 202
     assert answer.json()["status"] == "accepted"
     order_id = answer.json()["orderId"]
-    events = connect(orderId=order_id).finished(order_id)
+    with following(instance.websocket_url, order_id) as subscriber:
+        events = subscriber.finished(order_id)
     assert statuses(events) == LIFE
     assert_whole(events)
 
 
 def test_five_orders_each_subscribed_to_over_a_connection_of_its_own(
-    connect: Connect, rest: httpx.Client
+    instance: Instance, rest: httpx.Client
 ) -> None:
     answers = [rest.post("/orders", json={"side": "sell", "amount": f"0.{n}"}) for n in range(1, 6)]
-    subscribed = {answer.json()["orderId"]: connect(orderId=answer.json()["orderId"]) for answer in answers}
-    for order_id, subscriber in subscribed.items():
-        events = subscriber.finished(order_id)
-        assert statuses(events) == LIFE
-        assert subscriber.events() == events
+    order_ids = [answer.json()["orderId"] for answer in answers]
+    with ExitStack() as opened:
+        subscribed = {
+            order_id: opened.enter_context(following(instance.websocket_url, order_id))
+            for order_id in order_ids
+        }
+        for order_id, subscriber in subscribed.items():
+            events = subscriber.finished(order_id)
+            assert statuses(events) == LIFE
+            assert subscriber.events() == events
 
 
 def test_default_pair_over_the_alias_then_subscribed_to_on_an_open_connection(
@@ -75,6 +82,7 @@ def test_default_pair_over_the_alias_then_subscribed_to_on_an_open_connection(
     answer = rest.post("/orders/execute", json={"side": "buy", "amount": "0.01"})
     assert answer.status_code == 202
     order_id = answer.json()["orderId"]
+    recorded(rest, order_id)
     trader.send(orderId=order_id)
     events = trader.finished(order_id)
     assert trader.frames[0] == {"type": "subscribed", "requestId": None, "orderId": order_id}

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
+import httpx
 from websockets.sync.client import connect
 
 Frame = dict[str, Any]
@@ -30,7 +31,7 @@ class Trader:
         address = f"{url}?{urlencode(query)}" if query else url
         self._open = ExitStack()
         self._connection = self._open.enter_context(
-            connect(address, proxy=None, max_size=None, close_timeout=2)
+            connect(address, proxy=None, max_size=None, open_timeout=TIME_LIMIT_S, close_timeout=2)
         )
         self._marks = count(1)
         self.frames: list[Frame] = []
@@ -123,6 +124,26 @@ class Trader:
     def first_order(self) -> str:
         """Wait for the first event of any order; return the order's id."""
         return str(self.until(self.events)[0]["orderId"])
+
+
+def following(url: str, order_id: str, **query: str) -> Trader:
+    """Connect with an order that was accepted, again while it is not on record.
+
+    A connection waits a second and a half for that, or less if others have waited in vain.
+    """
+    while True:
+        trader = Trader(url, {"orderId": order_id, **query})
+        if trader.receive().get("code") != "ORDER_NOT_FOUND":
+            return trader
+        trader.close()
+
+
+def recorded(rest: httpx.Client, order_id: str) -> Frame:
+    """Return an order that was accepted, once it is on record."""
+    while (answer := rest.get(f"/orders/{order_id}")).status_code == httpx.codes.NOT_FOUND:
+        pass
+    order: Frame = answer.raise_for_status().json()
+    return order
 
 
 def is_final(event: Frame) -> bool:

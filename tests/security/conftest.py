@@ -14,13 +14,14 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
+from tests.e2e.conftest import PATIENCE
 from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
 from tests.support.instance import REPOSITORY, Instance
 from tests.support.threads import ended_backgrounds, left_behind
 
-ENVIRONMENT: Final = {
+ENVIRONMENT: Final = PATIENCE | {
     "AUTH_MODE": "jwt",
     "JWT_SECRET": SECRET,
     "JWT_ISSUER": ISSUER,
@@ -36,7 +37,7 @@ ENVIRONMENT: Final = {
 }
 
 
-OPEN_HOUSE: Final = {
+OPEN_HOUSE: Final = PATIENCE | {
     "AUTH_MODE": "none",
     "OPEN_ORDERS_MAX": "30",
     "ORDER_LOOKUP_WAIT_MS": "100",

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from itertools import groupby
 from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
@@ -91,13 +93,19 @@ def test_health_needs_no_token(secured_app: SecuredApp) -> None:
 
 
 def test_connection_ends_with_its_token(secured_app: SecuredApp) -> None:
-    with secured_app.socket(an_account("alice"), exp=int(time.time()) + 4) as socket:
-        codes = []
+    # A busy machine answers when so short a token is over, and the sweep may close before a ping.
+    told = (_told_until_its_end(secured_app, valid_s) for valid_s in (4, 16, 64))
+    assert next((codes for codes in told if codes == ["pong", "UNAUTHORIZED"]), None), "never told"
+
+
+def _told_until_its_end(secured_app: SecuredApp, valid_s: int) -> list[str]:
+    """Return the answers to pings on a connection whose token lasts so long, each kind once, in order."""
+    codes, ends_at = [], int(time.time()) + valid_s
+    with suppress(InvalidStatus), secured_app.socket(an_account("alice"), exp=ends_at) as socket:
         while (answer := _answer_before_close(socket)) is not None:
             codes.append(answer.get("code", "pong"))
             time.sleep(0.1)
-    assert codes[0] == "pong"
-    assert set(codes) == {"pong", "UNAUTHORIZED"}
+    return [code for code, _ in groupby(codes)]
 
 
 def _answer_before_close(socket: ClientConnection) -> Frame | None:

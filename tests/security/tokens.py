@@ -20,7 +20,7 @@ AUDIENCE: Final = "orderflow"
 def claims(**changed: Any) -> dict[str, Any]:
     """Return the claims of a good token; a changed one that is None is left out."""
     now = int(time.time())
-    good = {"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 600}
+    good = {"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + 3_600}
     return {name: value for name, value in (good | changed).items() if value is not None}
 
 

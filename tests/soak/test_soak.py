@@ -12,7 +12,7 @@ HOUR_S = 3_600
 def test_runtime_that_idles_for_hours_neither_fails_nor_grows(tmp_path: Path) -> None:
     app_dir = tmp_path / "app"
     shutil.copytree(Path(__file__).parent / "app", app_dir, ignore=shutil.ignore_patterns("__pycache__"))
-    plan = Plan(app_dir, simulated_s=4 * HOUR_S, time_limit_s=100, has_orders=False, ping_s=12.0)
+    plan = Plan(app_dir, simulated_s=4 * HOUR_S, time_limit_s=600, has_orders=False, ping_s=12.0)
     # The state directory where it is by default: in the project, which is watched for changes.
     report = soak(plan, app_dir / ".orderflow", lambda _text: None)
     assert report.problems == []

@@ -9,7 +9,7 @@ import boto3
 import httpx
 import pytest
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 ALBUM = REPOSITORY / "tests" / "strangers" / "album"
 
@@ -64,7 +64,7 @@ def test_member_who_has_signed_in_is_let_in_and_known(album: Instance) -> None:
         AuthParameters={"USERNAME": "ann", "PASSWORD": "Secret-123!"},
     )["AuthenticationResult"]
     answers = {
-        name: httpx.get(f"{album.rest_url}/me", headers=headers, trust_env=False)
+        name: httpx.get(f"{album.rest_url}/me", headers=headers, trust_env=False, timeout=TIME_LIMIT_S)
         for name, headers in {
             "known": {"Authorization": tokens["IdToken"]},
             "forged": {"Authorization": f"{tokens['IdToken'][:-8]}AAAAAAAA"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 CHAT = REPOSITORY / "tests" / "strangers" / "chat"
 
@@ -17,9 +17,12 @@ def test_chat_with_a_table_runs_with_no_further_step_and_again(tmp_path: Path) -
             url = f"ws://127.0.0.1:{instance.port}/api"
             instance.line(f"wscat -c {url}")
             instance.line("resource=WebsocketMessage")
-            with connect(url) as one, connect(url) as other:
+            with (
+                connect(url, open_timeout=TIME_LIMIT_S) as one,
+                connect(url, open_timeout=TIME_LIMIT_S) as other,
+            ):
                 one.send("hello")
-                assert [one.recv(timeout=20), other.recv(timeout=20)] == ["hello", "hello"]
+                assert [each.recv(timeout=TIME_LIMIT_S) for each in (one, other)] == ["hello", "hello"]
                 with urllib.request.urlopen(f"{instance.rest_url}/people") as answer:
                     told = json.load(answer)
                 assert told["people"] == 2

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 GALLERY = REPOSITORY / "tests" / "strangers" / "gallery"
 PNG = b"\x89PNG\r\n\x1a\n\xde\xad\xbe\xef\x00"
@@ -23,7 +23,7 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
 
 @pytest.fixture
 def http(gallery: Instance) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"{gallery.rest_url}/", trust_env=False) as client:
+    with httpx.Client(base_url=f"{gallery.rest_url}/", trust_env=False, timeout=TIME_LIMIT_S) as client:
         yield client
 
 

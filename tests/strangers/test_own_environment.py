@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.lambda_host.fork_server import __file__ as fork_server
-from tests.support.instance import Instance
+from tests.support.instance import TIME_LIMIT_S, Instance
 
 APP = """
 import sys
@@ -58,7 +58,7 @@ def test_functions_run_in_the_environment_that_is_named(
 
 def test_missing_module_is_told_with_what_to_do(project: Path, tmp_path: Path) -> None:
     instance = Instance(project, tmp_path / "state")
-    assert instance.process.wait(30) == 1
+    assert instance.process.wait(TIME_LIMIT_S) == 1
     instance.stop()
     hint = f"The app runs on {sys.executable}, which has no only_here. "
     assert any(line.startswith(hint) and "--python path/to/venv" in line for line in instance.lines)
@@ -70,7 +70,7 @@ def test_module_that_the_named_environment_lacks_is_to_be_installed_there(
     (library,) = environment.glob("lib/python*/site-packages/only_here.py")
     library.unlink()
     instance = Instance(project, tmp_path / "state", "--python", str(environment))
-    assert instance.process.wait(30) == 1
+    assert instance.process.wait(TIME_LIMIT_S) == 1
     instance.stop()
     python = environment / "bin" / "python"
     assert f"The app runs on {python}, which has no only_here: install the app's requirements there." in (

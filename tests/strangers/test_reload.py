@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from chalice_offline.aws_client import local_client
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 FUNCTIONS = """
 from chalice import Chalice
@@ -213,7 +213,7 @@ def test_import_error_on_reload_is_shown_as_text_and_the_old_code_goes_on(
 def test_app_that_does_not_import_is_told_once_as_text(project: Path, tmp_path: Path) -> None:
     (project / "app.py").write_text(FUNCTIONS + "\nimport no_such_module\n")
     instance = Instance(project, tmp_path / "state")
-    assert instance.process.wait(30) == 1
+    assert instance.process.wait(TIME_LIMIT_S) == 1
     instance.stop()
     assert instance.lines[0] == f"error: {project}/app.py does not import:"
     told = [line for line in instance.lines if "No module named" in line]
@@ -250,7 +250,7 @@ def test_stop_says_what_it_waits_for_and_a_second_signal_ends_it(project: Path, 
             instance.process.send_signal(signal.SIGINT)
             instance.line('waiting for functions that run; Ctrl-C ends them functions=["stuck"]')
             assert instance.stop(signal.SIGINT) == 0
-            asked.wait(30)
+            asked.wait(TIME_LIMIT_S)
 
 
 HEARS = """

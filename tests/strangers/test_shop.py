@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.instance import REPOSITORY, Instance
+from tests.support.instance import REPOSITORY, TIME_LIMIT_S, Instance
 
 SHOP = REPOSITORY / "tests" / "strangers" / "shop"
 
@@ -34,7 +34,7 @@ def call(instance: Instance, method: str, path: str, document: Any = None) -> An
         {"Content-Type": "application/json"},
         method=method,
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=TIME_LIMIT_S) as answer:
         return json.load(answer)
 
 

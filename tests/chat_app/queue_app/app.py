@@ -17,7 +17,7 @@ sqs = boto3.client("sqs")
 
 
 def store(text: str) -> None:
-    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=60) as database:
         database.execute("INSERT INTO entries VALUES (%s) ON CONFLICT DO NOTHING", (text,))
 
 
@@ -59,6 +59,6 @@ def sweep(_event: Any) -> None:
 
 @app.route("/entries")
 def entries() -> dict[str, Any]:
-    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=60) as database:
         texts = [row[0] for row in database.execute("SELECT text FROM entries ORDER BY text")]
     return {"entries": texts, "seed": os.environ["SEED"]}

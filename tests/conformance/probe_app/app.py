@@ -19,7 +19,7 @@ from chalice.app import Chalice, LambdaFunctionEvent, Response, WebsocketEvent
 
 # The management API's address; the default is AWS's.
 ENDPOINT = os.environ.get("PROBE_ENDPOINT", "https://{domain}/{stage}")
-CLIENT_CONFIG = Config(connect_timeout=5, read_timeout=5, retries={"total_max_attempts": 1})
+CLIENT_CONFIG = Config(connect_timeout=60, read_timeout=60, retries={"total_max_attempts": 1})
 
 app = Chalice(app_name="gateway-probe")
 app.experimental_feature_flags.update(["WEBSOCKETS"])

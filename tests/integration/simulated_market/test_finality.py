@@ -49,7 +49,7 @@ def wait_until_blocked(market: MarketUnderTest, count: int) -> None:
         " WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     pause = Event()
-    for _ in range(1_000):
+    for _ in range(10_000):
         with market.engine.connect() as connection:
             if connection.execute(waiting).scalar_one() >= count:
                 return
@@ -65,9 +65,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 def test_transaction_is_valid_until_its_last_height_and_not_a_block_longer(market: MarketUnderTest) -> None:
     node = market.node()
+    before = node.view([]).height
     in_time, late = node.sign([a_swap(), a_swap()])
-    height = node.view([]).height
-    assert in_time.last_valid_height - VALIDITY_BLOCKS in (height, height - 1)
+    assert before <= in_time.last_valid_height - VALIDITY_BLOCKS <= node.view([]).height
     market.pass_blocks(VALIDITY_BLOCKS - 20)
     node.send([in_time])
     market.pass_blocks(21)
@@ -83,11 +83,12 @@ def test_transaction_is_signed_with_the_block_that_came_with_the_pools(market: M
     cache = PoolCache()
     node = MarketChain(market.engine, lambda: WALLET_SEED, market.tokens, AT_ONCE, cache=cache)
     reader = LedgerPoolReader(market.engine, cache, shared_for_s=0)
-    height = node.view([]).height
+    before = node.view([]).height
     reader.read()
+    after = node.view([]).height
     market.pass_blocks(10)
     (transaction,) = node.sign([a_swap()])
-    assert transaction.last_valid_height - VALIDITY_BLOCKS in (height, height + 1)
+    assert before <= transaction.last_valid_height - VALIDITY_BLOCKS <= after
     node.send([transaction])
     assert status_of(market.node(), transaction).signature_status is SignatureStatus.LANDED
 
@@ -191,13 +192,15 @@ def test_transaction_on_its_way_is_unknown_without_waiting_for_landings(market: 
 def test_transaction_lands_after_its_latency_at_the_height_it_was_due(market: MarketUnderTest) -> None:
     node = market.node(DELAYED)
     (transaction,) = node.sign([a_swap()])
+    before = node.view([]).height
     node.send([transaction])
+    after = node.view([]).height
     assert status_of(node, transaction).signature_status is SignatureStatus.UNKNOWN
     market.pass_blocks(7)  # 2.8 s: more than the latency with its jitter
     status = status_of(node, transaction)
     assert status.signature_status is SignatureStatus.LANDED
     assert status.slot is not None
-    assert 3 <= status.slot - (transaction.last_valid_height - VALIDITY_BLOCKS) <= 7
+    assert before + 3 <= status.slot <= after + 7
 
 
 def test_due_transaction_that_nobody_asked_for_in_time_still_lands_in_its_block(

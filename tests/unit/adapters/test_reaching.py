@@ -22,9 +22,10 @@ def port_of(server: socket.socket) -> int:
 
 
 @pytest.fixture
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return port_of(server)
+def closed_port() -> Iterator[int]:
+    with socket.socket() as silent:  # which keeps the port from others, and does not listen
+        silent.bind(("127.0.0.1", 0))
+        yield port_of(silent)
 
 
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:

@@ -123,28 +123,32 @@ def test_pattern_is_relative_to_the_project_and_met_below_it(
 
 def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: Path, watch: Watch) -> None:
     state = StateDir(app_dir / ".orderflow")
-    reloads: list[int] = []
+    reloads: list[Collection[str]] = []
 
     async def scenario() -> None:
         state.acquire()
-        done = asyncio.Event()
 
-        async def reload(_changed: Collection[str], _is_more: asyncio.Event) -> None:
-            reloads.append(1)
+        async def reload(changed: Collection[str], _is_more: asyncio.Event) -> None:
+            reloads.append(changed)
             state.write_status({"reloads": len(reloads)})
-            done.set()
+
+        async def told(name: str) -> int:
+            """Change a file until a reload is told of it; return which one."""
+            path, number = str((app_dir / name).resolve()), 0
+            while not any(path in changed for changed in reloads):
+                number += 1
+                (app_dir / name).write_text(f"x = {number}\n")
+                await asyncio.sleep(0.3)
+            return next(place for place, changed in enumerate(reloads) if path in changed)
 
         task = asyncio.create_task(watch(app_dir, state.path).run(reload))
-        number = 0
-        while not done.is_set():
-            number += 1
-            (app_dir / "app.py").write_text(f"x = {number}\n")
-            await asyncio.sleep(0.3)
-        count = len(reloads)
-        for _ in range(4):
+        await told("app.py")
+        for number in range(4):
             state.write_status({"n": number})
-            await asyncio.sleep(0.3)
-        assert len(reloads) <= count + 1
+        # What was written before is seen before.
+        last = await told("last.py")
+        names = {Path(path).name for changed in reloads[: last + 1] for path in changed}
+        assert names == {"app.py", "last.py"}
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

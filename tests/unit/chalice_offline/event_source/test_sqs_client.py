@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -144,12 +145,11 @@ def test_kept_connection_that_the_server_closed_is_replaced() -> None:
 
 def test_server_that_cannot_be_reached_is_an_os_error() -> None:
     async def main() -> None:
-        listener = await asyncio.start_server(ScriptedServer().serve, "127.0.0.1", 0)
-        port = listener.sockets[0].getsockname()[1]
-        listener.close()
-        await listener.wait_closed()
-        client = SqsClient(f"http://127.0.0.1:{port}", region="us-east-1", access_key="k", secret_key="s")
-        with pytest.raises(OSError, match=r"refused|Connect"):
-            await client.queue_url("orders")
+        with socket.socket() as silent:  # which keeps the port from others, and does not listen
+            silent.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+            client = SqsClient(url, region="us-east-1", access_key="k", secret_key="s")
+            with pytest.raises(OSError, match=r"refused|Connect"):
+                await client.queue_url("orders")
 
     asyncio.run(main())

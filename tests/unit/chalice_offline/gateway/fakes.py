@@ -65,10 +65,11 @@ async def a_gateway(
     manifest: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> AsyncIterator[Gateway]:
-    """Run a gateway on a free port."""
+    """Run a gateway, on any port unless one is named."""
     settings.setdefault("limits", SHORT_LIMITS)
+    settings.setdefault("port", 0)
     app = AppManifest("app", websocket_handlers=routes, **(manifest or {}))
-    gateway = Gateway(GatewaySettings(port=0, **settings), app, functions)
+    gateway = Gateway(GatewaySettings(**settings), app, functions)
     await gateway.start()
     try:
         yield gateway

@@ -11,6 +11,7 @@ from websockets.exceptions import InvalidStatus
 
 from chalice_offline.gateway import Gateway, GatewaySettings
 from chalice_offline.invocation import AppManifest, Outcome
+from tests.support.ports import free_port
 from tests.unit.chalice_offline.gateway.clients import close_frame, http_client, websocket_url
 from tests.unit.chalice_offline.gateway.fakes import OK, FakeFunctions, a_gateway
 
@@ -81,8 +82,8 @@ def test_request_during_a_stop_is_refused_and_the_one_before_is_answered() -> No
 
 def test_stop_is_harmless_the_second_time_and_frees_the_port() -> None:
     async def scenario() -> None:
-        async with a_gateway(FakeFunctions()) as gateway:
-            port = gateway.port
+        port = free_port()  # which no other process takes
+        async with a_gateway(FakeFunctions(), port=port) as gateway:
             await gateway.stop()
             await gateway.stop()
         with socket.create_server(("127.0.0.1", port)):

@@ -172,7 +172,7 @@ def test_leftover_of_an_earlier_run_is_ended_and_a_reused_pid_is_not(tmp_path: P
             recorded[str(stranger.pid)]["started"] = "1"
             path.write_text(json.dumps(recorded))
             assert ChildRegister(path).end_leftovers() == ["service"]
-            assert leftover.wait(5) == -signal.SIGTERM
+            assert leftover.wait(120) == -signal.SIGTERM
             assert stranger.poll() is None
         finally:
             for process in (leftover, stranger):
