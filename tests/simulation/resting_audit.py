@@ -87,12 +87,13 @@ def _order(simulator: Simulator, order_id: UUID, row: OrderRow) -> Iterator[str]
 def _says_the_same(one: OrderEvent, next_one: OrderEvent) -> bool:
     """Return whether an order went from rest to rest, and was neither amended nor tried in between.
 
-    As when an amendment meets a firing that comes to nothing: the consumer that took it up writes nothing.
+    As when an amendment meets a firing that comes to nothing: the consumer that took it up writes nothing. A
+    client that says an amendment twice is answered twice.
     """
     are_open = one.status is next_one.status is OrderStatus.OPEN
     assert isinstance(one.what, Recorded)
     assert isinstance(next_one.what, Recorded)
-    return are_open and one.what.fields == next_one.what.fields
+    return are_open and one.what.fields == next_one.what.fields and "amended" not in one.what.fields
 
 
 def _has_evidence(simulator: Simulator, row: OrderRow, event: OrderEvent) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from chalicelib.domain.orders import Order
 from chalicelib.domain.transactions import SignatureStatus
+from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.messages import Received
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.market import ProcessKilledError
@@ -115,6 +116,20 @@ def test_delivery_that_finds_the_lease_of_a_dead_consumer_still_running_costs_no
     consumer.chain.deadly[step] = orders[4].order_id
     queue.run()
     assert [consumer.statuses(order) for order in orders if order is not orders[4]] == 9 * [LIFE]
+
+
+@pytest.mark.parametrize("delivery", [2, 3, 20])
+def test_deadly_order_that_comes_again_takes_no_new_one_with_it(
+    consumer: ConsumerOnFakes, delivery: int
+) -> None:
+    deadly, new = an_order(), an_order()
+    consumer.chain.deadly["send"] = deadly.order_id
+    with suppress(ProcessKilledError):
+        consumer.execute(deadly)
+    consumer.clock.put(timedelta(seconds=LEASE_S + 1))
+    again = Incoming(deadly.order_id, deadly, "c=", delivery=delivery)
+    consumer.execute_orders.execute([again, Incoming(new.order_id, new, "c=")])
+    assert consumer.statuses(new) == LIFE
 
 
 def test_orders_that_a_consumer_released_go_on_together(consumer: ConsumerOnFakes) -> None:
