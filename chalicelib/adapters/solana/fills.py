@@ -69,10 +69,22 @@ class Fill(NamedTuple):
 
 
 class _Leg(NamedTuple):
+    """A swap as its transaction tells of it.
+
+    Attributes:
+        is_before_fee: ``received`` is what the pool sent: its mint may have taken a fee of that.
+    """
+
     call: SwapCall
     event: SwapEvent
     is_first_in: bool
     received: int
+    is_before_fee: bool
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether its program's event is not there, but what it would have said of what was moved."""
+        return not self.event.fields.ints
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -136,7 +148,13 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
         return _leg_by_transfers(record, index, call)
     if len(events) != 1 or events[0].pool != call.pool:
         raise MalformedResultError(f"instruction {index} told of {len(events)} swaps of its pool")
-    return _Leg(call, events[0], call.is_directed or _is_first_in(events[0]), events[0].received)
+    return _Leg(
+        call,
+        events[0],
+        call.is_directed or _is_first_in(events[0]),
+        events[0].received,
+        is_before_fee=call.program is SwapProgram.DLMM,
+    )
 
 
 def _leg_by_transfers(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
@@ -145,12 +163,13 @@ def _leg_by_transfers(record: TransactionRecord, index: int, call: SwapCall) -> 
     Its fee is told nowhere else. The order has ended all the same, with amounts that are right.
     """
     inside = record.inner.get(index, ())
-    paid = -sum(_transferred(inside, call.input_account))
-    received = sum(_transferred(inside, call.output_account))
+    paid = -sum(_sent(inside, call.input_account))
+    received = sum(_sent(inside, call.output_account))
     if paid <= 0 or received <= 0:
         raise MalformedResultError(f"instruction {index} moved nothing, and its event was cut off")
     event = SwapEvent(call.program, call.pool, paid, received, None, Fields({}, {}, {}))
-    return _Leg(call, event, is_first_in=True, received=received)
+    is_before_fee = _may_lack_a_fee(inside, call.output_account)
+    return _Leg(call, event, is_first_in=True, received=received, is_before_fee=is_before_fee)
 
 
 def _is_first_in(event: SwapEvent) -> bool:
@@ -162,11 +181,9 @@ def _is_first_in(event: SwapEvent) -> bool:
 
 
 def _with_fees_off(legs: list[_Leg], account: Pubkey, moved: int) -> list[_Leg]:
-    """DLMM's event does not know the fee that a mint took from what it sent: the balance does."""
+    """Where a leg does not know the fee that a mint took from what was sent, the balance does."""
     unsure = [
-        place
-        for place, leg in enumerate(legs)
-        if leg.event.program is SwapProgram.DLMM and leg.call.output_account == account
+        place for place, leg in enumerate(legs) if leg.is_before_fee and leg.call.output_account == account
     ]
     told = sum(leg.received for leg in legs if leg.call.output_account == account)
     missing = told - moved
@@ -187,7 +204,10 @@ def _moved(record: TransactionRecord, account: Pubkey) -> int:
     """Return by how much the swaps changed a token account."""
     if account in record.tokens_before or account in record.tokens_after:
         return record.token_change(account) - sum(_wrapped(record.outer, account))
-    return sum(_transferred(chain.from_iterable(record.inner.values()), account))
+    inside = list(chain.from_iterable(record.inner.values()))
+    if _may_lack_a_fee(inside, account):
+        raise MalformedResultError(f"no balance tells what {address_of(account)} got")
+    return sum(_sent(inside, account))
 
 
 def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
@@ -196,16 +216,19 @@ def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int
             yield int.from_bytes(data[4:12], "little")
 
 
-def _transferred(inside: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
-    for program, accounts, data in inside:
-        if program not in TOKEN_PROGRAMS or data[:1] not in {
-            bytes([_TRANSFER]),
-            bytes([_TRANSFER_CHECKED]),
-        }:
-            continue
-        if program == TOKEN_2022 and account in accounts[1:3]:
-            # What arrives may be less than what is sent, and only a balance would tell by how much.
-            raise MalformedResultError(f"no balance tells what {address_of(account)} got")
+def _is_transfer(one: InnerInstruction) -> bool:
+    return one.program in TOKEN_PROGRAMS and one.data[:1] in {bytes([_TRANSFER]), bytes([_TRANSFER_CHECKED])}
+
+
+def _may_lack_a_fee(inside: Iterable[InnerInstruction], account: Pubkey) -> bool:
+    """Return whether less may have arrived than was sent, of which only a balance tells by how much."""
+    transfers = filter(_is_transfer, inside)
+    return any(one.program == TOKEN_2022 and account in one.accounts[1:3] for one in transfers)
+
+
+def _sent(inside: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int]:
+    """Yield what was sent to an account, and with a minus from it, before a mint's fee."""
+    for _, accounts, data in filter(_is_transfer, inside):
         units = int.from_bytes(data[1:9], "little")
         to = 2 if data[0] == _TRANSFER_CHECKED else 1
         yield units * ((accounts[to : to + 1] == (account,)) - (accounts[:1] == (account,)))
@@ -226,10 +249,9 @@ def _leg_fill(leg: _Leg, names: Names) -> LegFill:
         leg.received,
         leg.event.trade_fee or 0,
         token_in if is_on_input else token_out,
-        # What its program told of it may have been cut off.
-        impact_bps(leg.event, is_fee_on_input=is_on_input, bin_step=names.bin_step(leg.call.pool))
-        if leg.event.fields.ints
-        else UNKNOWN,
+        UNKNOWN
+        if leg.is_cut_off
+        else impact_bps(leg.event, is_fee_on_input=is_on_input, bin_step=names.bin_step(leg.call.pool)),
     )
 
 

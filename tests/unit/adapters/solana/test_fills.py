@@ -317,3 +317,13 @@ def test_swap_whose_event_was_cut_off_with_the_log_is_told_by_its_transfers(prog
     ):
         with pytest.raises(MalformedResultError):
             fill_of(bad, names(case))
+
+
+def test_mints_fee_of_a_swap_whose_event_was_cut_off_is_told_by_the_balance() -> None:
+    case = cases(SwapProgram.CLMM)[0]
+    assert case.amounts is not None
+    (given, got), vault, (paid, received) = user_accounts(case), a_key(1), case.amounts
+    transfers = moved(TOKEN, given, vault, paid), moved(TOKEN_2022, vault, got, received + 7)
+    whole = a_record(case)
+    fill = fill_of(replace(whole, logs=(*whole.logs[:2], "Log truncated"), inner={1: transfers}), names(case))
+    assert fill[:2] == (fill.legs[0].input_units, fill.legs[0].output_units) == case.amounts
