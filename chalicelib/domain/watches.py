@@ -50,7 +50,8 @@ class Watch:
         accepted_at: Of orders at one rate, the older one comes first.
         wake_at: When to look at it whatever the price is: its expiry, or something sooner.
         since_height: Blocks before this one do not count as confirmations.
-        wake_rate: If its size did not fit at ``rate``: where it may fit, until the pools' liquidity changes.
+        wake_rate: If its size did not fit at ``rate``, or was refused there too often: the better one that is
+            waited for, until the pools' liquidity changes.
     """
 
     order_id: UUID

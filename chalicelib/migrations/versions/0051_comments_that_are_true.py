@@ -17,7 +17,7 @@ COMMENT ON COLUMN orders.refused_at_bound IS
 COMMENT ON COLUMN watches.rate_out IS
     'Output per input as a fraction: what decides; where a launch is waited for, a moment in microseconds';
 COMMENT ON COLUMN watches.wake_key IS
-    'What is searched, to 20 digits, never rounded the wrong way: the rate, or where its size may fit';
+    'What is searched, to 20 digits, never rounded the wrong way: the rate, or a better one meanwhile';
 """
 
 DOWNGRADE = """

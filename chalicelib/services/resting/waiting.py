@@ -65,7 +65,8 @@ class LookAgain:
     """When an order is looked at again that was looked at in vain.
 
     Attributes:
-        wake_rate: At which its size may fit; None to look whenever its own rate is there.
+        wake_rate: At which its size may fit, or is worth another fee; None to look whenever its own rate is
+            there.
         since_height: Not before this block.
         at: At the latest; None to leave that to its end, or for a sniper order to its age.
     """
