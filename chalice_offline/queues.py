@@ -108,5 +108,13 @@ class ProjectQueues:
         return is_changed
 
     async def ensure(self) -> None:
-        """Create or update them. Raises ``SqsError``."""
-        await ensure_queues(self._client, self.specs)
+        """Create or update them.
+
+        Raises:
+            SqsError: The endpoint refused a definition.
+            OSError: It does not answer.
+        """
+        try:
+            await ensure_queues(self._client, self.specs)
+        except OSError as error:
+            raise OSError(f"{self._client.endpoint} cannot be asked for queues: {error}") from error

@@ -37,6 +37,7 @@ class SqsClient:
     """Calls one SQS endpoint with one set of credentials. All methods may raise SqsError and OSError.
 
     Attributes:
+        endpoint: Where SQS is.
         can_gather: The endpoint answers a receive that waits as soon as it can, and knows ``Gather``.
     """
 
@@ -51,6 +52,7 @@ class SqsClient:
         can_gather: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.endpoint: Final = endpoint
         self.can_gather: Final = can_gather
         parts = urlsplit(endpoint.rstrip("/"))
         self._path = parts.path or "/"

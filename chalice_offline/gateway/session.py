@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from chalice_offline.gateway.asgi import Receive, Send
 from chalice_offline.gateway.connections import (
@@ -23,6 +23,8 @@ from chalice_offline.gateway.outcomes import FORBIDDEN
 from chalice_offline.gateway.routing import select_route
 from chalice_offline.gateway.settings import MessageOrder, discard
 from chalice_offline.invocation import Caller, Outcome
+
+_LOOK_AGAIN_S: Final = 60.0
 
 
 class Client(NamedTuple):
@@ -210,13 +212,17 @@ class WebSocketSession:
             self._edge.settings.log("answer dropped", {"connection_id": self.connection.connection_id})
 
     def _watch_time(self) -> None:
-        """Close the connection if it has expired, else look again when it would."""
+        """Close the connection if it has expired, else look again when it would.
+
+        At the latest after a minute: timers do not count a sleep of the machine, by which it may have.
+        """
         expires_ms, closure = self.connection.expiry(self._edge.settings.limits)
         left_ms = expires_ms - self._edge.now_ms()
         if left_ms <= 0:
             self.close_soon(closure)
         else:
-            self._timer = asyncio.get_running_loop().call_later(left_ms / 1000, self._watch_time)
+            pause_s = min(left_ms / 1000, _LOOK_AGAIN_S)
+            self._timer = asyncio.get_running_loop().call_later(pause_s, self._watch_time)
 
 
 class _Message(NamedTuple):

@@ -1,5 +1,6 @@
 """``orderflow``: the operator's command line. Each group of commands is a module of its own."""
 
+import io
 import logging
 import sys
 from typing import Final
@@ -68,4 +69,8 @@ if __name__ == "__main__":
     for handler in logging.getLogger(SERVICE).handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal's encoding lacks is shown by its number: an order is not failed for an arrow.
+            stream.reconfigure(errors="backslashreplace")
     orderflow(prog_name="orderflow")

@@ -142,6 +142,19 @@ def test_trade_prints_every_event_of_the_order(instance: Instance) -> None:
     assert " confirmed  0.25 SOL → " in result.stdout
 
 
+def test_trade_in_a_terminal_that_has_no_arrows_shows_their_numbers(instance: Instance) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "infra.cli", "trade", "sell", "0.25"],
+        cwd=REPOSITORY,
+        env={**os.environ, "ORDERFLOW_HOME": str(instance.state_dir), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert r" confirmed  0.25 SOL \u2192 " in result.stdout
+
+
 class Relay:
     """A way to a local port that can be cut, and then lets nobody through until it is mended."""
 

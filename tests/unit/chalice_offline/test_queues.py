@@ -96,3 +96,9 @@ def test_message_is_hidden_for_the_slowest_function_of_its_queue() -> None:
         python="3.11",
     )
     assert hidden_while_handled(project) == {"jobs": 61, "others": 30}
+
+
+def test_endpoint_that_does_not_answer_is_named() -> None:
+    made = queues((FIRST,))
+    with pytest.raises(OSError, match=r"http://127\.0\.0\.1:9 cannot be asked for queues: .*127"):
+        asyncio.run(made.ensure())

@@ -302,6 +302,26 @@ def test_connection_is_closed_when_it_has_been_idle_for_ten_minutes_and_not_befo
     assert asyncio.run(scenario()) == [Closure(1001, "Going away")]
 
 
+def test_connection_that_slept_past_its_end_with_the_machine_is_closed_within_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Timers do not count a sleep, nor a leap of the clock, by which apps forget connections of two hours."""
+    now_ms = 1_000_000
+    monkeypatch.setattr(Edge, "now_ms", lambda _: now_ms)
+
+    async def scenario() -> list[Closure]:
+        nonlocal now_ms
+        loop = asyncio.get_running_loop()
+        awake = loop.time
+        async with a_session(HeldFunctions()) as opened:
+            now_ms += 3 * 3_600_000
+            monkeypatch.setattr(loop, "time", lambda: awake() + 61)
+            await settle()
+            return opened.client.closures
+
+    assert asyncio.run(scenario()) == [Closure(1001, "Going away")]
+
+
 def test_connection_that_has_expired_before_it_is_served_is_closed_at_once() -> None:
     async def scenario() -> tuple[list[Closure], Closure | None]:
         async with a_session(HeldFunctions(), idle_for_ms=600_000) as opened:
