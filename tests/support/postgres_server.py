@@ -58,6 +58,10 @@ class Databases:
         self._made.add(name)
         return sibling(self._server_url, name)
 
+    def copies_of(self, url: str) -> "Databases":
+        """Return what makes copies of one of them, to which there is no connection any more."""
+        return Databases(self._server_url, self._admin, url.rpartition("/")[2])
+
     def drop(self, url: str) -> None:
         """Drop one of them, whoever is still connected to it."""
         name = url.rpartition("/")[2]

@@ -1,6 +1,6 @@
 """A market of a test's own, and the means to trade on it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -26,6 +26,7 @@ from chalicelib.domain.transactions import (
     TransactionStatus,
 )
 from chalicelib.routing.plan import RoutablePool
+from tests.support.postgres_server import Databases
 
 WALLET_SEED = b"a seed for tests, of thirty-two b"
 AT_ONCE = MarketSettings(quote_latency_ms=0, settlement_latency_ms=0)
@@ -115,30 +116,21 @@ def status_of(node: MarketChain, transaction: SignedTransaction) -> TransactionS
     return node.view([transaction.signature]).statuses[transaction.signature]
 
 
-_EMPTY = """
-    DELETE FROM market.transactions;
-    DELETE FROM market.mempool;
-    DELETE FROM market.pools;
-    DELETE FROM market.wallets;
-    DELETE FROM market.supply;
-    DELETE FROM market.issues;
-    DELETE FROM market.openings;
-    UPDATE market.faults SET settings = '{}';
-    UPDATE market.chain SET clock_offset = '0', epoch = epoch + 1;
-"""
-
-
 @pytest.fixture(scope="session")
-def market_url(make_database: Callable[[], str]) -> str:
-    """A database for all tests of the market: emptying it is faster than making another."""
-    return make_database()
+def open_markets(make_database: Databases) -> Databases:
+    """A function that makes databases with a market as it opens: to open one takes longer than to copy it."""
+    url = make_database()
+    engine = make_engine(url)
+    seed(engine, load_market())
+    engine.dispose()
+    return make_database.copies_of(url)
 
 
 @pytest.fixture
-def market(market_url: str) -> Iterator[MarketUnderTest]:
+def market(open_markets: Databases) -> Iterator[MarketUnderTest]:
     """A market as it opens, with no trade yet."""
-    market = MarketUnderTest(make_engine(market_url, pool_size=10), market_url)
-    market.execute(_EMPTY)
-    seed(market.engine, load_market())
+    url = open_markets()
+    market = MarketUnderTest(make_engine(url, pool_size=10), url)
     yield market
     market.engine.dispose()
+    open_markets.drop(url)
