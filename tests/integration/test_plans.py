@@ -10,13 +10,14 @@ from chalicelib.adapters.postgres.event_chain import EVENTS
 from chalicelib.adapters.postgres.order_record import _RECORD, _STEPS
 from chalicelib.adapters.postgres.statements import Statement
 from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
+from tests.support.postgres_server import PATIENCE_S
 
 _NOTHING = "SELECT"
 _PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([], data=[])
 
 
 def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(database_url: str) -> None:
-    engine = make_engine(database_url, pool_size=1)
+    engine = make_engine(database_url, pool_size=1, time_limit_s=PATIENCE_S)
     sql, _ = _RECORD.written_for(engine.dialect, _PARAMETERS)
     with engine.connect() as connection:
         # As a migration sets it for a database; copies of one, as tests have them, are without it.
@@ -45,7 +46,7 @@ ANALYZE order_events
 
 @pytest.mark.parametrize("prepared", [_NOTHING, _A_YEAR_OF_ORDERS], ids=["empty", "filled"])
 def test_what_was_refused_of_few_orders_is_found_by_their_keys(database_url: str, prepared: str) -> None:
-    engine = make_engine(database_url, pool_size=1)
+    engine = make_engine(database_url, pool_size=1, time_limit_s=PATIENCE_S)
     sql, _ = _REFUSED_AT.written_for(engine.dialect, {"order_ids": [uuid4()]})
     with engine.connect() as connection:
         connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
@@ -83,7 +84,7 @@ def test_looking_for_what_is_due_reads_nothing_that_is_not(
     database_url: str, changed: str, due: Statement, parameters: dict[str, int]
 ) -> None:
     """Of a thousand watches whose time has not come, none is read; all would be, each second."""
-    engine = make_engine(database_url, pool_size=1)
+    engine = make_engine(database_url, pool_size=1, time_limit_s=PATIENCE_S)
     sql, values = due.written_for(engine.dialect, parameters)
     with engine.connect() as connection:
         for statement in (*_ARMED.split(";"), changed, "ANALYZE watches"):

@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 TEMPLATE = "migrated"
 GIVEN = "TEST_DATABASE_URL"
 PATIENCE_S = 120
-"""For making a database: how long that takes says how busy the machine is."""
+"""For making a database, or filling one with many rows: how long that takes says how busy the machine is."""
 
 
 @contextmanager
