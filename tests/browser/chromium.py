@@ -315,7 +315,7 @@ class Page:
 
 def _connected(address: str) -> AbstractContextManager[ClientConnection]:
     # Pings would find out what the end of the process tells as well, and each draws from the global random.
-    return connect(address, proxy=None, max_size=None, ping_interval=None)
+    return connect(address, proxy=None, max_size=None, open_timeout=TIME_LIMIT_S, ping_interval=None)
 
 
 def _answer(

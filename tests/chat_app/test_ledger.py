@@ -81,6 +81,9 @@ def test_changed_code_is_reloaded_and_broken_code_is_not(ledger: Instance, folde
     code.write_text("def broken(:\n")
     ledger.line("not reloaded", after=seen)
     assert ask(ledger, "third")["answer"] == "reloaded"
+    seen = len(ledger.lines)
+    code.write_text(original)  # as other tests know it
+    ledger.line("runtime reloaded", after=seen)
 
 
 def test_same_state_directory_twice_is_refused(ledger: Instance, folder: Path) -> None:

@@ -7,20 +7,12 @@ import httpx
 import pytest
 
 from tests.e2e.trader import TIME_LIMIT_S, Trader
+from tests.support.busy_machine import PATIENCE
 from tests.support.instance import REPOSITORY, Instance
 
 APP = REPOSITORY / "chalice_app"
 AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
 WITH_LATENCIES = {"QUOTE_LATENCY_MS": "40", "SETTLEMENT_LATENCY_MS": "150"}
-
-# How long an answer takes says how busy the machine is; a frame that is taken late would be told twice, and a
-# quote that is used late asked for again.
-PATIENCE = {
-    "QUOTE_TIME_LIMIT_MS": "10000",
-    "QUOTE_VALID_MS": "20000",
-    "POST_TIME_LIMIT_MS": "4000",
-    "SOLANA_CALL_TIME_LIMIT_MS": "10000",
-}
 
 StartInstance = Callable[..., Instance]
 Connect = Callable[..., Trader]

@@ -59,7 +59,7 @@ async def _converse(
     url: str, source: Hostile, frames: int, headers: Mapping[str, str], findings: Findings
 ) -> None:
     left = frames
-    async with connect(url, additional_headers=headers, max_size=None) as socket:
+    async with connect(url, additional_headers=headers, max_size=None, open_timeout=None) as socket:
         while left > 0:
             burst = [source.message() for _ in range(min(BURST, left))]
             try:

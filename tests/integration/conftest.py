@@ -14,6 +14,7 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from tests.fakes.moto_sqs import Moto
 from tests.integration.consumer import Consumer
+from tests.support.busy_machine import PATIENCE
 from tests.support.threads import ended_backgrounds
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def consumer(market_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Consu
             "SQSClient", botocore.session.get_session().create_client("sqs", region_name="us-east-1")
         )
         queue_url = client.create_queue(QueueName="orders")["QueueUrl"]
-        environment = {
+        environment = PATIENCE | {
             "DATABASE_URL": market_url,
             "ORDERS_QUEUE_URL": queue_url,
             "CONNECTIONS_URL": "http://127.0.0.1:9/ws",

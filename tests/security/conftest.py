@@ -14,10 +14,10 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
-from tests.e2e.conftest import PATIENCE
 from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
+from tests.support.busy_machine import PATIENCE
 from tests.support.instance import REPOSITORY, Instance
 from tests.support.threads import ended_backgrounds, left_behind
 

@@ -49,7 +49,8 @@ def test_browser_shows_its_token_as_a_subprotocol_and_gets_only_the_name_back(
 ) -> None:
     account = an_account("alice")
     offered = [Subprotocol("bearer"), Subprotocol(secured_app.token(account))]
-    with connect(secured_app.instance.websocket_url, subprotocols=offered) as socket:
+    url = secured_app.instance.websocket_url
+    with connect(url, subprotocols=offered, open_timeout=TIME_LIMIT_S) as socket:
         assert socket.response is not None
         assert socket.response.headers.get_all("Sec-WebSocket-Protocol") == ["bearer"]
         order_id = trade(socket)
@@ -118,10 +119,12 @@ def _answer_before_close(socket: ClientConnection) -> Frame | None:
 def test_no_token_is_found_anywhere_afterwards(secured_app: SecuredApp) -> None:
     with secured_app.socket(an_account("alice"), "?side=sell&amount=0.01") as socket:
         receive(socket, lambda frame: frame.get("status") == "confirmed")
-    with connect(
-        f"{secured_app.instance.websocket_url}?token={secured_app.token(an_account('bob'))}"
-    ) as socket:
+    by_query = f"{secured_app.instance.websocket_url}?token={secured_app.token(an_account('bob'))}"
+    with connect(by_query, open_timeout=TIME_LIMIT_S) as socket:
         trade(socket)
+    assert secured_app.rest(an_account("carol"), "GET", "/orders").status_code == 200
+    expired = secured_app.bearer(an_account("alice"), exp=int(time.time()) - 1)
+    assert secured_app.refusal(additional_headers=expired) == 401
     assert len(secured_app.shown) > 3
     needles = {part for token in secured_app.shown for part in token.split(".")[1:]}
     found = [needle for needle in needles for text in secured_app.traces() if needle in text]

@@ -116,15 +116,14 @@ def test_command_without_an_instance_says_what_to_do(tmp_path: Path) -> None:
     assert asked.stderr.startswith("error: no instance is running")
 
 
-def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(shop: Instance) -> None:
-    """The shared instance is stopped for it, as the last test that uses it."""
-    address = shop.line("AWS http://127.0.0.1:").partition("  ")[0]
-    assert address == f"AWS {shop.status()['sqs_endpoint']}"
-    call(shop, "PUT", "orders/kept", {"tea": 1})
-    shop.line("request method=PUT path=/api/orders/kept status=200")
-    shop.stop()
+def test_emulator_keeps_its_address_and_what_it_holds_from_run_to_run(tmp_path: Path) -> None:
+    with a_shop(tmp_path) as first:
+        address = first.line("AWS http://127.0.0.1:").partition("  ")[0]
+        assert address == f"AWS {first.status()['sqs_endpoint']}"
+        call(first, "PUT", "orders/kept", {"tea": 1})
+        first.line("request method=PUT path=/api/orders/kept status=200")
     # The next one is started by a shell that has read the first one's ``aws.env``.
-    with a_shop(shop.state_dir, AWS_ENDPOINT_URL=address.removeprefix("AWS ")) as again:
+    with a_shop(tmp_path, AWS_ENDPOINT_URL=address.removeprefix("AWS ")) as again:
         assert again.line("AWS http://127.0.0.1:").partition("  ")[0] == address
         assert f"AWS {again.status()['sqs_endpoint']}" == address
         assert call(again, "GET", "orders/kept")["order"] == {"tea": 1}
