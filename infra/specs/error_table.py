@@ -106,7 +106,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),
     Code.RETRIES_EXHAUSTED: (
         None,
-        "Every attempt expired unseen, or came to nothing over one of its legs; none can land any more.",
+        (
+            "Every attempt expired unseen, or came to nothing over one of its legs, or of a stop over its "
+            "price; none can land any more."
+        ),
     ),
     Code.LIMIT_NOT_MET: (
         None,

@@ -37,6 +37,9 @@ now and then seldom takes as many, and what the chain would refuse for ever take
 LEFT_ALONE_MAX: Final = timedelta(hours=6)
 """How long an order that took more is left alone at its limit: after that, another look is worth its fee."""
 
+UNSEEN_MAX: Final = timedelta(minutes=30)
+"""The same for a sniper order past its pool's opening: no better price of that pool wakes it sooner."""
+
 MARGIN_BPS: Final = 1
 """How far beyond its limit the price has to be meanwhile: a move like that is worth another fee.
 
@@ -104,17 +107,24 @@ def watch_of_amended(state: OrderState, now: datetime) -> Watch:
     return watch_of(state, now, LookAgain(at=now) if _waits_by_time(state) else AT_ITS_RATE)
 
 
-def backed_off(state: OrderState, now: datetime, *, height: int) -> LookAgain:
+def backed_off(state: OrderState, now: datetime, *, height: int, was_free: bool = False) -> LookAgain:
     """Return when an order is looked at again of which a transaction came to nothing at a block.
 
     After more of them than its age allows, its limit alone brings no further one: a better price does, or
     time.
+
+    Args:
+        was_free: It never landed, and the chain took nothing for it: where a network drops what is sent, for
+            hours, no price has to be better afterwards.
     """
     since = backoff_height(height, state.refused_at_bound)
     pause = ELSEWHERE_FOR * (since - height) / BACKOFF_BLOCKS_MAX
-    left = _until_allowed(state, now)
+    left = timedelta(0) if was_free else _until_allowed(state, now)
     if _waits_by_time(state):
-        return LookAgain(since_height=since, at=now + max(pause, left, left_alone(state.order, now)))
+        # What other pools offer must not wake it while it pauses: it buys from none of them.
+        rate = NEVER if left > pause else None
+        at = now + max(pause, min(left, UNSEEN_MAX), left_alone(state.order, now))
+        return LookAgain(rate, since, at)
     if left <= pause:
         return LookAgain(since_height=since)
     return LookAgain(_beyond(_waited_for(state)[2], margin_bps(state)), since, now + left)
@@ -124,10 +134,15 @@ def told_of_pause(state: OrderState, again: LookAgain, now: datetime) -> str:
     """Return what an owner is told of a pause that is longer than any price is left alone for; or nothing."""
     if again.at is None or again.at - now <= ELSEWHERE_FOR:
         return ""
-    better = "" if again.wake_rate is None else f"at a price {margin_bps(state)} bps beyond its limit, "
-    return (
-        f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again {better}"
-        f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, or when it is amended"
+    end = state.order.valid_until
+    when = []
+    if again.wake_rate not in {None, NEVER}:
+        when.append(f"at a price {margin_bps(state)} bps beyond its limit, ")
+    if end is None or again.at < end:
+        when.append(f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, ")
+    when.append("or when it is amended" if when else "when it is amended")
+    return f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again " + "".join(
+        when
     )
 
 

@@ -17,11 +17,12 @@ from tests.unit.services.consumer.test_sniper_step import Launchpad
 # A stranger's pool of two listed tokens, at twice the price of all others: no rate of the pair shows it.
 LAUNCH = a_pool("launch", reserves=(10**15, 4 * 10**14))._replace(is_listed=False)
 BETTER_THAN_OTHERS = Limit("300", Rate.of(300, 1_000))
+WORSE_THAN_OTHERS = Limit("100", Rate.of(100, 1_000))
 
 
-def refused_at_its_limit() -> tuple[Launchpad, Order]:
+def refused_at_its_limit(limit: Limit = BETTER_THAN_OTHERS) -> tuple[Launchpad, Order]:
     pad = Launchpad()
-    order = pad.rests(limit=BETTER_THAN_OTHERS)
+    order = pad.rests(limit=limit)
     pad.chain.status = SignatureStatus.REFUSED
     pad.opens(LAUNCH)
     assert pad.statuses(order)[-2:] == (OrderStatus.SUBMITTED, OrderStatus.OPEN)
@@ -47,6 +48,38 @@ def test_order_is_left_alone_for_longer_with_each_refusal() -> None:
     pad.clock.sleep(15)
     pad.looks()
     assert pad.statuses(order).count(OrderStatus.SUBMITTED) == 4
+
+
+def looks_for(pad: Launchpad, order: Order, time: timedelta) -> int:
+    """Look once a minute, at 400 ms a block, and return how many transactions an order had by then."""
+    for _ in range(time // timedelta(minutes=1)):
+        pad.clock.sleep(60)
+        pad.chain.height += 150
+        pad.looks()
+    return pad.statuses(order).count(OrderStatus.SUBMITTED)
+
+
+@pytest.mark.parametrize("limit", [BETTER_THAN_OTHERS, WORSE_THAN_OTHERS])
+def test_order_that_is_refused_for_ever_costs_some_two_fees_an_hour_whatever_other_pools_offer(
+    limit: Limit,
+) -> None:
+    pad, order = refused_at_its_limit(limit)
+    pad.chain.status = SignatureStatus.REFUSED
+    early = looks_for(pad, order, timedelta(hours=2))
+    assert looks_for(pad, order, timedelta(hours=10)) - early < 10 * 3
+
+
+def test_order_that_was_refused_too_often_is_looked_at_within_half_an_hour_as_no_rate_shows_its_pool() -> (
+    None
+):
+    pad, order = refused_at_its_limit()
+    pad.chain.status = SignatureStatus.REFUSED
+    while "tried again" not in str(pad.consumer.tables.events[order.order_id][-1].what):
+        looks_for(pad, order, timedelta(minutes=1))
+    pad.consumer.venues[0].offered = Offers([LAUNCH._replace(state=a_pool(reserves=(10**15, 10**15)).state)])
+    pad.chain.status = SignatureStatus.LANDED
+    looks_for(pad, order, timedelta(minutes=31))
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
 
 
 @pytest.mark.parametrize(

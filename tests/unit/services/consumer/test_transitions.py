@@ -1,7 +1,8 @@
 """Transitions as values: what an order becomes, by what was sent of it and what it waits for."""
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -75,6 +76,18 @@ def test_what_the_last_transaction_came_to_is_told_before_an_order_with_a_limit_
     assert isinstance(first, Open | Routing)
     assert (first.reason, first.network_fee_lamports) == ("moved", 5_000)
     assert (step.outcome, step.release, step.watch) == (AttemptOutcome("5x", "refused"), True, None)
+
+
+@pytest.mark.parametrize(("outcome", "is_left_alone"), [("refused", True), ("dead", False)])
+def test_what_cost_no_fee_has_no_order_wait_for_a_better_price_than_its_limit(
+    outcome: Literal["refused", "dead"], *, is_left_alone: bool
+) -> None:
+    order = claimed(*LIFE[:5], attempt=ATTEMPT, valid_until=None, **LIMIT)
+    order = replace(order, state=replace(order.state, refused_at_bound=27))
+    step = transitions.rest_again(order, InVain(outcome, "in vain"), NOON + timedelta(minutes=100), height=1)
+    assert step.watch is not None
+    assert (step.watch.wake_rate is not None, step.watch.wake_at is not None) == (is_left_alone,) * 2
+    assert step.state.refused_at_bound == 28
 
 
 @pytest.mark.parametrize("statuses", [LIFE[:2], (*LIFE[:5], ROUTING)])

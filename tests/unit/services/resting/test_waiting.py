@@ -16,6 +16,7 @@ from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair
 from chalicelib.services.resting.waiting import (
     BACKOFF_BLOCKS,
     BACKOFF_BLOCKS_MAX,
+    NEVER,
     LookAgain,
     backed_off,
     backoff_height,
@@ -129,7 +130,7 @@ def test_order_that_was_seldom_refused_for_its_age_is_left_alone_for_minutes_onl
 
 
 def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
-    order = changed(an_order(), limit=LIMIT)
+    order = replace(changed(an_order(), limit=LIMIT), valid_until=None)
     state = replace(OrderState(order), refused_at_bound=28)
     now = order.accepted_at + timedelta(minutes=100)
     assert told_of_pause(state, backed_off(state, now, height=1_000), now) == (
@@ -139,13 +140,24 @@ def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
     assert watch_of_amended(state, NOON).wake_rate is None
 
 
-def test_sniper_order_past_its_opening_is_left_alone_for_as_long() -> None:
-    order = changed(an_order(), limit=LIMIT, sniper=SNIPER)
+def test_owner_is_told_of_no_time_past_the_end_of_the_order() -> None:
+    order = an_order(accepted_at=NOON - timedelta(minutes=100))
+    order = changed(order, limit=LIMIT, valid_until=NOON + timedelta(minutes=30))
+    state = replace(OrderState(order), refused_at_bound=28)
+    assert told_of_pause(state, backed_off(state, NOON, height=1_000), NOON) == (
+        "; 28 of its transactions came to nothing, so it is tried again at a price 32 bps beyond its limit, "
+        "or when it is amended"
+    )
+
+
+def test_sniper_order_past_its_opening_waits_by_time_alone_and_for_half_an_hour_at_the_most() -> None:
+    order = replace(changed(an_order(), limit=LIMIT, sniper=SNIPER), valid_until=None)
     state = replace(OrderState(order), refused_at_bound=28, is_triggered=True)
     now = order.accepted_at + timedelta(minutes=100)
     again = backed_off(state, now, height=1_000)
-    assert again.at == now + timedelta(minutes=60)
-    assert told_of_pause(state, again, now).endswith("tried again in some 60 minutes, or when it is amended")
+    assert again.wake_rate is NEVER
+    assert again.at == now + timedelta(minutes=30)
+    assert told_of_pause(state, again, now).endswith("tried again in some 30 minutes, or when it is amended")
 
 
 @given(wanted=RATES, marginal=RATES, offered=RATES)
