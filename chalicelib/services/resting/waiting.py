@@ -134,15 +134,14 @@ def told_of_pause(state: OrderState, again: LookAgain, now: datetime) -> str:
     """Return what an owner is told of a pause that is longer than any price is left alone for; or nothing."""
     if again.at is None or again.at - now <= ELSEWHERE_FOR:
         return ""
-    end = state.order.valid_until
-    when = []
+    end, ways = state.order.valid_until, list[str]()
     if again.wake_rate not in {None, NEVER}:
-        when.append(f"at a price {margin_bps(state)} bps beyond its limit, ")
+        ways.append(f"at a price {margin_bps(state)} bps beyond its limit, ")
     if end is None or again.at < end:
-        when.append(f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, ")
-    when.append("or when it is amended" if when else "when it is amended")
-    return f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again " + "".join(
-        when
+        ways.append(f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, ")
+    return (
+        f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again "
+        f"{''.join(ways)}{'or ' if ways else ''}when it is amended"
     )
 
 
