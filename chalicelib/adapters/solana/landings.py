@@ -5,10 +5,12 @@ and where they do not, one of them is broken, or lies.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fills import Names, fill_of
+from chalicelib.adapters.solana.leg_impact import UNKNOWN
 from chalicelib.adapters.solana.program_logs import logged_error
 from chalicelib.adapters.solana.rpc_answers import (
     RpcSignatureStatus,
@@ -51,6 +53,7 @@ def status_of(record: TransactionRecord, names: Names) -> TransactionStatus:
         fill.output_units,
         fill.legs,
         network_fee_lamports=record.fee_lamports,
+        untold_legs=fill.untold,
     )
 
 
@@ -95,15 +98,52 @@ def agreed(told: Sequence[ToldLanding], witnesses: int) -> TransactionStatus | N
 def grouped(told: Sequence[ToldLanding]) -> list[list[ToldLanding]]:
     """Return what is told, those together that tell the same: nodes, and amounts, but not our words for them.
 
-    Which pool a leg is of, and how far it moved that, is read with the words of the moment.
+    Which pool a leg is of, and how far it moved that, is read with the words of the moment. Nodes keep logs
+    of different lengths: where one lacks a part, no more counts as told by any than all of them tell.
     """
+    groups: list[list[ToldLanding]] = []
+    for alike in _by(told, _moved):
+        if any(one.status.untold_legs for one in alike):
+            common = _in_common([one.status for one in alike])
+            groups.append([one._replace(status=common) for one in alike])
+        else:
+            groups += _by(alike, _of_legs)
+    return groups
+
+
+def _by(
+    told: Sequence[ToldLanding], facts_of: Callable[[TransactionStatus], object]
+) -> list[list[ToldLanding]]:
     groups: dict[object, list[ToldLanding]] = {}
     for one in told:
-        status = one.status
-        legs = tuple((leg.input_units, leg.output_units, leg.fee_units) for leg in status.legs)
-        facts = (
-            *(status.signature_status, status.slot, status.input_units, status.output_units, legs),
-            *(status.refusal, status.is_leg_refusal, status.network_fee_lamports),
-        )
-        groups.setdefault(facts, []).append(one)
+        groups.setdefault(facts_of(one.status), []).append(one)
     return list(groups.values())
+
+
+def _moved(status: TransactionStatus) -> object:
+    """Return what balances and transfers tell, which are never cut off."""
+    return (
+        *(status.signature_status, status.slot, status.input_units, status.output_units),
+        *(status.refusal, status.is_leg_refusal, status.network_fee_lamports),
+        tuple(leg.input_units for leg in status.legs),
+    )
+
+
+def _of_legs(status: TransactionStatus) -> object:
+    return tuple((leg.output_units, leg.fee_units) for leg in status.legs)
+
+
+def _in_common(told: Sequence[TransactionStatus]) -> TransactionStatus:
+    """Return what the node with the shortest log tells, less the fees that others tell differently."""
+    least = max(told, key=lambda status: len(status.untold_legs))
+    untold = frozenset(
+        place
+        for place in range(len(least.legs))
+        if any(place in status.untold_legs for status in told)
+        or len({status.legs[place].fee_units for status in told}) > 1
+    )
+    legs = tuple(
+        replace(leg, fee_units=0, impact_bps=UNKNOWN) if place in untold else leg
+        for place, leg in enumerate(least.legs)
+    )
+    return replace(least, legs=legs, untold_legs=untold)
