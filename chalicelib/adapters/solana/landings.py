@@ -99,15 +99,16 @@ def grouped(told: Sequence[ToldLanding]) -> list[list[ToldLanding]]:
     """Return what is told, those together that tell the same: nodes, and amounts, but not our words for them.
 
     Which pool a leg is of, and how far it moved that, is read with the words of the moment. Nodes keep logs
-    of different lengths: where one lacks a part, no more counts as told by any than all of them tell.
+    of different lengths: where one lacks a part of a landed one's, no more counts as told by any than all of
+    them tell; what was refused goes by the name in the log that has it.
     """
     groups: list[list[ToldLanding]] = []
-    for alike in _by(told, _moved):
-        if any(one.status.untold_legs for one in alike):
-            common = _in_common([one.status for one in alike])
-            groups.append([one._replace(status=common) for one in alike])
+    for alike in _by(told, _proven):
+        common = _in_common([one.status for one in alike])
+        if common is None:
+            groups += _by(alike, _logged)
         else:
-            groups += _by(alike, _of_legs)
+            groups.append([one._replace(status=common) for one in alike])
     return groups
 
 
@@ -120,21 +121,31 @@ def _by(
     return list(groups.values())
 
 
-def _moved(status: TransactionStatus) -> object:
-    """Return what balances and transfers tell, which are never cut off."""
+def _proven(status: TransactionStatus) -> object:
+    """Return what is told apart from the log, which may be cut off."""
     return (
         *(status.signature_status, status.slot, status.input_units, status.output_units),
-        *(status.refusal, status.is_leg_refusal, status.network_fee_lamports),
+        *(status.is_leg_refusal, status.network_fee_lamports),
         tuple(leg.input_units for leg in status.legs),
     )
 
 
-def _of_legs(status: TransactionStatus) -> object:
-    return tuple((leg.output_units, leg.fee_units) for leg in status.legs)
+def _logged(status: TransactionStatus) -> object:
+    return status.refusal, tuple((leg.output_units, leg.fee_units) for leg in status.legs)
 
 
-def _in_common(told: Sequence[TransactionStatus]) -> TransactionStatus:
-    """Return what the node with the shortest log tells, less the fees that others tell differently."""
+def _in_common(told: Sequence[TransactionStatus]) -> TransactionStatus | None:
+    """Return what logs of different lengths leave of a transaction; None where they are not what differs."""
+    if any(status.untold_legs for status in told):
+        return _without_fees(told)
+    named = [status for status in told if status.refusal_name is not None]
+    if len({status.refusal for status in named}) == 1 and len(named) < len(told):
+        return named[0]
+    return None
+
+
+def _without_fees(told: Sequence[TransactionStatus]) -> TransactionStatus:
+    """Return what the node with the shortest log tells, less the fees that not all tell alike."""
     least = max(told, key=lambda status: len(status.untold_legs))
     untold = frozenset(
         place

@@ -52,6 +52,19 @@ def test_refusals_for_different_reasons_are_different_facts() -> None:
         assert agreed(told(REFUSED, other), 2) is None
 
 
+def test_refusal_goes_by_its_name_where_one_of_the_logs_is_cut_off_before_it() -> None:
+    """A number alone may say something else: it shifts from build to build."""
+    named = replace(REFUSED, refusal_name="TooLittleOutputReceived")
+    by_number = replace(REFUSED, refusal=Code.TRANSACTION_FAILED)
+    for both in (told(named, by_number), told(by_number, named)):
+        assert agreed(both, 2) == named
+        assert len(grouped(both)) == 1
+    other = replace(by_number, refusal_name="MathOverflow")
+    assert agreed(told(named, other), 2) is None
+    assert agreed(told(named, other, by_number), 2) == other
+    assert agreed(told(named, replace(by_number, is_leg_refusal=True)), 2) is None
+
+
 def test_words_for_a_pool_that_became_known_in_between_are_no_dispute() -> None:
     earlier = replace(LANDED, legs=(replace(LEG, pool_id="its address", impact_bps="0.00"),))
     assert agreed(told(earlier, LANDED), 2) == earlier
