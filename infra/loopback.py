@@ -1,0 +1,13 @@
+"""AWS emulators on this machine, which no proxy leads to."""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def past_proxies(endpoint: str | None) -> dict[str, Any]:
+    """Return what botocore's ``Config`` is told of proxies: to ask none of them for what is on this machine,
+    and nothing, so that the shell's are asked, for anything else.
+    """
+    return {"proxies": {}} if endpoint and urlsplit(endpoint).hostname in LOOPBACK else {}
