@@ -1,10 +1,12 @@
-"""Which AWS endpoints are asked directly."""
+"""What is asked directly, and what through the shell's proxy."""
 
 import pytest
 from botocore.exceptions import ProxyConnectionError
 
+from infra.cli.client import request
 from infra.cli.queues import _client
 from infra.deploy.cloud import Cloud, Target
+from infra.deploy.smoke import SmokeOrderError, smoke_order
 from infra.loopback import past_proxies
 from tests.fakes.http_server import scripted_server
 
@@ -46,3 +48,19 @@ def test_aws_is_asked_through_the_shells_proxy(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(ProxyConnectionError):
             client.list_queues()
     assert past_proxies("https://sqs.eu-west-1.amazonaws.com") == {}
+
+
+def test_engine_elsewhere_is_asked_through_the_shells_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_server(
+        b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\nConnection: close\r\n\r\n{"canceled":2}'
+    ) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.address.geturl())
+        monkeypatch.setenv("HTTP_PROXY", proxy.address.geturl())
+        assert request("DELETE", "http://engine.invalid/api/orders", None) == {"canceled": 2}
+
+
+def test_smoke_order_for_this_machine_goes_past_the_shells_proxy() -> None:
+    with scripted_server(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as server:
+        url = f"ws://{server.address.netloc}/ws"
+        with pytest.raises(SmokeOrderError, match="refused with 403"):
+            smoke_order(url, token=None, say=print)
