@@ -61,8 +61,12 @@ def _connected(url: str, headers: Mapping[str, str] | None, deadline: float) -> 
     while True:
         left_s = max(0.1, deadline - time.monotonic())
         try:
-            proxy = None if is_here(url) else True
-            return connect(url, additional_headers=headers, open_timeout=left_s, proxy=proxy)
+            return connect(
+                url,
+                additional_headers=headers,
+                open_timeout=left_s,
+                proxy=None if is_here(url) else True,
+            )
         except InvalidStatus as refused:
             if (status := refused.response.status_code) < 500:
                 hint = "; is --token one of the issuer that the stage asks?" if status in {401, 403} else ""
