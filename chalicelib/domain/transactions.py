@@ -134,6 +134,7 @@ class TransactionStatus:
             as a whole could have kept its threshold is not known.
         network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such
             fees.
+        untold_legs: Places of legs of which the chain tells no fee and impact any more.
     """
 
     signature_status: SignatureStatus
@@ -145,6 +146,7 @@ class TransactionStatus:
     network_fee_lamports: int | None = None
     refusal_name: str | None = None
     is_leg_refusal: bool = False
+    untold_legs: frozenset[int] = frozenset()
 
 
 @value

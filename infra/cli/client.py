@@ -9,6 +9,7 @@ import httpx
 
 from infra.cli.parameters import BEARER, ServiceUrl
 from infra.cli.session import CliSession, status_file
+from infra.loopback import is_here
 
 TIME_LIMIT_S: Final = 30.0
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -78,8 +79,7 @@ def request(
     asked = f"{url}?{urlencode(query)}" if query else url
     perhaps = "" if method == "GET" else "; whether it was done is not known"
     try:
-        # The proxy settings of the shell are for the internet, and the engine may be on this machine.
-        with httpx.Client(timeout=TIME_LIMIT_S, trust_env=False) as client:
+        with httpx.Client(timeout=TIME_LIMIT_S, trust_env=not is_here(url)) as client:
             answer = client.request(method, asked, headers=bearer(token))
     except _UNSENT as error:
         raise click.ClickException(f"{url} cannot be reached: {error}") from error

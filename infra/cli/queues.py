@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import boto3
 import click
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from sqlalchemy import text
@@ -15,6 +16,7 @@ from chalice_offline.aws_client import local_client
 from infra.cli.parameters import NAME
 from infra.cli.redrive import DONE, send_back
 from infra.cli.session import CliSession
+from infra.loopback import past_proxies
 from infra.region import region_of
 
 _DEPTHS: Final = {
@@ -102,7 +104,8 @@ def _client() -> Any:
         or os.environ.get("AWS_PROFILE")
     ):
         try:
-            return boto3.Session(region_name=region_of(os.environ)).client("sqs")
+            config = Config(**past_proxies(os.environ.get("AWS_ENDPOINT_URL")))
+            return boto3.Session(region_name=region_of(os.environ)).client("sqs", config=config)
         except (BotoCoreError, ValueError) as error:
             raise click.ClickException(str(error)) from error
     status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chalicelib.config import ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
-from infra.deploy.cloud import LOOPBACK, Cloud, Target
+from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import CloudFormation, StackError
 from infra.deploy.deployment import (
     Deployment,
@@ -27,6 +27,7 @@ from infra.deploy.packaging import PackagingError
 from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import SmokeOrderError, smoke_order
 from infra.deploy.solana_stage import solana_stage
+from infra.loopback import LOOPBACK
 
 APP_DIR: Final = Path("chalice_app")
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from chalicelib.config import ConfigurationError
 from infra.deploy.running_emulator import running_credentials
+from infra.loopback import LOOPBACK, past_proxies
 from infra.region import region_of
 
 EMULATOR_URL: Final = "http://127.0.0.1:4566"
@@ -21,7 +22,6 @@ EMULATOR_URL: Final = "http://127.0.0.1:4566"
 
 # What other emulators take.
 _TEST_CREDENTIALS: Final = ("test", "test")
-LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOCALSTACK_HOST: Final = "localhost.localstack.cloud"
 """LocalStack, from its containers and from this machine alike."""
 
@@ -73,7 +73,7 @@ class Cloud:
 
     def client(self, service: str) -> Any:
         # Not named in the stubs; see botocore's documentation of Config.
-        options: dict[str, Any] = {"ignore_configured_endpoint_urls": True}
+        options: dict[str, Any] = {"ignore_configured_endpoint_urls": True, **past_proxies(self.endpoint)}
         # A migration says nothing for minutes, and a router forgets a connection that is as silent.
         config = Config(read_timeout=_READ_TIME_LIMIT_S, tcp_keepalive=True, **options)
         return self.session.client(service, config=config)

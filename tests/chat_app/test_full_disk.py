@@ -1,5 +1,7 @@
 """A whole instance whose disk is full, when it starts and when it is stopped."""
 
+import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, Final
 import boto3
 import pytest
 
+from chalice_offline.services.reserve import Reserve
 from tests.chat_app.test_ledger import LEDGER_APP
 from tests.support.instance import TIME_LIMIT_S, Instance
 
@@ -75,3 +78,17 @@ def test_start_on_a_full_disk_says_which_it_is(small_disk: Path) -> None:
     assert line.startswith("error: ")
     assert "No space left on device" in line
     assert str(small_disk) in line
+
+
+def test_disk_with_little_room_is_not_filled_by_what_is_kept_for_the_queues(small_disk: Path) -> None:
+    filler, reserve, room = small_disk / "filler", small_disk / "reserve", 10 * 1024 * 1024
+    fill(filler)
+    os.truncate(filler, filler.stat().st_size - room)
+    Reserve(reserve, mebibytes=16).take()
+    assert shutil.disk_usage(small_disk).free >= room // 2
+    kept = reserve.stat().st_size
+    assert kept >= room // 4
+    # One that was killed has left its own, which is not given to what fills the disk.
+    fill(small_disk / "more")
+    Reserve(reserve, mebibytes=16).take()
+    assert reserve.stat().st_size == kept

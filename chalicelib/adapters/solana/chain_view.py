@@ -314,7 +314,7 @@ class ChainReader:
                 self._disputed.clear()
             self._disputed.add(signature)
         for group in groups:
-            if settled is not None and all(each.status is not settled for each in group):
+            if settled is not None and all(each.status != settled for each in group):
                 for each in group:
                     self._nodes.pass_over(each.place, seconds=_WRONG_FOR_S)
 

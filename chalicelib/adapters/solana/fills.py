@@ -61,11 +61,16 @@ def names_of(ids: ProgramIds, listed: Iterable[ListedPool], tokens: Tokens) -> N
 
 
 class Fill(NamedTuple):
-    """What a transaction exchanged in all, in base units, and its legs in their order."""
+    """What a transaction exchanged in all, in base units, and its legs in their order.
+
+    Attributes:
+        untold: Places of legs whose event was cut off: their fee and impact are not known.
+    """
 
     input_units: int
     output_units: int
     legs: tuple[LegFill, ...]
+    untold: frozenset[int] = frozenset()
 
 
 class _Leg(NamedTuple):
@@ -106,12 +111,11 @@ def fill_of(record: TransactionRecord, names: Names) -> Fill:
     if len(given - got) != 1 or len(got - given) != 1:
         raise MalformedResultError("the swaps do not lead from one account to one other")
     (input_account,), (output_account,) = given - got, got - given
-    legs = _with_fees_off(legs, output_account, _moved(record, output_account))
     for account in given | got:
-        told = sum(leg.received for leg in legs if leg.call.output_account == account) - sum(
-            leg.event.paid for leg in legs if leg.call.input_account == account
-        )
-        moved = _moved(record, account)
+        moved = _moved(record, account, is_between=account in given & got)
+        paid = sum(leg.event.paid for leg in legs if leg.call.input_account == account)
+        legs = _with_fees_off(legs, account, moved + paid)
+        told = sum(leg.received for leg in legs if leg.call.output_account == account) - paid
         if told != moved:
             raise MalformedResultError(
                 f"{address_of(account)} changed by {moved} units, by its swaps' events by {told}"
@@ -120,6 +124,7 @@ def fill_of(record: TransactionRecord, names: Names) -> Fill:
         -_moved(record, input_account),
         _moved(record, output_account),
         tuple(_leg_fill(leg, names) for leg in legs),
+        frozenset(place for place, leg in enumerate(legs) if leg.is_cut_off),
     )
 
 
@@ -180,13 +185,13 @@ def _is_first_in(event: SwapEvent) -> bool:
     return ints["trade_direction"] == 0
 
 
-def _with_fees_off(legs: list[_Leg], account: Pubkey, moved: int) -> list[_Leg]:
+def _with_fees_off(legs: list[_Leg], account: Pubkey, arrived: int) -> list[_Leg]:
     """Where a leg does not know the fee that a mint took from what was sent, the balance does."""
     unsure = [
         place for place, leg in enumerate(legs) if leg.is_before_fee and leg.call.output_account == account
     ]
     told = sum(leg.received for leg in legs if leg.call.output_account == account)
-    missing = told - moved
+    missing = told - arrived
     unsure_total = sum(legs[place].received for place in unsure)
     if not 0 < missing <= unsure_total:
         return legs
@@ -200,12 +205,14 @@ def _with_fees_off(legs: list[_Leg], account: Pubkey, moved: int) -> list[_Leg]:
     return found
 
 
-def _moved(record: TransactionRecord, account: Pubkey) -> int:
+def _moved(record: TransactionRecord, account: Pubkey, *, is_between: bool = False) -> int:
     """Return by how much the swaps changed a token account."""
     if account in record.tokens_before or account in record.tokens_after:
         return record.token_change(account) - sum(_wrapped(record.outer, account))
     inside = list(chain.from_iterable(record.inner.values()))
     if _may_lack_a_fee(inside, account):
+        if is_between:
+            return 0  # it was opened and closed: a token account can only be closed when it is empty
         raise MalformedResultError(f"no balance tells what {address_of(account)} got")
     return sum(_sent(inside, account))
 

@@ -179,7 +179,9 @@ def _amounts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) ->
 
 
 def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> dict[str, Any]:
-    """Return what should have been published; nothing of a token of which nothing is known any more."""
+    """Return what should have been published; nothing of a token of which nothing is known any more, and no
+    fees where the node's log is cut off.
+    """
     facts: dict[str, Any] = {"slot": status.slot}
     if "networkFeeLamports" in order.published:
         facts["networkFeeLamports"] = status.network_fee_lamports
@@ -190,7 +192,8 @@ def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> d
     fees: dict[str, int] = {}
     for leg in status.legs:
         fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
-    if all(tokens.find(symbol) for symbol in fees) and any(fees.values()):
+    is_told = not status.untold_legs and all(tokens.find(symbol) for symbol in fees)
+    if is_told and any(fees.values()):
         facts["fees"] = [
             {"token": symbol, "amount": format_units(fees[symbol], tokens[symbol].scale)}
             for symbol in sorted(fees)

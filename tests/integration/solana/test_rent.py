@@ -5,7 +5,9 @@ Each token between two hops takes an account, and each account takes rent.
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
 from typing import Final
 from uuid import UUID
 
@@ -14,7 +16,9 @@ import pytest
 from chalicelib.adapters.solana.fills import names_of
 from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN
 from chalicelib.adapters.solana.keys import NO_KEY, address_of
+from chalicelib.adapters.solana.landings import ToldLanding, agreed, status_of
 from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.rpc_answers import transaction
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
@@ -30,6 +34,7 @@ RENT_LAMPORTS: Final = 2_039_280
 """Of a token account, on a chain whose rent never fell."""
 
 BETWEEN: Final = ("ETH", "RAY", "WIF")
+_TRUNCATED: Final = "Log truncated"
 PART_LAMPORTS: Final = 10**7
 
 
@@ -108,3 +113,39 @@ def test_order_whose_log_is_cut_off_by_what_it_opens_ends_all_the_same(world: Wo
     assert status.output_units == sum(leg.output_units for leg in status.legs if leg.token_out == "USDC")
     assert any(leg.fee_units for leg in status.legs)
     assert not all(leg.fee_units for leg in status.legs)
+
+
+def cut_off(logs: Sequence[str], limit: int) -> tuple[str, ...]:
+    """What a node that keeps so many bytes shows: shorter lines may still fit after one that did not."""
+    kept: list[str] = []
+    taken = 0
+    for line in logs:
+        if taken + len(line) < limit:
+            taken += len(line)
+            kept.append(line)
+        elif _TRUNCATED not in kept:
+            kept.append(_TRUNCATED)
+    return tuple(kept)
+
+
+@pytest.mark.parametrize("venue", ["raydium", "meteora"])
+def test_nodes_that_keep_logs_of_any_two_lengths_agree_what_an_order_moved(world: World, venue: str) -> None:
+    account_id = f"{venue} cut"
+    give(world, account_id, 10**9)
+    (sent,) = world.chain.sign([sold_over_three_paths(world, account_id, venue)])
+    world.chain.send([sent])
+    assert world.outcome(sent).statuses[sent.signature].signature_status is SignatureStatus.LANDED
+    shown = world.process.call(
+        "getTransaction", sent.signature, {"maxSupportedTransactionVersion": 1, "commitment": "confirmed"}
+    )
+    record = transaction(shown)
+    assert record is not None
+    statuses = [
+        status_of(replace(record, logs=cut_off(record.logs, limit)), world.chain._names)
+        for limit in range(0, 10_000, 250)
+    ]
+    assert {len(status.untold_legs) for status in statuses} >= ({3, 6} if venue == "raydium" else {0})
+    for one, other in combinations(statuses, 2):
+        status = agreed([ToldLanding(0, one), ToldLanding(1, other)], 2)
+        assert status is not None
+        assert len(status.untold_legs) == max(len(one.untold_legs), len(other.untold_legs))

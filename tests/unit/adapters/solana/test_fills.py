@@ -287,10 +287,9 @@ def test_account_between_two_hops_that_is_gone_afterwards_counts_by_the_transfer
         return replace(record, tokens_before=before, tokens_after=after, inner=inner)
 
     assert fill_of(shown(into), names(one))[:2] == (one.amounts[0], other.amounts[1])
-    with pytest.raises(MalformedResultError, match="no balance tells"):
-        fill_of(shown(into._replace(program=TOKEN_2022)), names(one))
-    with pytest.raises(MalformedResultError, match="by its swaps' events"):
-        fill_of(shown(into._replace(program=SYSTEM)), names(one))
+    for program in (TOKEN_2022, SYSTEM):  # of Token-2022's nothing could be left in an account that is closed
+        with pytest.raises(MalformedResultError, match="by its swaps' events"):
+            fill_of(shown(into._replace(program=program)), names(one))
 
 
 def moved(program: Pubkey, source: Pubkey, to: Pubkey, units: int) -> InnerInstruction:
@@ -327,3 +326,50 @@ def test_mints_fee_of_a_swap_whose_event_was_cut_off_is_told_by_the_balance() ->
     whole = a_record(case)
     fill = fill_of(replace(whole, logs=(*whole.logs[:2], "Log truncated"), inner={1: transfers}), names(case))
     assert fill[:2] == (fill.legs[0].input_units, fill.legs[0].output_units) == case.amounts
+    assert fill.untold == {0}
+    assert not fill_of(whole, names(case)).untold
+
+
+def two_hops(*, is_cut_off: bool, fee: int, is_closed: bool) -> tuple[TransactionRecord, Names, int]:
+    """Over an account of a Token-2022 mint, and how much of that the first hop brought."""
+    one, other = cases(SwapProgram.CLMM)[0], cases(SwapProgram.CPMM)[0]
+    assert one.amounts is not None
+    assert other.amounts is not None
+    arrived, vault = one.amounts[1], a_key(1)
+    record = joined((one, FROM, BETWEEN), (other, BETWEEN, TO))
+    # Exactly what arrived goes on.
+    event = bytearray(base64.b64decode(record.logs[-2].removeprefix("Program data: ")))
+    event[8 + 48 : 8 + 56] = arrived.to_bytes(8, "little")
+    event[8 + 64 : 8 + 72] = bytes(8)
+    second = f"Program data: {base64.b64encode(event).decode()}"
+    first = [] if is_cut_off else [record.logs[3]]
+    logs = (*record.logs[:3], *first, *record.logs[4:-2], second, *record.logs[-1:])
+    held = [dict(record.tokens_before), dict(record.tokens_after)]
+    for each in held:
+        if is_closed:
+            del each[BETWEEN]
+        else:
+            each[BETWEEN] = each[BETWEEN]._replace(amount=5)
+    inner = {
+        1: (moved(TOKEN, FROM, vault, one.amounts[0]), transfer(TOKEN_2022, vault, BETWEEN, arrived + fee)),
+        2: (transfer(TOKEN_2022, BETWEEN, vault, arrived), moved(TOKEN, vault, TO, other.amounts[1])),
+    }
+    cut = ("Log truncated",) if is_cut_off else ()
+    shown = replace(record, logs=(*logs, *cut), tokens_before=held[0], tokens_after=held[1], inner=inner)
+    return shown, names(one), arrived
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_account_of_token_2022_that_was_opened_and_closed_between_two_hops_ended_empty(
+    is_cut_off: bool,
+) -> None:
+    record, words, arrived = two_hops(is_cut_off=is_cut_off, fee=0, is_closed=True)
+    first, second = fill_of(record, words).legs
+    assert first.output_units == second.input_units == arrived
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_mints_fee_between_two_hops_is_told_by_what_went_on(is_closed: bool) -> None:
+    record, words, arrived = two_hops(is_cut_off=True, fee=7, is_closed=is_closed)
+    first, second = fill_of(record, words).legs
+    assert first.output_units == second.input_units == arrived

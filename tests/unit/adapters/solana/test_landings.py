@@ -52,6 +52,19 @@ def test_refusals_for_different_reasons_are_different_facts() -> None:
         assert agreed(told(REFUSED, other), 2) is None
 
 
+def test_refusal_goes_by_its_name_where_one_of_the_logs_is_cut_off_before_it() -> None:
+    """A number alone may say something else: it shifts from build to build."""
+    named = replace(REFUSED, refusal_name="TooLittleOutputReceived")
+    by_number = replace(REFUSED, refusal=Code.TRANSACTION_FAILED)
+    for both in (told(named, by_number), told(by_number, named)):
+        assert agreed(both, 2) == named
+        assert len(grouped(both)) == 1
+    other = replace(by_number, refusal_name="MathOverflow")
+    assert agreed(told(named, other), 2) is None
+    assert agreed(told(named, other, by_number), 2) == other
+    assert agreed(told(named, replace(by_number, is_leg_refusal=True)), 2) is None
+
+
 def test_words_for_a_pool_that_became_known_in_between_are_no_dispute() -> None:
     earlier = replace(LANDED, legs=(replace(LEG, pool_id="its address", impact_bps="0.00"),))
     assert agreed(told(earlier, LANDED), 2) == earlier
@@ -61,6 +74,30 @@ def test_words_for_a_pool_that_became_known_in_between_are_no_dispute() -> None:
 def test_two_sides_of_which_both_are_enough_leave_the_matter_open() -> None:
     other = replace(LANDED, output_units=199)
     assert agreed(told(LANDED, other, LANDED, other), 2) is None
+
+
+def test_nodes_that_keep_logs_of_different_lengths_agree_on_what_all_of_them_tell() -> None:
+    whole = replace(LANDED, legs=(LEG, replace(LEG, fee_units=5)))
+    unknown = replace(LEG, fee_units=0, impact_bps="0.00")
+    cut = replace(whole, legs=(LEG, unknown), untold_legs=frozenset({1}))
+    shorter = replace(whole, legs=(unknown, unknown), untold_legs=frozenset({0, 1}))
+    for one, other, common in ((whole, cut, cut), (cut, shorter, shorter), (whole, shorter, shorter)):
+        for both in (told(one, other), told(other, one)):
+            assert agreed(both, 2) == common
+            assert len(grouped(both)) == 1
+    # A fee that is made up counts as none that is told, and amounts have to be the same still.
+    made_up = replace(cut, legs=(replace(LEG, fee_units=9), unknown))
+    assert agreed(told(whole, made_up), 2) == shorter
+    assert agreed(told(whole, replace(cut, output_units=199)), 2) is None
+
+
+def test_fee_of_a_mint_that_a_cut_off_log_leaves_to_be_shared_out_is_no_dispute() -> None:
+    whole = replace(LANDED, legs=(LEG, replace(LEG, output_units=150)))
+    shared = (replace(LEG, output_units=199, fee_units=0), replace(LEG, output_units=151, fee_units=0))
+    cut = replace(LANDED, legs=shared, untold_legs=frozenset({0, 1}))
+    agreed_on = agreed(told(whole, cut), 2)
+    assert agreed_on is not None
+    assert agreed_on.legs == tuple(replace(leg, impact_bps="0.00") for leg in shared)
 
 
 def test_fewer_nodes_than_have_to_agree_prove_nothing() -> None:

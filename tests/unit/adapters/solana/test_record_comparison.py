@@ -237,3 +237,11 @@ def test_bytes_under_their_own_signature_that_are_not_this_attempts_are_found(od
 def test_wallet_of_an_attempt_is_the_one_that_pays() -> None:
     assert authority_of(FIRST.payload) == KEY.key
     assert authority_of(b"nonsense") is None
+
+
+def test_fees_are_not_compared_with_a_log_that_is_cut_off() -> None:
+    untold = replace(LANDED, legs=(LEG, replace(LEG, fee_units=0)), untold_legs=frozenset({1}))
+    more = {**PUBLISHED, "fees": [{"token": "SOL", "amount": "0.005"}]}
+    assert found(order(FIRST, published=more), untold) == []
+    whole = replace(untold, untold_legs=frozenset())
+    assert found(order(FIRST, published=more), whole) == [(Rule.AMOUNTS, False)]

@@ -145,6 +145,22 @@ def test_owner_that_could_not_use_a_restarted_service_is_told_again(tmp_path: Pa
     assert log.count("service died") == 1
 
 
+def test_stop_does_not_wait_for_an_owner_that_cannot_use_a_restarted_service(tmp_path: Path) -> None:
+    service = Service(tmp_path)
+    service.refusals = 10**9
+
+    async def scenario() -> None:
+        await service.daemon.start()
+        (pid,) = service.pids()
+        os.kill(pid, signal.SIGKILL)
+        while service.refusals == 10**9:  # noqa: ASYNC110  # another process brings it about
+            await asyncio.sleep(0.01)
+        await service.daemon.stop()
+        assert service.pids() == []
+
+    service.run(scenario)
+
+
 def test_service_that_ends_at_once_is_an_error_that_names_its_log(tmp_path: Path) -> None:
     service = Service(tmp_path, program="raise SystemExit(2)")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from chalice_offline.services.reserve import Reserve
 
 
-def test_room_is_taken_anew_by_each_start_and_given_once(tmp_path: Path) -> None:
+def test_room_is_taken_up_once_by_however_many_starts_and_given_once(tmp_path: Path) -> None:
     path = tmp_path / "reserve"
     for _ in range(2):  # one that was killed has left its own
         Reserve(path, mebibytes=2).take()
