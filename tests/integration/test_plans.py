@@ -1,15 +1,20 @@
 """How the server reaches rows: of tables that were as good as empty when it planned, and of large ones."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from chalicelib.adapters.postgres.claims import _REFUSED_AT
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.event_chain import EVENTS
 from chalicelib.adapters.postgres.order_record import _RECORD, _STEPS
-from chalicelib.adapters.postgres.statements import Statement
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.watches import _RESEND, _WAKE
+from chalicelib.domain.statuses import OrderStatus
+from tests.fakes.orders import terms
+from tests.integration.consumer import Consumer
 from tests.support.postgres_server import PATIENCE_S
 
 _NOTHING = "SELECT"
@@ -96,3 +101,26 @@ def test_looking_for_what_is_due_reads_nothing_that_is_not(
         connection.rollback()
     engine.dispose()
     assert read < 10  # the planner itself looks at the ends of an index
+
+
+_PLANNED_WITH_ITS_PARAMETERS = Statement(
+    "SELECT statement FROM pg_prepared_statements WHERE custom_plans > 5 AND generic_plans = 0"
+)
+
+
+def _price_random_pages(connection: Any, _record: object) -> None:
+    connection.cursor().execute("SET random_page_cost = 1.1")
+    connection.commit()
+
+
+def test_no_statement_of_an_order_by_itself_is_planned_for_each_order(consumer: Consumer) -> None:
+    """The server plans one so whose general plan it takes to be dearer, as if a list had ten ids."""
+    engine = consumer.services.engine
+    engine.dispose()
+    event.listen(engine, "connect", _price_random_pages)
+    for n in range(8):
+        wish = terms(client_order_id=f"planned {n}")
+        order_id = consumer.services.submit_orders.submit(wish, "local").order_id
+        consumer.run()
+        assert consumer.status(order_id) is OrderStatus.CONFIRMED
+    assert Database(engine).execute(_PLANNED_WITH_ITS_PARAMETERS) == []

@@ -29,15 +29,18 @@ _REPLAYED_ORDERS_MAX: Final = 100
 # One whose token has expired gets nothing more, even before the sweep closes it; one that could not be noted
 # has no row. LATERAL, since a join would be free to read all connections. In one row: each of a batch's would
 # be a message of its own, which the driver takes apart value by value.
+# The limits are none, which the planner cannot know: it expects little of each part. Without them it takes
+# ten ids for granted, finds one cheaper, and plans anew for each order that comes by itself: 168 for 47 µs.
 _SUBSCRIPTIONS: Final = Statement("""
 SELECT jsonb_agg(jsonb_build_array(order_id, account_id, connection_id, live, replayed_to,
     coalesce(c.batched, false))) AS found
 FROM (
-    SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
-    WHERE order_id = ANY(CAST(:order_ids AS uuid[]))
+    (SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
+    WHERE order_id = ANY(CAST(:order_ids AS uuid[])) LIMIT CAST(:limit AS bigint))
     UNION ALL
-    SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
+    (SELECT order_id, account_id, connection_id, live, replayed_to FROM subscriptions
     WHERE order_id = CAST(:every AS uuid) AND account_id = ANY(CAST(:accounts AS text[]))
+    LIMIT CAST(:limit AS bigint))
 ) AS s
 LEFT JOIN LATERAL (
     SELECT batched, expires_at FROM connections WHERE connection_id = s.connection_id OFFSET 0
@@ -131,6 +134,7 @@ def question(orders: Sequence[Order]) -> Asked:
         "order_ids": f"{{{','.join(id_text(order.order_id) for order in orders)}}}",
         "accounts": text_array(*sorted({order.account_id for order in orders})),
         "every": str(EVERY_ORDER),
+        "limit": None,
     }
 
 
