@@ -2,7 +2,7 @@
 
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.fakes.http_server import scripted_server
 from tests.unit.infra.cli.test_client import answer
 
