@@ -12,6 +12,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
+from benchmarks.environment import take_no_options
 from chalicelib.amm.clmm_tick import TICK_MAX, sqrt_price_at
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
@@ -57,6 +58,7 @@ POOLS: Final[dict[str, Pool]] = {
 
 
 def main() -> None:
+    take_no_options(__doc__)
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
     print(
         f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}, "

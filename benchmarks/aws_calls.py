@@ -24,7 +24,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
-from benchmarks.environment import environment_lines
+from benchmarks.environment import environment_lines, take_no_options
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
 from chalicelib.adapters.aws.management_api import ManagementApi
 from chalicelib.services.ports import Frame
@@ -192,6 +192,7 @@ def _row(name: str, figures: Sequence[str]) -> str:
 
 
 def main() -> None:
+    take_no_options(__doc__)
     for line in environment_lines():
         print(line)
     with _server() as url:

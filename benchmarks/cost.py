@@ -303,9 +303,10 @@ def main() -> None:
         help="billed for a batch, with latencies of venues and chain; without, "
         "it is computed from counted steps",
     )
+    given = parser.parse_args()
     for line in environment_lines():
         print(line)
-    report(batch_ms=parser.parse_args().batch_ms)
+    report(batch_ms=given.batch_ms)
 
 
 if __name__ == "__main__":

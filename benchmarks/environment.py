@@ -1,5 +1,6 @@
 """Where a figure comes from: machine, versions, and what else was running."""
 
+import argparse
 import os
 import platform
 import sys
@@ -26,3 +27,10 @@ def processor() -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or "unknown processor"
+
+
+def take_no_options(description: str | None) -> None:
+    """Answer ``--help``, and refuse whatever else is typed behind a program that measures one thing."""
+    argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Final
 
+from benchmarks.environment import take_no_options
 from infra.deploy.packaging import SIZE_MAX_BYTES, package
 
 IMPORT_MAX_MS: Final = 250.0
@@ -35,6 +36,7 @@ _CONSUMER: Final = (
 
 def main() -> int:
     """Print the figures; return 1 if one is over its budget."""
+    take_no_options(__doc__)
     with tempfile.TemporaryDirectory(prefix="orderflow-benchmark-") as folder:
         built = package(Path("chalice_app"), "dev", Path(folder, "out"))
         unpacked = Path(folder, "unpacked")

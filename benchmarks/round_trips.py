@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import event
 
 from benchmarks.consumer import ConsumerServices, consume, environment_for, prepared_batches
+from benchmarks.environment import take_no_options
 from benchmarks.instance import running_instance
 from chalicelib.config import Settings
 from chalicelib.logs import logger
@@ -86,6 +87,7 @@ def measure() -> Wire:
 
 
 def main() -> None:
+    take_no_options(__doc__)
     found = measure()
     print("a batch of ten orders   round trips   commits")
     for side in ("record", "market"):

@@ -12,6 +12,7 @@ from functools import partial
 from random import Random
 from time import perf_counter
 
+from benchmarks.environment import take_no_options
 from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
@@ -123,6 +124,7 @@ def report_gaps() -> None:
 
 
 def main() -> None:
+    take_no_options(__doc__)
     print(
         f"Python {platform.python_version()} on {platform.machine()}, {platform.system()}; "
         "one process, one core"

@@ -11,6 +11,7 @@ import click
 
 from chalice_offline.asking import AskingError, Instance
 from chalice_offline.debugging import Debugging, terminal_of
+from chalice_offline.interrupts import ends_quietly
 from chalice_offline.log_reading import NoLogError, Wanted, print_log
 from chalice_offline.logs import Log, Look, leave_unwritable_streams
 from chalice_offline.options import STATE_DIR_NAME, Options
@@ -64,9 +65,6 @@ def command_line(prefix: str = PREFIX, defaults: Mapping[str, Any] | None = None
 def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Command:
     def start(*, json_logs: bool, verbose: bool, debug: bool, debugpy: int | None, **given: Any) -> None:
         """Run the app until Ctrl-C: WebSocket, REST, SQS and schedules."""
-        # The runtime is half of what the other commands would import, and wait for.
-        from chalice_offline.lifecycle import run  # noqa: PLC0415
-
         if given["functions_database_url"] and not given["database_url"]:
             raise click.UsageError(
                 "--functions-database-url goes with --database-url: whose database would it be?"
@@ -83,13 +81,17 @@ def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Co
             debugging=debugging,
             port_variable=f"{prefix}_PORT",
         )
-        stay_until_done()
-        log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
-        try:
-            status = asyncio.run(run(options, log))
-        finally:
-            log.close()
-            leave_unwritable_streams()
+        with ends_quietly():  # until the runtime waits for signals, with its first step
+            # The runtime is half of what the other commands would import, and wait for.
+            from chalice_offline.lifecycle import run  # noqa: PLC0415
+
+            stay_until_done()
+            log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
+            try:
+                status = asyncio.run(run(options, log))
+            finally:
+                log.close()
+                leave_unwritable_streams()
         sys.exit(status)
 
     return _command(start, *shared, *_start_options(prefix, int(own["port"]), str(own["stage"])))

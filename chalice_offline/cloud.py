@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from chalice_offline.hangup import when_hung_up
 from chalice_offline.logs import Log
 from chalice_offline.services.children import ChildRegister
 from chalice_offline.services.daemon import DaemonError
@@ -51,8 +52,9 @@ class Cloud:
 def run_cloud(
     home: Path, port: int, services: Sequence[str] | None, when_ready: Callable[[Cloud], Iterable[str]]
 ) -> None:
-    """Run a cloud until SIGINT, SIGTERM or SIGHUP; print the lines that ``when_ready`` returns once it is.
+    """Run a cloud until SIGINT, SIGTERM or the end of its terminal.
 
+    Once it is ready, the lines that ``when_ready`` returns are printed.
     While it is ready, ``status.json`` in ``home`` has ``endpoint``, ``database_url`` and ``aws``.
 
     Args:
@@ -90,8 +92,9 @@ async def _run(
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+    hangup = when_hung_up(stopped.set)
     register = ChildRegister(state.path / "children.json")
     register.end_leftovers()
     postgres = Postgres(state, free_port(), register, log)
@@ -106,6 +109,8 @@ async def _run(
             log.say(line)
         await stopped.wait()
     finally:
+        if hangup is not None:
+            hangup.cancel()
         with suppress(OSError):
             state.clear_status()
         await asyncio.gather(ministack.stop(), postgres.stop())

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from chalice_offline.callers import is_loopback
+from chalice_offline.hangup import when_hung_up
 from chalice_offline.log_file import LogFile
 from chalice_offline.logs import Log
 from chalice_offline.options import Options
@@ -110,14 +111,15 @@ def _reasons(error: BaseException) -> list[str]:
 
 
 class _Signals:
-    """SIGINT and SIGTERM: the first asks to stop, the next to hurry."""
+    """SIGINT and SIGTERM: the first asks to stop, the next to hurry. A hangup comes twice, and stops."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
         self.hurry = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._received)
+        self._hangup = when_hung_up(self.stop.set)
 
     def _received(self) -> None:
         (self.hurry if self.stop.is_set() else self.stop).set()

@@ -41,6 +41,7 @@ class LogFile:
         self._older = folder / _OLDER
         self._bytes_max = bytes_max
         self._descriptor = open_private(self._path)
+        self._is_cut_off = False
 
     def append(self, printed: Iterable[Printed]) -> None:
         """Write lines in one piece."""
@@ -48,8 +49,10 @@ class LogFile:
             self._path.replace(self._older)
             os.close(self._descriptor)
             self._descriptor = open_private(self._path)
-        text = "".join(map(_text, printed))
-        os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
+        text = "".join(["\n" if self._is_cut_off else "", *map(_text, printed)])
+        content = text.encode("utf-8", "backslashreplace")
+        # A disk that fills up takes a part, and says so.
+        self._is_cut_off = os.write(self._descriptor, content) < len(content)
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -5,12 +5,14 @@
 
 from pathlib import Path
 
-from chalice_offline.cli import command_line
-
-main = command_line(
-    "ORDERFLOW",
-    {"app": Path("chalice_app"), "port": 3000, "stage": "local", "state_dir": Path(".orderflow")},
-)
+from chalice_offline.interrupts import ends_quietly
 
 if __name__ == "__main__":
+    with ends_quietly():
+        from chalice_offline.cli import command_line
+
+        main = command_line(
+            "ORDERFLOW",
+            {"app": Path("chalice_app"), "port": 3000, "stage": "local", "state_dir": Path(".orderflow")},
+        )
     main(prog_name="python -m infra.run")

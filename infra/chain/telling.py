@@ -42,12 +42,12 @@ def told(
         parts = [ran[at] for at in places]
         below = [[called(one, keys) for one in calls[at]] if at < len(calls) else [] for at in places]
         is_last = index == failed_at
+        failure = made.failure if made.failure is not None and made.failure[0] == index else None
         if instruction.program == COMPUTE_BUDGET:
             name = address_of(COMPUTE_BUDGET)
             lines += [f"Program {name} invoke [1]", f"Program {name} success"]
-        elif index in made.swaps or (made.failure is not None and made.failure[0] == index):
-            error = made.failure[1] if made.failure is not None and made.failure[0] == index else None
-            swap = made.swaps.get(index)
+        elif index in made.swaps or failure is not None:
+            swap, error = made.swaps.get(index), failure and failure[1]
             lines += _log(instruction, swap, parts, transaction.budget.units, error, is_last=is_last)
             steps = [made.instructions[at] for at in places]
             found = _calls(instruction, swap, steps, below, is_last=is_last)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from solders.message import Message, MessageV0, MessageV1
+from solders.message import Message, MessageHeader, MessageV0, MessageV1
 from solders.transaction import VersionedTransaction
 
 from chalicelib.adapters.solana.accounts import Account
@@ -136,28 +136,12 @@ def resolve(parsed: VersionedTransaction, account: Callable[[Pubkey], Account | 
         raise TransactionError("SanitizeFailure") from e
     version = {Message: None, MessageV0: 0, MessageV1: 1}[type(message)]
     static = tuple(Pubkey(bytes(key)) for key in message.account_keys)
-    header = message.header
-    signing = header.num_required_signatures
-    writable = [
-        place < signing - header.num_readonly_signed_accounts
-        or signing <= place < len(static) - header.num_readonly_unsigned_accounts
-        for place in range(len(static))
-    ]
-    fetched: tuple[list[Pubkey], list[Pubkey]] = ([], [])
-    if isinstance(message, MessageV0):
-        for lookup in message.address_table_lookups:
-            addresses = _table(account(Pubkey(bytes(lookup.account_key))))
-            for side, indexes in zip(
-                fetched, (lookup.writable_indexes, lookup.readonly_indexes), strict=True
-            ):
-                for index in indexes:
-                    if index >= len(addresses):
-                        raise TransactionError("InvalidAddressLookupTableIndex")
-                    side.append(addresses[index])
-    keys = (*static, *fetched[0], *fetched[1])
+    signing = message.header.num_required_signatures
+    written, only_read = _looked_up(message, account) if isinstance(message, MessageV0) else ([], [])
+    keys = (*static, *written, *only_read)
     if len(set(keys)) != len(keys):
         raise TransactionError("AccountLoadedTwice")
-    writable += [True] * len(fetched[0]) + [False] * len(fetched[1])
+    writable = _are_writable(message.header, len(static)) + [True] * len(written) + [False] * len(only_read)
     metas = [
         AccountMeta(key, is_signer=place < signing, is_writable=writable[place])
         for place, key in enumerate(keys)
@@ -179,12 +163,37 @@ def resolve(parsed: VersionedTransaction, account: Callable[[Pubkey], Account | 
         keys,
         tuple(writable),
         signing,
-        (len(fetched[0]), len(fetched[1])),
+        (len(written), len(only_read)),
         instructions,
         places,
         bytes(message.recent_blockhash),
         budget,
     )
+
+
+def _are_writable(header: MessageHeader, count: int) -> list[bool]:
+    """Return which of a message's own accounts it may write: they stand in groups, by a header's counts."""
+    signing = header.num_required_signatures
+    return [
+        place < signing - header.num_readonly_signed_accounts
+        or signing <= place < count - header.num_readonly_unsigned_accounts
+        for place in range(count)
+    ]
+
+
+def _looked_up(
+    message: MessageV0, account: Callable[[Pubkey], Account | None]
+) -> tuple[list[Pubkey], list[Pubkey]]:
+    """Return the accounts of a message's lookup tables: those that it may write, and those it only reads."""
+    written: list[Pubkey] = []
+    only_read: list[Pubkey] = []
+    for lookup in message.address_table_lookups:
+        addresses = _table(account(Pubkey(bytes(lookup.account_key))))
+        if any(index >= len(addresses) for index in (*lookup.writable_indexes, *lookup.readonly_indexes)):
+            raise TransactionError("InvalidAddressLookupTableIndex")
+        written += [addresses[index] for index in lookup.writable_indexes]
+        only_read += [addresses[index] for index in lookup.readonly_indexes]
+    return written, only_read
 
 
 def _table(account: Account | None) -> list[Pubkey]:

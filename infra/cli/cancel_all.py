@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from chalicelib.domain.terms import OrderType
-from infra.cli.client import address, as_a_client, request
+from infra.cli.client import as_a_client, request, rest_address
 from infra.cli.session import CliSession
 
 
@@ -20,7 +20,7 @@ from infra.cli.session import CliSession
     help="Only these.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@as_a_client("REST")
+@as_a_client
 @click.pass_obj
 def cancel_all(
     session: CliSession,
@@ -30,10 +30,11 @@ def cancel_all(
     *,
     yes: bool,
     url: str | None,
+    rest_url: str | None,
     token: str | None,
 ) -> None:
     """Cancel all orders of the account that were not sent to the chain yet, also those that rest."""
-    rest_url = address(session, url, "rest_url")
+    rest_url = rest_address(session, url, rest_url)
     given = {"baseAsset": base, "quoteAsset": quote, "types": ",".join(types) or None}
     query = {name: value for name, value in given.items() if value is not None}
     if not yes:

@@ -1,6 +1,8 @@
 """What the commands share that are a client of the engine: its addresses, and a token."""
 
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -11,25 +13,15 @@ from infra.cli.parameters import BEARER, ServiceUrl
 from infra.cli.session import CliSession, status_file
 from infra.loopback import is_here
 
+# Behind what is installed: the repository's own client serves where no other does.
+PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
+
 TIME_LIMIT_S: Final = 30.0
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
-_TOKEN: Final = click.option(
-    "--token",
-    type=BEARER,
-    envvar="ORDERFLOW_TOKEN",
-    help="A bearer token; none is needed with AUTH_MODE=none.",
-)
 
 
-def as_a_client(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the options of a command that talks to one of the APIs."""
-    default = "Default: that of the runtime that is running."
-    url = click.option("--url", type=ServiceUrl(), help=f"Of the {name} API. {default}")
-    return lambda command: url(_TOKEN(command))
-
-
-def by_the_library(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command that speaks through the client library its options: two addresses and a token."""
+def as_a_client(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command that is a client of the engine its options: two addresses and a token."""
     url = click.option(
         "--url",
         type=ServiceUrl(),
@@ -62,6 +54,19 @@ def address(session: CliSession, url: str | None, name: str) -> str:
             "start one (make run), name its directory (ORDERFLOW_HOME), or give --url"
         )
     return str(found).rstrip("/")
+
+
+def rest_address(session: CliSession, url: str | None, rest_url: str | None) -> str:
+    """Return the URL that was given of the REST API, else that beside ``url``, or the running runtime's."""
+    if url is not None:
+        sys.path.append(str(PACKAGE))
+        from orderflow_client.addresses import addresses
+
+        try:
+            rest_url = addresses(url, rest_url).rest
+        except ValueError as error:
+            raise click.ClickException(str(error)) from error
+    return address(session, rest_url, "rest_url")
 
 
 def bearer(token: str | None) -> dict[str, str]:

@@ -1,12 +1,16 @@
 """Commands that are imported when they are asked for: each has libraries of its own, which take a second."""
 
+import signal
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from infra.cli.database_faults import DatabaseCommands
 from infra.cli.json_option import accept_json
+
+INTERRUPTED: Final = 128 + signal.SIGINT
+"""The exit status after Ctrl-C, as shells have it."""
 
 
 class LateCommands(DatabaseCommands):
@@ -20,6 +24,13 @@ class LateCommands(DatabaseCommands):
         """
         super().__init__(*arguments, **settings)
         self._places = places
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            # Not click's 1, by which some commands say what they have found.
+            ctx.exit(INTERRUPTED)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx

@@ -14,7 +14,7 @@ _REPOSITORY: Final = Path(__file__).parents[2]
 @click.option("--check", "is_check", is_flag=True, help="Write nothing; fail if something is out of date.")
 @click.pass_obj
 def specs(session: CliSession, *, is_check: bool) -> None:
-    """Write OpenAPI, AsyncAPI, a Postman collection and the table of errors to docs/api."""
+    """Write OpenAPI, AsyncAPI, a Postman collection and the table of errors, and the client's models."""
     # Its models are a third of what every command would load otherwise.
     from infra.specs.documents import documents
 

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ import click
 
 from chalicelib.domain.lifetimes import RESTING_S_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX
-from infra.cli.client import address, by_the_library
+from infra.cli.client import PACKAGE, address, as_a_client
 from infra.cli.event_lines import event_line
 from infra.cli.order_ids import both_ends
 from infra.cli.parameters import PrintableText
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 EXIT_BY_STATUS: Final = {"confirmed": 0, "failed": 3, "expired": 4, "canceled": 5}
 OUTCOME_UNKNOWN: Final = 6
-
-# Behind what is installed: the repository's own client serves where no other does.
-PACKAGE: Final = Path(__file__).parents[2] / "clients" / "python" / "src"
 
 _EXITS: Final = """
 \b
@@ -54,7 +50,7 @@ Ctrl-C stops following (130); the order goes on.
 )
 @click.option("--dry-run", "is_dry", is_flag=True, help="Show what would happen; submit nothing.")
 @click.option("--detach", "is_detached", is_flag=True, help="Do not follow the order.")
-@by_the_library
+@as_a_client
 @click.pass_obj
 def trade(
     session: CliSession,

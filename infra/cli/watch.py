@@ -9,9 +9,8 @@ from uuid import UUID
 import click
 from rich.console import Console
 
-from infra.cli.client import address, by_the_library
+from infra.cli.client import PACKAGE, address, as_a_client
 from infra.cli.session import CliSession
-from infra.cli.trade import PACKAGE
 
 if TYPE_CHECKING:
     from orderflow_client.models import OrderEventFrame
@@ -25,7 +24,7 @@ _SHOWN: Final = (
 
 @click.command()
 @click.argument("order_id", type=click.UUID, required=False)
-@by_the_library
+@as_a_client
 @click.pass_obj
 def watch(
     session: CliSession, order_id: UUID | None, *, url: str | None, rest_url: str | None, token: str | None

@@ -44,6 +44,7 @@ socket, in which it runs the functions. Without a token the functions run in fro
     "--target",
     type=click.Choice(Target, case_sensitive=False),
     default=Target.AWS,
+    show_default=Target.AWS.value,
     envvar="TARGET",
     show_envvar=True,
 )

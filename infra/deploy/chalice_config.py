@@ -18,7 +18,6 @@ _VARIABLES: Final = {
     "JWT_AUDIENCE": "JwtAudience",
     "DATABASE_HOST": "DatabaseHost",
     "ARCHIVE_URL": "ArchiveUrl",
-    "RETENTION_DAYS": "RetentionDays",
     "MARKET_FAUCET": "MarketFaucet",
     "POWERTOOLS_LOG_LEVEL": "LogLevel",
     "AWS_ENDPOINT_URL": "EmulatorUrl",

@@ -117,10 +117,10 @@ class Deployment:
     def _variables(self) -> Mapping[str, str]:
         """Return what the functions will have as environment variables."""
         values = with_later(self._values, self._cloud.session.region_name)
-        if any(stack.kind == APP for stack in self._stacks):
-            return variables_of(template_of(APP), values)
         there = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
         own = there.get("stages", {}).get(self._stage, {}).get("environment_variables", {})
+        if any(stack.kind == APP for stack in self._stacks):
+            return {**own, **variables_of(template_of(APP), values)}
         merged = chalice_config(self._stage, values)["stages"][self._stage]["environment_variables"]
         return {**own, **merged}
 

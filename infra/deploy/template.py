@@ -57,8 +57,7 @@ def finished(packaged: Mapping[str, Any]) -> JsonObject:
         if role_id == "DefaultRole":
             raise TemplateError(f"{logical_id} has no policy file: name one in .chalice/config.json")
         name = _function_name(role_id)
-        # The environment is the same for all and said once, in the merged template's globals.
-        properties.pop("Environment", None)
+        _keep_what_globals_do_not_say(properties, template)
         properties["FunctionName"] = {"Fn::Sub": f"orderflow-${{Stage}}-{name}"}
         log_group = f"{role_id.removesuffix('Role')}LogGroup"
         function["DependsOn"] = [*function.get("DependsOn", ()), log_group]
@@ -68,6 +67,16 @@ def finished(packaged: Mapping[str, Any]) -> JsonObject:
     for _, role in _of_type(resources, _ROLE):
         _pin(role["Properties"])
     return template
+
+
+def _keep_what_globals_do_not_say(properties: JsonObject, template: JsonObject) -> None:
+    """Leave a function of its variables what a stage's ``config.json`` adds: those of the merged template's
+    globals are said once for all, by parameters.
+    """
+    own = properties.pop("Environment", {}).get("Variables", {})
+    stated = template["Globals"]["Function"]["Environment"]["Variables"]
+    if more := {name: value for name, value in own.items() if name not in stated}:
+        properties["Environment"] = {"Variables": more}
 
 
 def functions_of(template: Mapping[str, Any]) -> dict[str, JsonObject]:

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from infra.deploy import smoke
 from infra.deploy.__main__ import main as deploy
 from infra.deploy.deployment import QueueNotEmptyError

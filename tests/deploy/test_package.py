@@ -319,6 +319,20 @@ def test_function_without_a_policy_file_is_refused() -> None:
         finished({"Resources": {"Forgotten": function}})
 
 
+def test_variables_of_config_json_reach_functions_beside_those_that_the_stacks_say() -> None:
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            "Role": {"Fn::GetAtt": ["ApiHandlerRole", "Arn"]},
+            "Environment": {"Variables": {"STAGE": "dev", "PACKED_EVENTS": "0"}},
+        },
+    }
+    stated = {"Function": {"Environment": {"Variables": {"STAGE": {"Ref": "Stage"}}}}}
+    made = finished({"Globals": stated, "Resources": {"Api": function}})
+    assert made["Globals"] == stated
+    assert made["Resources"]["Api"]["Properties"]["Environment"] == {"Variables": {"PACKED_EVENTS": "0"}}
+
+
 def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection() -> None:
     wide = "arn:aws:execute-api:*:*:*/*/POST/@connections/*"
     api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebsocketAPI}"

@@ -5,7 +5,7 @@ import json
 from click.testing import CliRunner
 
 from chalice_offline.aws_client import local_client
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.support.instance import Instance
 
 NO_AWS = dict.fromkeys(

@@ -5,7 +5,7 @@ import json
 import httpx
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.e2e.conftest import Connect
 from tests.e2e.trader import LIFE, Trader, assert_whole, statuses
 from tests.support.instance import Instance

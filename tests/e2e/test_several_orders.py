@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from chalicelib.domain.tokens import is_mint
 from chalicelib.wire import answers, rest_answers
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.e2e.conftest import Connect, an_instance
 from tests.e2e.trader import TIME_LIMIT_S, Trader, recorded, statuses
 from tests.support.instance import Instance

@@ -20,8 +20,8 @@ from chalicelib.bootstrap.audit import audit
 from chalicelib.domain.errors import ArchivedError, RetryableError
 from chalicelib.migrations.roles import grant
 from chalicelib.wire.archived_orders import order_of
-from infra.cli.__main__ import orderflow
 from infra.cli.archives import archived
+from infra.cli.orderflow import orderflow
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.engine import make_engine
 from infra.cli import archive as archive_command
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from infra.cli.session import CliSession
 from tests.integration.archives import ended, on_record
 

@@ -14,8 +14,8 @@ from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
-from infra.cli.__main__ import orderflow
 from infra.cli.order_ids import both_ends
+from infra.cli.orderflow import orderflow
 from infra.cli.session import CliSession
 from tests.fakes.orders import VIEWS, advanced, an_order
 

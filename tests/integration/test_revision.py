@@ -10,8 +10,8 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.revision import check_revision, refuse_older
 from chalicelib.domain.errors import MigrationsMissingError, RetryableError
 from chalicelib.migrations import newest_revision, revisions
-from infra.cli.__main__ import orderflow
 from infra.cli.database_faults import NOT_ANSWERED
+from infra.cli.orderflow import orderflow
 
 NEXT = "9999"
 _OTHERS = text("""

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.support.instance import REPOSITORY
 from tests.support.ports import free_port
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from chalicelib.adapters.jwt_keys import SharedSecret
 from chalicelib.adapters.jwt_verifier import JwtVerifier
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.security.tokens import SECRET
 
 

@@ -80,6 +80,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/market.py": f"{_MARKET}/test_cli.py",
     "infra/cli/market_facts.py": f"{_MARKET}/test_cli.py",
     "infra/cli/orders.py": "tests/integration/test_operator.py",
+    "infra/cli/orderflow.py": "tests/unit/infra/cli/test_late_commands.py",
     "infra/cli/pools.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/solana_nodes.py": f"{_SOLANA}/test_solana_commands.py",
     "infra/cli/wallet.py": f"{_SOLANA}/test_solana_commands.py",

@@ -57,8 +57,8 @@ class _Taken(NamedTuple):
         return set(self.sent) == {Sent.TAKEN}
 
 
-class SqsOrderQueue:
-    """``OrderQueue`` on SQS. Messages carry the account as their group: a fair queue on a standard queue."""
+class _Queue:
+    """A queue on SQS, and how it is asked."""
 
     def __init__(
         self,
@@ -72,6 +72,14 @@ class SqsOrderQueue:
         self._queue_url = queue_url
         self._sleep = sleep
         self._time_left = time_left
+
+    def _tried(self, operation: str, request: JsonObject) -> "Tried":
+        named = {"QueueUrl": self._queue_url, **request}
+        return try_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
+
+
+class SqsOrderQueue(_Queue):
+    """``OrderQueue`` on SQS. Messages carry the account as their group: a fair queue on a standard queue."""
 
     def send(self, messages: Sequence[QueueMessage]) -> None:
         sent = 0
@@ -161,26 +169,9 @@ class SqsOrderQueue:
         if failed := answer.get("Failed"):
             raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
 
-    def _tried(self, operation: str, request: JsonObject) -> "Tried":
-        named = {"QueueUrl": self._queue_url, **request}
-        return try_sqs(self._endpoint, operation, named, sleep=self._sleep, time_left=self._time_left)
 
-
-class SqsReceivedMessages:
+class SqsReceivedMessages(_Queue):
     """``ReceivedMessages`` of a queue on SQS."""
-
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        queue_url: str,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        time_left: TimeLeft = time_left,
-    ) -> None:
-        self._endpoint = endpoint
-        self._queue_url = queue_url
-        self._sleep = sleep
-        self._time_left = time_left
 
     def delete(self, receipt_handles: Sequence[str]) -> None:
         for start in range(0, len(receipt_handles), BATCH_MAX):
@@ -189,17 +180,8 @@ class SqsReceivedMessages:
                 {"Id": str(index), "ReceiptHandle": handle}
                 for index, handle in enumerate(receipt_handles[start : start + BATCH_MAX])
             ]
-            request = {"QueueUrl": self._queue_url, "Entries": entries}
             try:
-                answer = members_of(
-                    try_sqs(
-                        self._endpoint,
-                        "DeleteMessageBatch",
-                        request,
-                        sleep=self._sleep,
-                        time_left=self._time_left,
-                    ).body
-                )
+                answer = members_of(self._tried("DeleteMessageBatch", {"Entries": entries}).body)
             except SqsError as error:
                 logger.warning("messages not deleted", reason=str(error))
                 continue

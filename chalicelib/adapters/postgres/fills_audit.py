@@ -4,9 +4,9 @@ The last event against the order.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from chalicelib.adapters.audit_checks import Finding
 from chalicelib.adapters.postgres.rows import stored_fields
@@ -47,27 +47,36 @@ def check_fills(
     after = "00000000-0000-0000-0000-000000000000"
     while rows := connection.execute(_FILLS, {"after": after, "page": _PAGE}).all():
         for row in rows:
-            is_so: dict[str, str | None] = {"txSignature": row.tx_signature}
-            for name, units, symbol in (
-                ("inputAmount", row.input_units, row.input_token),
-                ("outputAmount", row.output_units, row.output_token),
-            ):
-                if symbol in scales:
-                    is_so[name] = format_units(int(units), scales[symbol])
-            unspent = int(row.amount_units - row.input_units) if row.swap_mode == SwapMode.EXACT_IN else 0
-            missing = int(row.amount_units - row.output_units) if row.swap_mode == SwapMode.EXACT_OUT else 0
-            if unspent < 0 or missing > 0:
-                yield Finding(str(row.order_id), "more went in, or less came out, than the order named")
-            elif row.input_token in scales:
-                scale = scales[row.input_token]
-                is_so["unspentInputAmount"] = format_units(unspent, scale) if unspent else None
-            try:
-                published = stored_fields(row.data, row.packed)
-            except UnreadableFieldsError as error:
-                yield Finding(str(row.order_id), str(error))
-                continue
-            for name, value in is_so.items():
-                if published.get(name) != value:
-                    said = published.get(name)
-                    yield Finding(str(row.order_id), f"{name} was published as {said}, and is {value}")
+            for problem in _problems_of(row, scales):
+                yield Finding(str(row.order_id), problem)
         after = str(rows[-1].order_id)
+
+
+def _problems_of(row: Row[Any], scales: Mapping[str, int]) -> Iterator[str]:
+    unspent = int(row.amount_units - row.input_units) if row.swap_mode == SwapMode.EXACT_IN else 0
+    missing = int(row.amount_units - row.output_units) if row.swap_mode == SwapMode.EXACT_OUT else 0
+    due = _booked_amounts(row, scales)
+    if unspent < 0 or missing > 0:
+        yield "more went in, or less came out, than the order named"
+    elif row.input_token in scales:
+        due["unspentInputAmount"] = format_units(unspent, scales[row.input_token]) if unspent else None
+    try:
+        published = stored_fields(row.data, row.packed)
+    except UnreadableFieldsError as error:
+        yield str(error)
+        return
+    for name, value in {"txSignature": row.tx_signature, **due}.items():
+        if (said := published.get(name)) != value:
+            yield f"{name} was published as {said}, and is {value}"
+
+
+def _booked_amounts(row: Row[Any], scales: Mapping[str, int]) -> dict[str, str | None]:
+    booked = {
+        "inputAmount": (row.input_units, row.input_token),
+        "outputAmount": (row.output_units, row.output_token),
+    }
+    return {
+        name: format_units(int(units), scales[token])
+        for name, (units, token) in booked.items()
+        if token in scales
+    }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.integration.simulated_market.conftest import DIRECT, MarketUnderTest, a_swap
 
 

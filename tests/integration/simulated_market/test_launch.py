@@ -18,7 +18,7 @@ from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.domain.watches import DirectedPair
 from chalicelib.routing.marginal import best_rate, is_open
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.integration.simulated_market.conftest import (
     DIRECT,
     WALLET_SEED,

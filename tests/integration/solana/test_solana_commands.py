@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.signer import SeedKey, SeedSigner, desk_key_of
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from tests.unit.infra.chain.running import Running, running
 
 Run = Callable[..., Result]

@@ -1,7 +1,10 @@
 """The log that an instance keeps, written and read."""
 
+import resource
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from chalice_offline.log_file import Entry, LogFile, LogReader, Printed
 
@@ -39,6 +42,22 @@ def test_reader_goes_on_where_it_was_also_when_the_file_becomes_the_older_one(tm
     with LogReader(tmp_path) as late:
         assert (texts(late.earlier()), texts(late.more())) == (["1"], ["2"])
     file.close()
+
+
+def test_line_that_a_full_disk_cuts_off_leaves_the_next_one_whole(tmp_path: Path) -> None:
+    file = LogFile(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, before[1]))
+    try:
+        file.append([Printed("f", ["cut off"], AT)])
+        with pytest.raises(OSError, match="too large"):
+            file.append([Printed("f", ["refused"], AT)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    file.append([Printed("f", ["whole"], AT)])
+    file.close()
+    with LogReader(tmp_path) as reader:
+        assert texts(reader.more()) == ["cut ", "whole"]
 
 
 def test_size_is_bounded_by_two_files(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from infra.specs.asyncapi import asyncapi
 from infra.specs.openapi import openapi
 from infra.version import VERSION

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.domain.errors import RetryableError
-from infra.cli.__main__ import orderflow
 from infra.cli.database_faults import NOT_ANSWERED, DatabaseCommands
+from infra.cli.orderflow import orderflow
 
 
 @pytest.mark.parametrize("words", ["orders", "order 01a2", "audit", "market show", "dead-letters list"])

@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
 from infra.cli.json_option import accept_json
+from infra.cli.orderflow import orderflow
 from infra.cli.session import CliSession
 
 

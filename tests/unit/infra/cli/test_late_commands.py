@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.__main__ import COMMANDS, orderflow
 from infra.cli.late_commands import LateCommands
+from infra.cli.orderflow import COMMANDS, orderflow
 from infra.cli.session import CliSession
 
 MODULE = """
@@ -56,3 +56,12 @@ def test_each_command_of_the_operators_is_called_what_its_module_calls_it(name: 
     command = orderflow.get_command(click.Context(orderflow), name)
     assert command is not None
     assert command.name == name
+
+
+def test_ctrl_c_in_a_command_ends_it_as_shells_have_it_and_says_nothing(program: click.Group) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    program.add_command(click.command("long")(interrupted))
+    done = CliRunner().invoke(program, ["long"])
+    assert (done.exit_code, done.output) == (130, "")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 
 PAIR = "market move SOL/USDC"
 LAUNCH = "market launch WIF --price 1 --depth 1000"

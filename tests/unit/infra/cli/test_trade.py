@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalice_offline.state_dir import StateDir
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from infra.cli.trade import EXIT_BY_STATUS, OUTCOME_UNKNOWN
 from orderflow_client import FINAL
 from tests.fakes.engine_server import LIFE, PREVIEW, FakeEngine

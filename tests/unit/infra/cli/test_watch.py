@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from infra.cli.__main__ import orderflow
+from infra.cli.orderflow import orderflow
 from infra.cli.watch import line
 from tests.fakes.engine_server import LIFE, FakeEngine
 from tests.unit.orderflow_client.test_sync import an_engine
