@@ -111,7 +111,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/bootstrap/simulated_market.py": "tests/unit/bootstrap/test_wiring.py",
     # Layouts of real accounts and messages, against vectors from the chain.
     "chalicelib/adapters/solana/accounts.py": "tests/unit/adapters/solana/test_vectors.py",
-    "chalicelib/adapters/solana/instructions.py": "tests/unit/adapters/solana/test_messages.py",
     "chalicelib/adapters/solana/layouts.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/meteora_damm_v2.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/meteora_dlmm.py": "tests/unit/adapters/solana/test_vectors.py",
