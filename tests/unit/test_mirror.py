@@ -91,7 +91,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
-    "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",
     "chalicelib/domain/market_prices.py": "tests/unit/services/planning/test_markets.py",
     "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",
