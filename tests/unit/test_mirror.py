@@ -92,7 +92,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "clients/python/src/orderflow_client/models.py": "tests/unit/infra/specs/test_client_models.py",
     # One promise that several modules keep together.
     "chalicelib/services/planning/chosen_route.py": "tests/unit/wire/test_route_views.py",
-    "chalicelib/services/resting/thresholds.py": "tests/unit/services/resting/test_matcher.py",
     "chalicelib/wire/conditions.py": "tests/unit/wire/test_event_views.py",
     "chalicelib/domain/market_prices.py": "tests/unit/services/planning/test_markets.py",
     "chalicelib/domain/order_filters.py": "tests/contract/test_open_orders.py",
@@ -112,7 +111,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/bootstrap/simulated_market.py": "tests/unit/bootstrap/test_wiring.py",
     # Layouts of real accounts and messages, against vectors from the chain.
     "chalicelib/adapters/solana/accounts.py": "tests/unit/adapters/solana/test_vectors.py",
-    "chalicelib/adapters/solana/instructions.py": "tests/unit/adapters/solana/test_messages.py",
     "chalicelib/adapters/solana/layouts.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/meteora_damm_v2.py": "tests/unit/adapters/solana/test_vectors.py",
     "chalicelib/adapters/solana/meteora_dlmm.py": "tests/unit/adapters/solana/test_vectors.py",
@@ -126,7 +124,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",
     "chalicelib/adapters/solana/lighthouse.py": "tests/unit/adapters/solana/test_message_guard.py",
-    "chalicelib/adapters/solana/holdings.py": "tests/unit/adapters/solana/test_swap_message.py",
     "chalicelib/adapters/solana/book.py": "tests/unit/adapters/solana/test_fixed_amounts.py",
     "chalicelib/adapters/solana/trading_wallet.py": "tests/integration/solana/test_local_chain.py",
     # Documents and templates, which are judged whole.

@@ -85,3 +85,10 @@ def test_exact_out_is_refused_where_the_program_rounds_the_input_too_low() -> No
 def test_reserves_count_what_orders_sell() -> None:
     assert reserves(POOL) == (1000, 1800)
     assert reserves(replace(POOL, orders=(BinOrders(0, 1, 2, is_ask=True),))) == (1003, 1000)
+
+
+def test_bin_without_liquidity_and_orders_has_no_price() -> None:
+    empty_first = replace(POOL, bins=(Bin(-1, 0, 0), Bin(0, 0, 0)), orders=(BIDS._replace(bin_id=-1),))
+    alone = replace(empty_first, bins=empty_first.bins[:1])
+    assert marginal_out_per_in(empty_first, 0, 0) == marginal_out_per_in(alone, 0, 0)
+    assert swap(empty_first, exact_in(100))[0] == swap(alone, exact_in(100))[0]

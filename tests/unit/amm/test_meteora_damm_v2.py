@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.amm.activation import ActivationType
+from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
 from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
 from chalicelib.amm.damm_v2_fee import (
     MAX_FEE_NUMERATOR_V0,
@@ -210,6 +211,35 @@ def test_fee_schedule_of_a_pool_that_opens_at_a_slot_counts_slots() -> None:
         assert result.trade_fee == -(-(result.amount_out + result.trade_fee) * rate // 10**9)
         out, paid = marginal_out_per_in(pool, 0, 1_790_000_000, slot)
         assert out * 10**9 == paid * (10**9 - rate)
+        wanted, _ = swap(pool, Swap(Exact.OUT, result.amount_out, 0, 1_790_000_000, slot))
+        assert abs(wanted.trade_fee - result.trade_fee) <= 1
+
+
+@pytest.mark.parametrize("mode", Exact)
+@pytest.mark.parametrize("counted", ActivationType)
+def test_pool_opens_at_the_point_that_its_type_counts(mode: Exact, counted: ActivationType) -> None:
+    at = {ActivationType.SLOT: 700, ActivationType.TIMESTAMP: 1_790_000_000}[counted]
+    for later, is_open in ((-1, True), (0, True), (1, False)):
+        pool = replace(POOL, activation_point=at + later, activation_type=counted)
+        request = Swap(mode, 10**6, 0, 1_790_000_000, 700)
+        assert pool.is_open_at(1_790_000_000, 700) == is_open
+        if is_open:
+            assert swap(pool, request)[1].activation_point == at + later
+        else:
+            assert refusal_of(pool, request) is Refusal.NOT_OPEN
+
+
+@pytest.mark.parametrize("mode", list(DammCollectFeeMode)[:2])
+def test_fee_that_grows_with_the_amount_is_of_the_whole_swap_in_both_modes(mode: DammCollectFeeMode) -> None:
+    pool = replace(POOL, fees=DammV2Fees(RateLimiterFee(10_000_000, 100, 3_600, 5_000, 10**6), mode))
+    shares = []
+    for amount in (10**6, 10**7, 10**8):
+        given, _ = swap(pool, exact_in(amount, token_in=1))
+        wanted, _ = swap(pool, exact_out(given.amount_out, token_in=1))
+        assert abs(wanted.amount_in - amount) <= amount // 10**4 + 3  # of what goes in, or of what comes out
+        whole = given.amount_in if mode is DammCollectFeeMode.ONLY_B else given.amount_out + given.trade_fee
+        shares.append(given.trade_fee * 100 // whole)
+    assert shares == sorted(set(shares)), "the more is bought, the greater the fee's part"
 
 
 def test_prices_are_exact_and_after_fees() -> None:

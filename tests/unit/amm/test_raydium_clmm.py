@@ -144,4 +144,7 @@ def test_prices_are_exact_and_after_fees() -> None:
     before_the_gap = replace(GAPPED, sqrt_price=sqrt_price_at(100), tick_current=99)
     squared = sqrt_price_at(200) ** 2
     assert marginal_out_per_in(before_the_gap, 1, 0) == (2**128 * 997_500, squared * 10**6)
+    above_the_gap = replace(GAPPED, sqrt_price=sqrt_price_at(200), tick_current=200)
+    squared = sqrt_price_at(100) ** 2
+    assert marginal_out_per_in(above_the_gap, 0, 0) == (squared * 997_500, 2**128 * 10**6)
     assert marginal_out_per_in(replace(GAPPED, ticks=()), 0, 0) == (0, 1)

@@ -11,6 +11,7 @@ from chalicelib.domain.amendments import Amendment, amended
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from tests.fakes.orders import NOON, an_order, changed
@@ -43,6 +44,44 @@ def test_what_is_named_changes_and_all_else_stays() -> None:
     assert order.valid_until == terms.expires_at == NOON + timedelta(days=2)
     assert (order.order_id, order.content_sha256) == (state.order.order_id, state.order.content_sha256)
     assert amended(state, Amendment("137"), load_tokens(), NOON).terms.trigger == STOP
+
+
+def test_end_that_is_not_named_stays() -> None:
+    ends = NOON + timedelta(days=3)
+    order = resting(time_in_force=TimeInForce.GTD, expires_at=ends).order
+    after = amended(OrderState(replace(order, valid_until=ends)), Amendment("137"), load_tokens(), NOON)
+    assert (after.valid_until, after.terms.expires_at, after.terms.time_in_force) == (
+        ends, ends, TimeInForce.GTD
+    )  # fmt: skip
+    waits = amended(resting(), Amendment("137"), load_tokens(), NOON)
+    assert (waits.valid_until, waits.terms.time_in_force) == (None, TimeInForce.GTC)
+
+
+def a_buy() -> OrderState:
+    """An order for an exact output, whose amount is of SOL and whose bound is of USDC."""
+    return resting(
+        swap_mode=SwapMode.EXACT_OUT,
+        input_token="USDC",
+        output_token="SOL",
+        trigger=None,
+        limit=Limit("138", Rate.of(1_000, 138)),
+    )
+
+
+@pytest.mark.parametrize("state", [resting(), a_buy()])
+def test_amount_is_of_the_token_that_the_order_names_up_to_the_most_of_it(state: OrderState) -> None:
+    for amount, units in (("2.5", 2_500_000_000), ("20000", 20_000 * 10**9)):
+        after = amended(state, Amendment(None, None, amount), load_tokens(), NOON)
+        assert after.terms.amount_units == units
+    with pytest.raises(FieldError, match="amount must be at most 20000 SOL"):
+        amended(state, Amendment(None, None, "20000.000000001"), load_tokens(), NOON)
+
+
+def test_bound_that_no_trade_could_keep_is_named_in_the_other_token() -> None:
+    with pytest.raises(FieldError, match=r"leaves less than 0\.000001 USDC"):
+        amended(a_buy(), Amendment("0.0000001"), load_tokens(), NOON)
+    with pytest.raises(FieldError, match=r"asks for more than [0-9.]+ USDC"):
+        amended(resting(), Amendment("9" * 30), load_tokens(), NOON)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Launches: a sniper order buys, waits or refuses, and each filter is named."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,6 +12,7 @@ from chalicelib.domain.launches import (
     Launch,
     LaunchDecision,
     LaunchJudgement,
+    Opening,
     Sniper,
     check_sniper_mode,
     judge,
@@ -45,6 +47,13 @@ def a_launch(*, height: int = 100, fee_rate: int = 2_500_000, liquidity_units: i
 )  # fmt: skip
 def test_launch_is_judged_by_the_filters(sniper: Sniper, launch: Launch, judgement: LaunchJudgement) -> None:
     assert judge(sniper, launch) == judgement
+
+
+def test_opening_is_noticed_when_it_is_both_open_and_known() -> None:
+    early, late = (datetime(2026, 11, 28, hour, tzinfo=UTC) for hour in (11, 12))
+    assert Opening(7, early).noticed_at == early
+    assert Opening(7, early, found_at=late).noticed_at == late
+    assert Opening(7, late, found_at=early).noticed_at == late
 
 
 def test_filters_out_of_range_are_refused_by_name() -> None:

@@ -107,6 +107,19 @@ def test_shortest_and_longest_life_allowed_are_taken(order_type: OrderType, seco
     assert a_lifetime(order_type, valid_for_s=seconds).ends_at(NOON) == NOON + timedelta(seconds=seconds)
 
 
-def test_last_moment_allowed_is_thirty_days_ahead() -> None:
-    last = NOON + timedelta(days=30)
-    assert a_lifetime(OrderType.LIMIT, expires_at=last).ends_at(NOON) == last
+@pytest.mark.parametrize(
+    ("order_type", "force", "ahead", "named"),
+    [
+        (OrderType.LIMIT, None, timedelta(days=30), "30 days"),
+        (OrderType.LIMIT, IOC, timedelta(hours=1), "3600 seconds"),
+        (OrderType.MARKET, None, timedelta(hours=1), "3600 seconds"),
+    ],
+)
+def test_last_moment_allowed_is_taken_and_the_next_one_is_not(
+    order_type: OrderType, force: TimeInForce | None, ahead: timedelta, named: str
+) -> None:
+    last = NOON + ahead
+    made = a_lifetime(order_type, time_in_force=force, expires_at=last)
+    assert made.ends_at(NOON) == last
+    with pytest.raises(FieldError, match=f"must be within {named}"):
+        made.ends_at(NOON - timedelta(microseconds=1))

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from chalicelib.domain.launches import Sniper
-from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.rates import Bound, Limit, Rate
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
+from chalicelib.domain.terms import OrderTerms, OrderType, SwapWish, TimeInForce
 from chalicelib.domain.tokens import Token, TokenPair, Tokens, new_token
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from tests.fakes.orders import NOON, terms
@@ -71,3 +71,35 @@ def test_new_mint_has_the_decimals_that_its_order_says_whatever_was_learned() ->
     assert replace(sniper, output_decimals=9).bought_token(tokens).scale == 9
     assert replace(sniper, output_token="USDC").bought_token(tokens).scale == 6
     assert replace(terms(), output_token=MINT).bought_token(tokens).scale == 5
+
+
+LIMITED: dict[str, Any] = {"limit": OTHER["limit"], "slippage_bps": None}
+STOP: dict[str, Any] = {"trigger": OTHER["trigger"]}
+PROFIT: dict[str, Any] = {"trigger": replace(OTHER["trigger"], direction=Direction.AT_LEAST)}
+BUYS: dict[str, Any] = {"sniper": Sniper()}
+
+
+@pytest.mark.parametrize(
+    ("said", "waits", "waits_at_limit", "is_stop_at_market"),
+    [
+        ({}, False, False, False),
+        (LIMITED, True, True, False),
+        (STOP, True, False, True),
+        (PROFIT, True, False, False),
+        (BUYS, True, False, False),
+        (BUYS | LIMITED, True, True, False),
+        (STOP | LIMITED, True, True, False),
+    ],
+)
+def test_what_an_order_waits_for_tells_whether_it_rests_and_what_bounds_it(
+    said: dict[str, Any], *, waits: bool, waits_at_limit: bool, is_stop_at_market: bool
+) -> None:
+    for force in TimeInForce:
+        made: OrderTerms = replace(terms(), time_in_force=force, **said)
+        stays = force is not TimeInForce.IOC
+        assert (made.waits, made.may_rest) == (waits, waits and stays)
+        assert made.rests_at_limit == (waits_at_limit and stays)
+        assert made.is_stop_at_market == is_stop_at_market
+        assert made.bound == (Bound(SwapMode.EXACT_IN, 155_000_000) if waits_at_limit else None)
+        assert made.named_tokens == (("SOL",) if made.sniper else ("SOL", "USDC"))
+        assert made.swap == SwapWish(SwapMode.EXACT_IN, "SOL", "USDC", 10**9, "SOL")

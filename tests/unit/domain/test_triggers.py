@@ -70,6 +70,15 @@ def test_stop_may_look_at_what_its_own_size_gets() -> None:
     assert (made.is_stop, made.confirmations) == (True, 1)
 
 
+@pytest.mark.parametrize("confirmations", [1, 10])
+@pytest.mark.parametrize("if_already_met", IfAlreadyMet)
+def test_what_is_said_of_confirmations_and_of_a_price_already_met_is_taken(
+    confirmations: int, if_already_met: IfAlreadyMet
+) -> None:
+    made = a_trigger(confirmations=confirmations, if_already_met=if_already_met)
+    assert (made.confirmations, made.if_already_met) == (confirmations, if_already_met)
+
+
 @pytest.mark.parametrize("confirmations", [0, 11, -1])
 def test_confirmations_out_of_range_are_refused(confirmations: int) -> None:
     with pytest.raises(FieldError, match=r"trigger\.confirmations must be from 1 to 10"):

@@ -1,8 +1,76 @@
-"""Marks that held: for how many blocks, as far as that was seen."""
+"""Marks that held, as far as that was seen; and the keys by which no watch that is met is missed."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
 
-from chalicelib.domain.watches import Held, MarkRange, held
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.triggers import Direction, is_met
+from chalicelib.domain.watches import (
+    BY_LAUNCH,
+    BY_MARGINAL_RATE,
+    DirectedPair,
+    Held,
+    MarkRange,
+    Threshold,
+    Watch,
+    held,
+    moment_rate,
+)
+
+PAIR = DirectedPair("SOL", "USDC")
+NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
+SIDES = st.integers(1, 2**128)
+RATES = st.builds(Rate.of, SIDES, SIDES)
+
+
+def a_watch(rate: Rate, direction: Direction) -> Watch:
+    return Watch(UUID(int=1), PAIR, direction, BY_MARGINAL_RATE, rate, NOON)
+
+
+def exact(rate: Rate) -> Fraction:
+    return Fraction(rate.output_units, rate.input_units)
+
+
+@given(rate=RATES, seen=RATES, direction=st.sampled_from(Direction))
+@example(rate=Rate.of(1, 3), seen=Rate.of(1, 3), direction=Direction.AT_LEAST)
+@example(rate=Rate.of(2, 3), seen=Rate.of(2, 3), direction=Direction.AT_MOST)
+def test_watch_that_a_price_meets_is_found_by_its_key(rate: Rate, seen: Rate, direction: Direction) -> None:
+    watch, threshold = a_watch(rate, direction), Threshold(PAIR, direction, BY_MARGINAL_RATE, seen, 7, 7)
+    if is_met(direction, rate, seen):
+        if direction is Direction.AT_LEAST:
+            assert watch.own_key <= threshold.key
+        else:
+            assert watch.own_key >= threshold.key
+    # Each of the two keys is on the safe side by itself.
+    if direction is Direction.AT_LEAST:
+        assert Fraction(watch.own_key) <= exact(rate)
+        assert Fraction(threshold.key) >= exact(seen)
+    else:
+        assert Fraction(watch.own_key) >= exact(rate)
+        assert Fraction(threshold.key) <= exact(seen)
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_watch_that_waits_for_a_better_rate_is_found_by_that(direction: Direction) -> None:
+    own, better = Rate.of(1, 3), Rate.of(2, 3)
+    waits = replace(a_watch(own, direction), wake_rate=better)
+    assert (waits.own_key, waits.wake_key) == (
+        a_watch(own, direction).own_key, a_watch(better, direction).own_key
+    )  # fmt: skip
+    assert a_watch(own, direction).wake_key == waits.own_key
+
+
+def test_what_watches_are_found_by_on_record_stays_what_it_is() -> None:
+    assert (BY_MARGINAL_RATE, BY_LAUNCH) == (0, 11)
+    assert moment_rate(datetime(1970, 1, 1, 0, 0, 1, 500_000, tzinfo=UTC)) == Rate(1_500_000, 1)
+    assert PAIR.reversed() == DirectedPair("USDC", "SOL")
 
 
 def looked_at(*rows: tuple[int, int, int]) -> list[MarkRange]:

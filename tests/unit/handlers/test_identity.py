@@ -8,10 +8,11 @@ import pytest
 
 from chalicelib.config import AuthMode, Settings
 from chalicelib.domain.errors import Code, UnauthorizedError
-from chalicelib.domain.principals import LOCAL_ACCOUNT, Principal
+from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, Principal
 from chalicelib.handlers.identity import (
     Caller,
     accepted_subprotocol,
+    connecting_principal,
     connection_name,
     handshake_principal,
     http_account,
@@ -131,6 +132,27 @@ def test_event_of_an_api_that_is_none_of_the_deployments_is_refused(wired: Wired
     }
     with pytest.raises(UnauthorizedError, match="CONNECTIONS_HOSTS"):
         connection_name(theirs)
+
+
+def test_what_needs_an_operator_is_refused_to_a_good_token_without_the_scope() -> None:
+    with pytest.raises(UnauthorizedError) as refused:
+        http_operator({"authorization": f"Bearer {GOOD}"})
+    assert refused.value.code is Code.FORBIDDEN
+    operators = token(exp=int(time.time()) + 86_400, scope=OPERATOR_SCOPE)
+    assert http_operator({"authorization": f"Bearer {operators}"}) == "alice"
+
+
+def test_connection_is_known_by_its_note_alone_where_no_authorizer_ran(wired: Wired) -> None:
+    shown = handshake({"Authorization": f"Bearer {GOOD}"})
+    authorized = {"authorizer": {"principalId": "bob"}}
+    assert connecting_principal(shown | {"requestContext": authorized}) == (Principal("bob"), False)
+    principal, is_relied_on = connecting_principal(shown | {"requestContext": {}})
+    assert (principal.account_id, is_relied_on) == ("alice", True)
+    with pytest.raises(UnauthorizedError):
+        connecting_principal(handshake() | {"requestContext": {}})
+    wired.services.settings = Settings(auth_mode=AuthMode.NONE)
+    opened = connecting_principal(handshake() | {"requestContext": {}})
+    assert opened == (Principal(LOCAL_ACCOUNT), False)
 
 
 @pytest.mark.usefixtures("open_to_all")

@@ -67,6 +67,19 @@ def test_two_hops_lead_over_every_token_that_both_ends_trade_with() -> None:
     ]
 
 
+def test_two_hops_start_where_their_prices_multiply_whichever_way_was_read_before() -> None:
+    pools = [
+        a_routable("in", a_cpmm(10**12, 3 * 10**12), ("A", "M")),
+        a_routable("out", a_cpmm(10**12, 5 * 10**12), ("M", "B")),
+    ]
+    ((fresh,), seen) = market(*pools).two_hop_pairs("A", "B"), market(*pools)
+    assert fresh.start == fresh.first.start * fresh.second.start
+    assert 14 < fresh.start**2 < 15
+    (back,) = seen.two_hop_pairs("B", "A")
+    assert back.start**2 < 1 / 15
+    assert seen.two_hop_pairs("A", "B") == [fresh]
+
+
 def test_better_price_starts_higher_and_the_pair_starts_at_the_best() -> None:
     made = market(a_routable("a", a_cpmm(10**12, 10**12)), a_routable("b", a_cpmm(10**12, 2 * 10**12)))
     pair = made.pair("A", "B")

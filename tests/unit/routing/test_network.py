@@ -11,7 +11,7 @@ from chalicelib.routing.curves import curve_of
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.routing.ranges import in_to, total_in, total_out
+from chalicelib.routing.ranges import after_in, after_out, in_to, total_in, total_out
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
 from tests.unit.routing.test_rising import a_pool_whose_fee_falls_ahead
 
@@ -58,6 +58,55 @@ def test_two_hop_paths_open_from_the_best_price_down() -> None:
         ["M", "N", "O"],
     ]
     assert opened[-1].open_down_to(0.5) is opened[-1]
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_best_two_hop_path_is_known_before_and_after_pools_are_left_out(mode: SwapMode) -> None:
+    pools = [
+        a_routable(f"{token}-{end}", a_cpmm(10**9, 10**9, fee_rate=fee), (token, end))
+        for token, fee in (("M", 2_500), ("N", 100), ("O", 10_000))
+        for end in ("A", "B")
+    ]
+    network = a_network(pools, mode, 10**6).open_down_to(0.0)
+    assert len(network.curves) == 3  # only of what was used anything is left out
+    starts = {path.token: path.start for path in network.two_hop_paths}
+    assert network.two_hop_start == starts["N"] == max(starts.values())
+    left = network.without({"N-B"})
+    assert [path.token for path in left.two_hop_paths] == ["M", "O"]
+    assert left.two_hop_start == starts["M"]
+    assert left.without({"M-A", "O-A"}).two_hop_start == 0.0
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_path_whose_pool_offers_nothing_is_none(mode: SwapMode) -> None:
+    pools = [
+        a_routable("first", a_cpmm(10**9, 0), ("A", "M")),
+        a_routable("second", a_cpmm(10**9, 10**9), ("M", "B")),
+    ]
+    network = a_network(pools, mode, 10**6)
+    assert (list(network.two_hop_paths), network.two_hop_start) == ([], 0.0)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+def test_hops_are_read_as_far_as_the_amount_goes_through_both(mode: SwapMode) -> None:
+    for seed in range(40):
+        random = Random(seed)
+        pools = [
+            *random_market(random, 2, tokens=("A", "M"), price=3.0, prefix="first-"),
+            *random_market(random, 2, tokens=("B", "M"), price=20.0, prefix="second-"),
+        ]
+        amount = 10 ** random.randint(4, 13)
+        (path,) = a_network(pools, mode, amount).two_hop_paths
+        (whole,) = a_network(pools, mode, 2**64).two_hop_paths
+        reached = after_in if mode is SwapMode.EXACT_IN else after_out
+        books = [hop.book for hop in (path.hops if mode is SwapMode.EXACT_IN else path.hops[::-1])]
+        all_books = [hop.book for hop in (whole.hops if mode is SwapMode.EXACT_IN else whole.hops[::-1])]
+        moved: float | None = float(amount)
+        for book, whole_book in zip(books, all_books, strict=True):
+            if moved is not None:
+                expected = reached(whole_book, moved)
+                assert reached(book, moved) == pytest.approx(expected, rel=1e-9) if expected else True
+                moved = None if expected is None else expected[1]
 
 
 def test_pools_have_their_role_by_their_tokens_whichever_comes_first() -> None:

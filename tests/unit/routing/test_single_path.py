@@ -77,20 +77,28 @@ def test_answers_are_those_of_the_search(mode: SwapMode) -> None:
     assert answered > 30
 
 
+def certified(pools: list[RoutablePool], order: SwapOrder) -> int:
+    """Return the certificate's bound at the price at which the search ends."""
+    network = a_network(pools, order).open_down_to(0.0)
+    found = best_allocation(network, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost)
+    assert found is not None
+    return objective_bound(
+        network, found.roots[0], mode=order.mode, amount=order.amount, leg_cost=order.leg_cost
+    )
+
+
 @MODES
+@pytest.mark.parametrize("leg_cost", [0, 10_000])
 @pytest.mark.parametrize("seed", range(40))
-def test_bound_is_that_of_the_certificate_at_the_prices_reached(mode: SwapMode, seed: int) -> None:
+def test_bound_is_that_of_the_certificate_at_the_prices_reached(
+    mode: SwapMode, leg_cost: int, seed: int
+) -> None:
     random = Random(seed)
     pools = two_directions(random)[2:]
-    order = an_order(mode, int(10 ** random.uniform(7, 10)))
+    order = SwapOrder(mode, "A", "B", int(10 ** random.uniform(7, 10)), leg_cost)
     found = answer(pools, order)
     if found is not None:
-        network = a_network(pools, order).open_down_to(0.0)
-        allocation = best_allocation(network, mode=mode, amount=order.amount, leg_cost=0)
-        assert allocation is not None
-        root = allocation.roots[0]
-        bound = objective_bound(network, root, mode=mode, amount=order.amount, leg_cost=0)
-        assert found[1] == pytest.approx(bound, rel=1e-9, abs=2)
+        assert found[1] == pytest.approx(certified(pools, order), rel=1e-9, abs=2)
 
 
 @MODES
@@ -106,6 +114,33 @@ def test_pool_that_could_take_a_part_leaves_the_order_to_the_search(
     price = 995 if rival == ("A", "B") else 1_000
     as_good = a_routable("rival", a_cpmm(10**12, 10**9 * price), rival)
     assert answer([*two_hop_path, as_good], an_order(mode, 10**9)) is None
+
+
+def a_flat_pool(units: int = 10**12) -> DlmmPool:
+    """Return a pool that pays one for one, without a fee, as long as it holds anything."""
+    parameters = DlmmParameters(100, 0, 30, 600, 5_000, 0, 350_000, 500)
+    return DlmmPool(parameters, 0, (Bin(0, units, units),), DlmmVolatility())
+
+
+@MODES
+@pytest.mark.parametrize("rival", [("A", "B"), ("A", "M"), ("M", "B")])
+def test_pool_that_pays_just_as_much_leaves_the_order_to_the_search(
+    mode: SwapMode, rival: tuple[str, str]
+) -> None:
+    pools = [a_routable("1", a_flat_pool(), ("A", "M")), a_routable("2", a_flat_pool(), ("M", "B"))]
+    assert answer(pools, an_order(mode, 10**9)) is not None
+    assert answer([*pools, a_routable("rival", a_flat_pool(), rival)], an_order(mode, 10**9)) is None
+
+
+@MODES
+@pytest.mark.parametrize("place", [0, 1])
+def test_two_hop_path_whose_last_unit_the_order_takes_is_left_to_the_search(
+    mode: SwapMode, place: int
+) -> None:
+    states = [a_flat_pool(10**9 if hop == place else 10**12) for hop in (0, 1)]
+    pools = [a_routable("1", states[0], ("A", "M")), a_routable("2", states[1], ("M", "B"))]
+    assert answer(pools, an_order(mode, 10**9 - 10)) is not None
+    assert answer(pools, an_order(mode, 10**9)) is None
 
 
 @MODES
@@ -163,6 +198,10 @@ def test_units_that_a_search_might_keep_are_left_to_it(mode: SwapMode, place: in
     assert many is None, "they are worth a leg"
     few = beside_dust(a_pool_with_dust(5), place, 10**18)
     assert answer(few, SwapOrder(mode, "A", "B", 10**7, leg_cost=10**5)) is None, "no leg is worth its cost"
+    next_to_nothing = beside_dust(a_pool_with_dust(400), place, 10**12)
+    for leg_cost, is_left in ((0, True), (1_000, False)):
+        found = answer(next_to_nothing, SwapOrder(mode, "A", "B", 10**9, leg_cost))
+        assert (found is None) == is_left, "they are worth a leg that costs nothing, and no other"
 
 
 @MODES
@@ -170,7 +209,7 @@ def test_answers_beside_dust_are_those_of_the_search(mode: SwapMode) -> None:
     answered = 0
     for seed in range(300):
         random = Random(seed)
-        dust, place = a_pool_with_dust(random.randint(0, 60)), random.randrange(3)
+        dust, place = a_pool_with_dust(int(10 ** random.uniform(0, 3.2)) - 1), random.randrange(3)
         pools = beside_dust(dust, place, int(10 ** random.uniform(10, 15)))
         cost = random.choice([0, 1, 30, 1_000])
         order = SwapOrder(mode, "A", "B", int(10 ** random.uniform(5, 9)), leg_cost=cost)
@@ -178,6 +217,7 @@ def test_answers_beside_dust_are_those_of_the_search(mode: SwapMode) -> None:
         if found is not None:
             answered += 1
             assert steps(found[0]) == steps(searched(pools, order))
+            assert found[1] == pytest.approx(certified(pools, order), rel=1e-9, abs=2)
     assert answered > 50
 
 

@@ -1,12 +1,23 @@
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from chalicelib.adapters.solana.book import Book
+from chalicelib.adapters.solana.book import Book, BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.programs import SwapProgram
 from chalicelib.amm import pools
-from chalicelib.amm.swaps import Exact, Swap
+from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
+from chalicelib.amm.damm_v2_curve import ConcentratedCurve
+from chalicelib.amm.damm_v2_fee import DammCollectFeeMode, DammV2Fees
+from chalicelib.amm.dlmm_orders import BinOrders
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
+from chalicelib.amm.pools import TransferFeePool
+from chalicelib.amm.q64 import ONE as ONE_IN_Q64
+from chalicelib.amm.swaps import U64_MAX, Exact, Swap
+from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.errors import RefusedError, RetryableError
-from tests.unit.adapters.solana.books import AMOUNT, a_book, a_book_pool, a_mint, an_instruction
+from tests.unit.adapters.solana.books import AMOUNT, CLOCK, a_book, a_book_pool, a_mint, an_instruction
 
 A, B, C = a_mint(1), a_mint(2), a_mint(3)
 ONE = a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B))
@@ -48,6 +59,8 @@ def test_split_exact_out_allows_no_more_input_in_all_than_the_order_does() -> No
     assert 0 <= threshold - plan.most_in < 2
     assert plan.most_in == sum(swap.threshold for swap in plan.swaps)
     assert all(swap.quoted.amount_in <= swap.threshold for swap in plan.swaps)
+    tight = [AmountFixer(BOOK).fix(replace(asked, threshold_units=most)) for most in (paid, paid - 1)]
+    assert [plan.is_within_threshold for plan in tight] == [True, False]
 
 
 def two_hops(threshold: int, mode: Exact = Exact.IN) -> FixedPlan:
@@ -84,9 +97,12 @@ def test_what_lies_between_is_shared_to_the_unit_among_the_pools_that_go_on_with
 def test_reserve_between_two_hops_gives_way_to_a_tight_threshold() -> None:
     between = quoted(BOOK, "one", Exact.IN, AMOUNT)[1]
     best = quoted(BOOK, "next", Exact.IN, between)[1]
-    first, second = two_hops(best).swaps
-    assert between - first.amount <= 3
+    first, second = (plan := two_hops(best)).swaps
+    assert first.amount == between
+    assert first.quoted.amount_in == AMOUNT
     assert second.threshold == best
+    assert plan.is_within_threshold
+    assert not two_hops(best + 1).is_within_threshold
     for allowed_bps, reserve_bps in ((1, 0), (3, 1), (5, 2), (10, 5), (19, 5), (21, 10), (100, 10)):
         first, second = two_hops(best * (10_000 - allowed_bps) // 10_000).swaps
         assert abs(first.amount - between * (10_000 - reserve_bps) // 10_000) <= 3
@@ -137,6 +153,118 @@ def test_order_that_is_refused_or_thinned_takes_nothing_from_the_next_one_of_its
     (swap,) = thinned.fitting(asked, lambda plan: len(plan.swaps) < 2).swaps
     whole.fix(an_instruction((("A", "B"), [[("one", swap.amount)]]), threshold=1))
     assert thinned.fix(asked) == whole.fix(asked)
+
+
+def with_state(pool: BookPool, **changed: Any) -> BookPool:
+    state: Any = pool.state
+    return pool._replace(state=replace(state, **changed))
+
+
+def whose_orders_rest(*, is_wrapped: bool) -> BookPool:
+    """A DLMM pool that cannot be asked for an exact output: limit orders rest in its active bin."""
+    pool: Any = a_book_pool(SwapProgram.DLMM, "first", ("A", "B"), (A, B))
+    resting = with_state(pool, orders=(BinOrders(pool.state.active_id, 0, 5, is_ask=False),))
+    fees = TransferFee(0), TransferFee(0)
+    return resting._replace(state=TransferFeePool(resting.state, fees)) if is_wrapped else resting  # type: ignore[arg-type]  # one program's
+
+
+def whose_fee_grows_with_the_amount() -> BookPool:
+    """A pool that asks for a unit or two more than was given where it is asked for what that pays: both ways
+    round against the trader.
+    """
+    fees = DammV2Fees(RateLimiterFee(10_000_000, 10, 3_600, 5_000, 10**6), DammCollectFeeMode.ONLY_B)
+    curve = ConcentratedCurve(ONE_IN_Q64, 10**12 * ONE_IN_Q64, ONE_IN_Q64 // 4, ONE_IN_Q64 * 4)
+    state = DammV2Pool(curve, fees, activation_point=CLOCK.unix_timestamp - 5)
+    return a_book_pool(SwapProgram.DAMM_V2, "first", ("B", "A"), (B, A))._replace(state=state)
+
+
+FIRST_HOPS = {
+    "exact": a_book_pool(SwapProgram.DLMM, "first", ("A", "B"), (A, B)),
+    "orders rest": whose_orders_rest(is_wrapped=False),
+    "orders rest behind a fee": whose_orders_rest(is_wrapped=True),
+    "fee grows": whose_fee_grows_with_the_amount(),
+}
+
+
+@pytest.mark.parametrize("kind", FIRST_HOPS)
+def test_second_hop_gives_what_the_first_is_bound_to_pay_for_no_more_than_was_planned(kind: str) -> None:
+    book, ends, short = a_book(pool := FIRST_HOPS[kind], NEXT), set(), set()
+    token_in = pool.tokens.index("A")
+    for planned in [1_500, *range(2_000, 2_000_000, 99_991), *range(10**8, 10**9, 10**8)]:
+        paid = quoted(book, "first", Exact.IN, planned, token_in)[1]
+        best = quoted(book, "next", Exact.IN, paid)[1]
+        for threshold, reserve_bps in ((1, 10), (best, 0)):
+            path = (("A", "B", "C"), [[("first", planned)], [("next", 1)]])
+            first, second = (plan := AmountFixer(book).fix(an_instruction(path, threshold=threshold))).swaps
+            bound, most = first.amount, first.threshold
+            if first.mode is Exact.IN:
+                bound, most = first.threshold, first.amount
+            assert second.amount == bound <= first.quoted.amount_out
+            assert first.quoted.amount_in <= most == planned == plan.most_in
+            assert plan.left_between == (frozenset() if first.mode is Exact.OUT else {"B"})
+            reserved = paid * (10_000 - reserve_bps) // 10_000
+            # A few units below the reserve where the pool asks for a few more.
+            assert 0 <= reserved - bound <= 3 * max(1, reserved // 10**6)
+            ends.add(first.mode)
+            short.add(bound < reserved)
+    assert ends == {Exact.IN if kind.startswith("orders rest") else Exact.OUT}
+    assert short == ({False, True} if kind == "fee grows" else {False})
+
+
+def test_last_units_between_two_hops_are_given_on_without_a_reserve() -> None:
+    cheap = with_state(ONE, reserve_0=10**13, reserve_1=10**12)
+    path = (("A", "B", "C"), [[("one", 12)], [("next", 1)]])
+    assert quoted(a_book(cheap), "one", Exact.IN, 12) == (12, 1)
+    first, _ = AmountFixer(a_book(cheap, NEXT)).fix(an_instruction(path, threshold=1)).swaps
+    assert first.amount == 1
+
+
+def test_leg_that_gets_nothing_of_what_lies_between_is_left_out() -> None:
+    more = a_book_pool(SwapProgram.CPMM, "more", ("B", "C"), (B, C))
+    legs = [[("one", AMOUNT)], [("next", 1), ("more", 10**12)]]
+    asked = an_instruction((("A", "B", "C"), legs), threshold=1)
+    first, second = AmountFixer(a_book(ONE, NEXT, more)).fix(asked).swaps
+    assert (second.pool.pool_id, second.amount) == ("more", first.amount)
+    legs = [[("other", 1), ("one", 10**12)], [("next", AMOUNT)]]
+    asked = an_instruction((("A", "B", "C"), legs), mode=Exact.OUT, threshold=2**60)
+    first, second = AmountFixer(BOOK).fix(asked).swaps
+    assert (first.pool.pool_id, first.amount) == ("one", second.threshold)
+
+
+def test_pool_that_has_what_the_plan_takes_and_no_reserve_besides_fills_its_part() -> None:
+    between = quoted(BOOK, "next", Exact.OUT, AMOUNT)[0]
+    scarce = with_state(ONE, reserve_1=between + 1)
+    path = (("A", "B", "C"), [[("one", between)], [("next", AMOUNT)]])
+    asked = an_instruction(path, mode=Exact.OUT, threshold=2**63)
+    first, second = AmountFixer(a_book(scarce, NEXT)).fix(asked).swaps
+    assert first.amount == second.threshold == between
+
+
+def test_path_of_two_hops_beside_a_direct_one_keeps_its_reserve() -> None:
+    direct = a_book_pool(SwapProgram.CPMM, "direct", ("A", "C"), (A, C))
+    paths = [
+        (("A", "B", "C"), [[("one", AMOUNT)], [("next", 1)]]),
+        (("A", "C"), [[("direct", AMOUNT)]]),
+    ]
+    for asked in (paths, paths[::-1]):
+        plan = AmountFixer(a_book(ONE, NEXT, direct)).fix(an_instruction(*asked, threshold=1))
+        (first,) = [swap for swap in plan.swaps if swap.tokens == ("A", "B")]
+        assert first.amount == quoted(BOOK, "one", Exact.IN, AMOUNT)[1] * 9_990 // 10_000
+
+
+def test_least_and_most_that_a_program_can_be_told_bound_every_part_of_a_threshold() -> None:
+    path = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT)]])
+    least = AmountFixer(BOOK).fix(an_instruction(path, threshold=1)).swaps
+    assert [swap.threshold for swap in least] == [1, 1]
+    most = AmountFixer(BOOK).fix(an_instruction(path, mode=Exact.OUT, threshold=2**70)).swaps
+    assert [swap.threshold for swap in most] == [U64_MAX, U64_MAX]
+
+
+@pytest.mark.parametrize("amount", [0, 2**64, 2**70])
+def test_first_hop_of_nothing_or_of_more_than_a_program_can_be_asked_for_is_refused(amount: int) -> None:
+    asked = an_instruction((("A", "B", "C"), [[("one", amount)], [("next", 1)]]), threshold=1)
+    with pytest.raises(RefusedError, match="cannot be built"):
+        AmountFixer(BOOK).fix(asked)
 
 
 @pytest.mark.parametrize("amount", [2**64, 2**70])

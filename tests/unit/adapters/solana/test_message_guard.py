@@ -12,6 +12,8 @@ from chalicelib.adapters.solana.holdings import funded
 from chalicelib.adapters.solana.instructions import (
     Instruction,
     close_token_account,
+    compute_unit_limit,
+    compute_unit_price,
     create_token_account,
     memo,
     readonly,
@@ -42,6 +44,7 @@ from chalicelib.adapters.solana.programs import (
     PROGRAM_IDS,
     SYSTEM,
     TOKEN,
+    TOKEN_2022,
     WRAPPED_SOL,
     Cluster,
     SwapProgram,
@@ -156,6 +159,7 @@ def with_account(one: Instruction, place: int, key: Pubkey) -> Instruction:
         ),
         (close_token_account(WALLET.account(WRAPPED_SOL, TOKEN), STRANGER, WALLET.owner), "given away"),
         (sync_native(OWN_A), "synchronized"),
+        (sync_native(WALLET.account(WRAPPED_SOL, TOKEN))._replace(program=TOKEN_2022), "synchronized"),
         (create_token_account(WALLET.owner, STRANGER, A.key, TOKEN), "another wallet"),
         (create_token_account(WALLET.owner, WALLET.owner, A.key, SYSTEM), "unknown program"),
         (with_account(CREATE, 0, STRANGER), "another wallet"),
@@ -174,6 +178,8 @@ def with_account(one: Instruction, place: int, key: Pubkey) -> Instruction:
         (DEADLINE._replace(data=b"\x00" + DEADLINE.data[1:]), "only assert"),
         (with_account(DEADLINE, 0, WALLET.owner), "only assert"),
         (memo("x" * 129, WALLET.owner), "memo"),
+        (with_account(memo("x", WALLET.owner), 0, STRANGER), "memo"),
+        (with_account(memo("x", WALLET.owner), 1, STRANGER), "memo"),
         (memo("x", STRANGER), "signs, and pays"),
     ],
 )
@@ -261,14 +267,56 @@ def test_fee_beyond_the_cap_is_refused_in_both_formats() -> None:
     dear = Budget(price=10**8, fee_lamports_max=10**9)
     with pytest.raises(UnsafeMessageError, match="a priority fee of"):
         check(compiled(WALLET, whole, BLOCKHASH, dear).raw, WALLET, RULES)
+    most = v1_message(WALLET.authority, whole.instructions, BLOCKHASH, V1Config(1, 1, 1_000_000)).raw
+    check(most, WALLET, RULES)
     raw = v1_message(WALLET.authority, whole.instructions, BLOCKHASH, V1Config(1, 1, 1_000_001)).raw
     with pytest.raises(UnsafeMessageError, match="1000001 lamports"):
         check(raw, WALLET, RULES)
 
 
-def test_assertion_of_a_deadline_is_signed() -> None:
+@pytest.mark.parametrize(
+    ("budget", "fee_lamports_max", "is_signed"),
+    [
+        ([compute_unit_limit(200_000), compute_unit_price(5_000_000)], 1_000_000, True),
+        ([compute_unit_price(5_000_001), compute_unit_limit(200_000)], 1_000_000, False),
+        # Without a limit, and with one beyond it, the chain counts all the units that a transaction may have.
+        ([compute_unit_price(714_285)], 1_000_000, True),
+        ([compute_unit_price(714_286)], 1_000_000, False),
+        ([compute_unit_limit(2**32 - 1), compute_unit_price(714_285)], 1_000_000, True),
+        ([compute_unit_limit(2**32 - 1), compute_unit_price(714_286)], 1_000_000, False),
+        ([compute_unit_limit(200_000)], 0, True),
+        ([compute_unit_price(1)], 0, False),
+        ([compute_unit_price(10**9), memo("\x03", WALLET.owner)], 1_000_000, False),
+        ([compute_unit_price(10**9), memo("\x02", WALLET.owner)], 1_000_000, False),
+    ],
+)
+def test_priority_fee_is_what_the_chain_would_take_for_the_budget_up_to_the_cap(
+    budget: list[Instruction], fee_lamports_max: int, is_signed: bool
+) -> None:
     whole = made(WALLET, A, B).instructions
-    check(v0_message(WALLET.authority, [DEADLINE, *whole], BLOCKHASH).raw, WALLET, RULES)
+    rules = replace(RULES, fee_lamports_max=fee_lamports_max)
+    if is_signed:
+        check(v0_message(WALLET.authority, [*whole, *budget], BLOCKHASH).raw, WALLET, rules)
+    else:
+        refused(WALLET, *whole, *budget, problem="a priority fee of", rules=rules)
+
+
+def test_assertion_of_a_deadline_and_the_longest_memo_are_signed() -> None:
+    whole = made(WALLET, A, B).instructions
+    longest = memo("x" * 128, WALLET.owner)
+    check(v0_message(WALLET.authority, [DEADLINE, *whole, longest], BLOCKHASH).raw, WALLET, RULES)
+
+
+def test_message_beyond_what_a_transaction_has_is_refused_whatever_it_does() -> None:
+    whole = made(WALLET, A, B).instructions
+    refused(WALLET, *whole, *[memo("x" * 128, WALLET.owner)] * 32, problem="bytes are no message")
+
+
+def test_swap_of_a_single_unit_for_one_is_signed() -> None:
+    (swap,) = [one for one in made(WALLET, A, B).instructions if one.program == RULES.ids.cpmm]
+    one = (1).to_bytes(8, "little")
+    least = swap._replace(data=swap.data[:8] + one + one)
+    check(v0_message(WALLET.authority, [least], BLOCKHASH).raw, WALLET, RULES)
 
 
 def test_guard_stands_before_the_key() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -14,12 +15,15 @@ from chalicelib.adapters.solana.programs import (
     ASSOCIATED_TOKEN,
     COMPUTE_BUDGET,
     MEMO,
+    PROGRAM_IDS,
     SYSTEM,
     TOKEN,
     TOKEN_2022,
     WRAPPED_SOL,
+    Cluster,
     SwapProgram,
 )
+from chalicelib.adapters.solana.swap_calls import keys_of, swap_call
 from chalicelib.adapters.solana.swap_message import (
     LOADED_DATA_BYTES_MAX,
     UNITS_MAX,
@@ -94,6 +98,44 @@ def test_swap_of_any_one_pool_fits_into_version_0_with_its_budget(program: SwapP
         MEMO,
     ]
     assert int.from_bytes(read.instructions[0].data[1:], "little") == made.units
+
+
+@pytest.mark.parametrize("wallet", [WALLET, DELEGATED])
+@pytest.mark.parametrize("program", list(SwapProgram))
+@pytest.mark.parametrize("mode", list(Exact))
+def test_swaps_ask_for_the_plans_amounts_between_the_accounts_of_who_owns_each(
+    wallet: TradingWallet, program: SwapProgram, mode: Exact
+) -> None:
+    hops = [[a_book_pool(program, "one", ("A", "B"), (A, B))]]
+    if mode is Exact.IN:
+        hops.append([a_book_pool(SwapProgram.DAMM_V2, "next", ("B", "C"), (B, C))])
+    plan = a_plan(hops=hops, mode=mode)
+    approved = (wallet.authority, 2**62) if wallet.is_delegated else None
+    made = built(plan, wallet, holdings(wallet, (A, 2**62), delegate=approved)).instructions
+    found = [
+        swap_call(PROGRAM_IDS[Cluster.MAINNET], one.program, keys_of(one.accounts), one.data) for one in made
+    ]
+    calls = [call for call in found if call is not None]
+    assert [(call.mode, call.amount, call.threshold) for call in calls] == [
+        (swap.mode, swap.amount, swap.threshold) for swap in plan.swaps
+    ]
+    places = [wallet.account(A.key, TOKEN), wallet.account(B.key, TOKEN)]
+    if mode is Exact.IN:
+        places[1:] = [wallet.between(B.key, TOKEN), wallet.account(C.key, TOKEN)]
+    assert [(call.input_account, call.output_account) for call in calls] == list(pairwise(places))
+    assert {call.authority for call in calls} == {wallet.authority}
+    opened = [one.accounts for one in made if one.program == ASSOCIATED_TOKEN]
+    # Each is made for whom it belongs to, at the cost of who signs.
+    assert [accounts[1].key for accounts in opened] == places[1:]
+    assert {accounts[0].key for accounts in opened} == {wallet.authority}
+
+
+def test_nothing_is_bid_for_a_place_in_a_block_without_a_price() -> None:
+    plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
+    made = built(plan, WALLET, holdings(WALLET, (A, AMOUNT)))
+    read = read_message(compiled(WALLET, made, BLOCKHASH, Budget()).raw)
+    assert read.instructions is not None
+    assert [one.data[:1] for one in read.instructions if one.program == COMPUTE_BUDGET] == [b"\x02"]
 
 
 def test_plan_too_long_for_version_0_is_version_1_with_the_budget_in_its_header() -> None:
@@ -178,6 +220,8 @@ def test_wrapped_sol_that_was_there_is_used_when_lamports_do_not_suffice_and_is_
     moved = next(one for one in made.instructions if one.program == SYSTEM)
     assert int.from_bytes(moved.data[4:], "little") == 10
     assert (TOKEN, b"\x09") not in shown(made.instructions)
+    enough = built(plan, WALLET, holdings(WALLET, (SOL, AMOUNT), lamports=5_005_015), SOL)
+    assert {SYSTEM, TOKEN}.isdisjoint(one.program for one in enough.instructions)
 
 
 def test_sol_bought_is_unwrapped_unless_the_wallet_kept_a_wrapped_account() -> None:
@@ -199,63 +243,6 @@ def test_delegate_takes_from_the_owner_and_pays_to_the_owner() -> None:
     assert compiled(DELEGATED, made, BLOCKHASH, Budget()).signers == (DELEGATED.authority,)
     sold = a_plan(a_book_pool(SwapProgram.CPMM, "two", ("A", "SOL"), (A, SOL)))
     assert (TOKEN, b"\x09") not in shown(built(sold, DELEGATED, held).instructions)
-
-
-@pytest.mark.parametrize(
-    ("held", "problem"),
-    [
-        (holdings(WALLET), "does not hold enough A"),
-        (holdings(WALLET, (A, AMOUNT - 1)), "does not hold enough A"),
-        (holdings(WALLET, (A, AMOUNT), lamports=10), "the network's fee"),
-    ],
-)
-def test_wallet_that_holds_too_little_is_refused_before_anything_is_signed(
-    held: Holdings, problem: str
-) -> None:
-    with pytest.raises(RefusedError, match=problem):
-        funded(WALLET, A, "A", AMOUNT, held, fee_lamports=5_000)
-
-
-@pytest.mark.parametrize(
-    ("delegate", "problem"),
-    [
-        (None, "has not approved"),
-        ((a_key(77), AMOUNT), "has not approved"),
-        ((DELEGATED.authority, AMOUNT - 1), "has approved less A"),
-    ],
-)
-def test_delegate_without_leave_is_refused_before_anything_is_signed(
-    delegate: tuple[object, int] | None, problem: str
-) -> None:
-    held = holdings(DELEGATED, (A, AMOUNT), delegate=delegate)  # type: ignore[arg-type]
-    with pytest.raises(RefusedError, match=problem):
-        funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
-
-
-def test_order_counts_on_what_the_one_before_it_leaves() -> None:
-    held = holdings(WALLET, (A, 100), lamports=10**9)
-    left = spent(WALLET, A, 60, held, None, fee_lamports=5_000)
-    assert left.lamports == 10**9 - 5_000
-    assert funded(WALLET, A, "A", 40, left, fee_lamports=5_000) is None
-    with pytest.raises(RefusedError, match="does not hold enough A"):
-        funded(WALLET, A, "A", 41, left, fee_lamports=5_000)
-
-
-def test_sol_that_an_order_wraps_is_gone_for_the_next_one_and_so_is_what_was_wrapped_before() -> None:
-    held = holdings(WALLET, (SOL, 30), lamports=10**9)
-    left = spent(WALLET, SOL, 100, held, SolIn(80), fee_lamports=5_000)
-    assert left.lamports == 10**9 - 80 - 5_000
-    account = left.accounts[WALLET.account(WRAPPED_SOL, TOKEN)]
-    assert account is not None
-    assert account.amount == 10
-
-
-def test_approval_is_used_up_by_what_orders_take() -> None:
-    held = holdings(DELEGATED, (A, 100), delegate=(DELEGATED.authority, 70))
-    left = spent(DELEGATED, A, 60, held, None, fee_lamports=5_000)
-    assert funded(DELEGATED, A, "A", 10, left, fee_lamports=5_000) is None
-    with pytest.raises(RefusedError, match="approved less A"):
-        funded(DELEGATED, A, "A", 11, left, fee_lamports=5_000)
 
 
 def two_hops(middle: Mint, mode: Exact = Exact.IN) -> FixedPlan:
@@ -303,13 +290,6 @@ def test_account_that_an_order_leaves_is_not_closed_by_the_next_one_of_its_batch
     made = contents(two_hops(B), WALLET, left, tokens=tokens, sol_in=SolIn(100), mark=MARK)
     closed = [one.accounts[0].key for one in made.instructions if one.data[:1] == b"\x09"]
     assert closed == [WALLET.account(WRAPPED_SOL, TOKEN)]
-
-
-def test_frozen_account_gives_nothing() -> None:
-    held = holdings(WALLET, (A, AMOUNT))
-    frozen = {key: account._replace(is_frozen=True) for key, account in held.accounts.items() if account}
-    with pytest.raises(RefusedError, match="frozen"):
-        funded(WALLET, A, "A", AMOUNT, Holdings(held.lamports, frozen), fee_lamports=5_000)
 
 
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:

@@ -211,6 +211,48 @@ def test_each_limit_on_orders_has_a_code_of_its_own() -> None:
     assert code_of(lambda: full.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
 
 
+def test_number_of_orders_is_checked_among_those_of_their_kind_and_not_counted() -> None:
+    clock = FrozenClock()
+
+    def orders(on_record: int, limit: int) -> OpenOrders:
+        return OpenOrders(lambda *_: on_record, clock, Later(), limit=limit)
+
+    limits = OrderLimits(OrderRate(1, 1, clock), orders(2, 3), orders(5, 5))
+    for _ in range(3):
+        limits.check_rate("alice")
+        limits.check_number("alice", may_rest=False)
+    assert code_of(lambda: limits.check_number("alice", may_rest=True)) is Code.TOO_MANY_RESTING_ORDERS
+    alone = OrderLimits(OrderRate(9, 9, clock), orders(0, 1))
+    alone.admit("alice", may_rest=True)
+    assert code_of(lambda: alone.admit("alice", may_rest=True)) is Code.TOO_MANY_OPEN_ORDERS
+    apart = OrderLimits(OrderRate(9, 9, clock), orders(0, 1), orders(0, 1))
+    apart.admit("alice")
+    apart.admit("alice", may_rest=True)
+    assert code_of(lambda: apart.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
+
+
+def test_account_near_its_limit_is_counted_again_with_the_next_order() -> None:
+    case = OpenOrdersCase(limit=1_000)
+    case.on_record = 500
+    case.take(100)
+    case.executor.run()
+    case.clock.sleep(2)
+    case.take()
+    case.executor.run()
+    assert case.questions == 2
+
+
+def test_one_count_at_a_time_is_under_way() -> None:
+    """Else what two of them have seen would be taken off twice, and more orders be let in."""
+    case = OpenOrdersCase(limit=20)
+    case.take(4)
+    case.clock.sleep(2)
+    case.take(4)
+    case.on_record = 8
+    case.executor.run()
+    assert case.questions == 1
+
+
 def connection_limits(usage: FakeUsage) -> ConnectionLimits:
     return ConnectionLimits(usage, FrozenClock(), connections_max=2, subscriptions_max=3)
 

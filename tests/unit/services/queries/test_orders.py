@@ -1,13 +1,14 @@
 """Reading: pages, cursors and what is refused of them."""
 
 import base64
+from datetime import timedelta
 
 import pytest
 
 from chalicelib.domain.errors import FieldError, NotFoundError
 from chalicelib.services.queries.orders import ReadOrders
 from tests.contract.records import Store, in_memory
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, NOON, an_order
 from tests.fakes.ports import FrozenClock
 
 
@@ -33,6 +34,24 @@ def test_events_are_read_after_the_one_named() -> None:
 def test_unknown_order_is_not_found_after_a_short_wait() -> None:
     with pytest.raises(NotFoundError):
         read_orders(in_memory()).order("alice", an_order().order_id)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 10])
+def test_pages_show_an_accounts_orders_once_each_the_newest_first(size: int) -> None:
+    store = in_memory()
+    mine = [store.created(an_order(accepted_at=NOON + timedelta(seconds=each))) for each in range(4)]
+    theirs = store.created(an_order(account_id="bob")).state.order.order_id
+    reads, seen, cursor = read_orders(store), [], None
+    for _ in range(-(-4 // size)):
+        page = reads.orders("alice", status=None, limit=size, cursor=cursor)
+        seen += [view.state.order.order_id for view in page.views]
+        assert len(page.views) <= size
+        cursor = page.next_cursor
+    assert cursor is None
+    assert seen == [claimed.state.order.order_id for claimed in reversed(mine)]
+    for ask in (reads.order, lambda *of: reads.events(*of, after_seq=0)):
+        with pytest.raises(NotFoundError):
+            ask("alice", theirs)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 11])
