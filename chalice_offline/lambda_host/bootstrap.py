@@ -230,6 +230,8 @@ def main(imported_with: LambdaLog | None = None) -> None:
     """Serve the function that the command line describes; see ``serve``."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     function = json.loads(sys.argv[2])
+    # On Lambda there are no arguments, and an app may read them when it is imported.
+    del sys.argv[1:]
     if imported_with is None:
         print_line_by_line()
     serve(connection, function, imported_with)

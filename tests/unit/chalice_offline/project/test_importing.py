@@ -1,0 +1,45 @@
+"""A child process, and the programs that it leaves behind."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from chalice_offline.project.importing import Ended, run_to_its_end
+from chalice_offline.services.children import started_at
+
+
+def run(program: str, directory: Path, timeout_s: float = 600) -> Ended:
+    command = [sys.executable, "-X", "faulthandler", "-c", program]
+    return asyncio.run(
+        run_to_its_end(command, environment=os.environ, directory=directory, timeout_s=timeout_s)
+    )
+
+
+def test_what_a_process_writes_is_kept_whole_with_its_status(tmp_path: Path) -> None:
+    program = "import sys; print('x' * 1_000_000); sys.exit('reason')"
+    assert run(program, tmp_path) == Ended(1, b"x" * 1_000_000 + b"\n", b"reason\n")
+
+
+def test_process_that_is_given_up_says_where_it_was(tmp_path: Path) -> None:
+    ended = run("import time\nprint(1, flush=True)\ntime.sleep(600)", tmp_path, timeout_s=1)
+    assert (ended.status, ended.output) == (None, b"1\n")
+    assert b"line 3 in <module>" in ended.errors
+
+
+def test_process_that_ignores_being_given_up_ends_all_the_same(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, time; signal.signal(signal.SIGABRT, signal.SIG_IGN); "
+        "print(os.getpid(), flush=True); time.sleep(600)"
+    )
+    ended = run(program, tmp_path, timeout_s=1)
+    assert ended.status is None
+    assert started_at(int(ended.output)) is None
+
+
+def test_program_in_a_session_of_its_own_that_holds_the_pipes_delays_nothing(tmp_path: Path) -> None:
+    left = "subprocess.Popen(['sleep', '600'], start_new_session=True).pid"
+    ended = run(f"import subprocess; print({left})", tmp_path)
+    assert ended.status == 0
+    os.kill(int(ended.output), signal.SIGKILL)
