@@ -151,6 +151,10 @@ def test_function_that_cannot_be_loaded_says_why_each_time(
             assert outcome.error_type == error_type
 
     bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == function]
+    if function != "unknown":
+        assert lines[0].startswith(f"[ERROR] {error_type}: ")
+    assert not any("lambda_host" in line or "importlib" in line for line in lines)
 
 
 @pytest.mark.parametrize("answer", ["\0\0\0\1?", "\0\0\0\2{}"])
