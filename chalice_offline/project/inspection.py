@@ -42,13 +42,29 @@ def refuse_what_is_no_project(app_dir: Path) -> None:
         ProjectError: With what is missing.
     """
     if not (app_dir / "app.py").is_file():
-        raise ProjectError(f"{app_dir} has no app.py: give the directory of a Chalice project with --app")
+        below = _app_below(app_dir)
+        such_as = f", such as {shlex.quote(str(below))}" if below else ""
+        raise ProjectError(
+            f"{app_dir} has no app.py: give the directory of a Chalice project with --app{such_as}"
+        )
     if not (app_dir / ".chalice" / "config.json").is_file():
         # Chalice's own .gitignore leaves out parts of that folder, other people's all of it.
         least = json.dumps({"version": "2.0", "app_name": app_dir.name})
         raise ProjectError(
             f"{app_dir} has no .chalice/config.json, as a clone may lack it; to begin with: {least}"
         )
+
+
+def _app_below(directory: Path) -> Path | None:
+    """Return the first app one or two folders below, as CDK's layout has it; None if there is none."""
+    for level in ("*", "*/*"):
+        for config in sorted(directory.glob(f"{level}/.chalice/config.json")):
+            app_dir = config.parents[1]
+            names = app_dir.relative_to(directory).parts
+            hidden = any(name.startswith(".") or name == "node_modules" for name in names)
+            if not hidden and (app_dir / "app.py").is_file():
+                return app_dir
+    return None
 
 
 async def inspect_project(

@@ -175,6 +175,18 @@ def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
         asyncio.run(inspect_project(tmp_path, "dev", {}))
 
 
+@pytest.mark.parametrize("place", ["runtime", "services/shop api"])
+def test_app_below_a_directory_that_has_none_is_named(tmp_path: Path, place: str) -> None:
+    for folder in (place, "node_modules/other", ".venv/other"):
+        (tmp_path / folder / ".chalice").mkdir(parents=True)
+        (tmp_path / folder / ".chalice" / "config.json").touch()
+        (tmp_path / folder / "app.py").touch()
+    (tmp_path / "infrastructure").mkdir()
+    (tmp_path / "infrastructure" / "app.py").touch()
+    with pytest.raises(ProjectError, match=f"with --app, such as '?{tmp_path}/{place}'?$"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
 def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path: Path) -> None:
     (tmp_path / "app.py").touch()
     with pytest.raises(ProjectError, match=r'no \.chalice/config\.json.*"app_name"'):
