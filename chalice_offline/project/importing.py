@@ -9,6 +9,8 @@ from os import killpg
 from pathlib import Path
 from typing import Final
 
+from chalice_offline.services.privileges import die_with_parent
+
 _GRACE_S: Final = 1.0
 """For what a process says last, and for the ends of pipes that a program it left behind may hold."""
 
@@ -55,6 +57,7 @@ async def run_to_its_end(
         env=dict(environment),
         cwd=directory,
         start_new_session=True,
+        preexec_fn=die_with_parent(signal.SIGKILL),
     )
     given_up = False
     try:

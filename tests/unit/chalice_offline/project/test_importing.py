@@ -3,11 +3,15 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from chalice_offline.project.importing import Ended, run_to_its_end
 from chalice_offline.services.children import started_at
+from tests.support.instance import REPOSITORY
 
 
 def run(program: str, directory: Path, timeout_s: float = 600) -> Ended:
@@ -36,6 +40,23 @@ def test_process_that_ignores_being_given_up_ends_all_the_same(tmp_path: Path) -
     ended = run(program, tmp_path, timeout_s=1)
     assert ended.status is None
     assert started_at(int(ended.output)) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel tells nothing of a parent's end")
+def test_process_ends_with_the_one_that_waits_for_it(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys; from pathlib import Path; "
+        "from chalice_offline.project.importing import run_to_its_end; "
+        "asyncio.run(run_to_its_end([sys.executable, '-c', "
+        "'import os, time; os.mkfifo(str(os.getpid())); time.sleep(600)'], "
+        "environment={}, directory=Path(sys.argv[1]), timeout_s=600))"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], cwd=REPOSITORY) as waiting:
+        while not (found := list(tmp_path.iterdir())):
+            pass
+        waiting.kill()
+    while started_at(int(found[0].name)) is not None:
+        pass
 
 
 def test_program_in_a_session_of_its_own_that_holds_the_pipes_delays_nothing(tmp_path: Path) -> None:
