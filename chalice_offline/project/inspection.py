@@ -128,8 +128,8 @@ def _hint(text: str, python: str, app_dir: Path) -> str:
         return f"\nInstall it beside the app's own requirements: {python} -m pip install chalice"
     if python != sys.executable:
         return f"{runs_on}, which has no {package}: install the app's requirements there."
-    own = f"For an app with an environment of its own, name it: --python {_environment_near(app_dir)}"
-    return f"{runs_on}, which has no {package}. {own}"
+    own = f"name the app's own environment: --python {_environment_near(app_dir)}"
+    return f"{runs_on}, which has no {package}. Install the app's requirements there, or {own}"
 
 
 def _environment_near(app_dir: Path) -> str:
