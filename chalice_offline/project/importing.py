@@ -15,9 +15,15 @@ _GRACE_S: Final = 1.0
 """For what a process says last, and for the ends of pipes that a program it left behind may hold."""
 
 
+_OUTPUT: Final = 1
+_ERRORS: Final = 2
+_ERROR_BYTES_MAX: Final = 262_144
+"""A loop that prints while it waits would fill the memory; the reason comes last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How the process ended, and what it wrote until then.
+    """How the process ended, and what it wrote until then, the last of its errors.
 
     ``status`` is None if it was given up; ``errors`` has then where each of its threads was, if it runs under
     ``faulthandler``.
@@ -32,12 +38,15 @@ class _Listener(asyncio.SubprocessProtocol):
     """Gathers what a process writes; its end is not the end of its pipes, which what it started may hold."""
 
     def __init__(self) -> None:
-        self.written: Final = {1: bytearray(), 2: bytearray()}
+        self.written: Final = {_OUTPUT: bytearray(), _ERRORS: bytearray()}
         self.exited: Final = asyncio.Event()
         self.closed: Final = asyncio.Event()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        self.written[fd] += data
+        written = self.written[fd]
+        written += data
+        if fd == _ERRORS and len(written) > 2 * _ERROR_BYTES_MAX:
+            del written[:-_ERROR_BYTES_MAX]
 
     def process_exited(self) -> None:
         self.exited.set()
@@ -71,7 +80,7 @@ async def run_to_its_end(
             killpg(transport.get_pid(), signal.SIGKILL)
         await _within_grace(listener.closed)
         status = None if given_up else transport.get_returncode()
-        return Ended(status, bytes(listener.written[1]), bytes(listener.written[2]))
+        return Ended(status, bytes(listener.written[_OUTPUT]), bytes(listener.written[_ERRORS]))
     finally:
         with suppress(ProcessLookupError):
             killpg(transport.get_pid(), signal.SIGKILL)

@@ -26,6 +26,12 @@ def test_what_a_process_writes_is_kept_whole_with_its_status(tmp_path: Path) -> 
     assert run(program, tmp_path) == Ended(1, b"x" * 1_000_000 + b"\n", b"reason\n")
 
 
+def test_of_errors_without_end_the_last_are_kept(tmp_path: Path) -> None:
+    ended = run("import sys; sys.stderr.write('waiting\\n' * 1_000_000 + 'the reason')", tmp_path)
+    assert ended.errors.endswith(b"waiting\nthe reason")
+    assert len(ended.errors) < 1_000_000
+
+
 def test_process_that_is_given_up_says_where_it_was(tmp_path: Path) -> None:
     ended = run("import time\nprint(1, flush=True)\ntime.sleep(600)", tmp_path, timeout_s=1)
     assert (ended.status, ended.output) == (None, b"1\n")
