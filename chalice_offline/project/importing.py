@@ -13,8 +13,6 @@ from chalice_offline.services.privileges import die_with_parent
 
 _GRACE_S: Final = 1.0
 """For what a process says last, and for the ends of pipes that a program it left behind may hold."""
-
-
 _OUTPUT: Final = 1
 _ERRORS: Final = 2
 _ERROR_BYTES_MAX: Final = 262_144
