@@ -29,6 +29,8 @@ Handler = Callable[[Any, Any], Any]
 
 LENGTH_BYTES = 4
 READ_BYTES = 65_536
+# Whose frames say how the app came to be imported, which says nothing to its author.
+_IMPORTERS = (__file__, importlib.__file__)
 # Of the runtime's documents, behind which nothing follows: so nothing needs to be looked for there.
 _decoded_at = json.JSONDecoder().raw_decode
 
@@ -111,6 +113,19 @@ def import_error(error: BaseException, handler: str) -> dict[str, Any]:
         text = f"Handler '{handler.rpartition('.')[2]}' missing on module '{module}'"
         return {"errorType": "Runtime.HandlerNotFound", "errorMessage": text}
     return {"errorType": type(error).__name__, "errorMessage": str(error)}
+
+
+def in_app(error: BaseException) -> str:
+    """Return the traceback of an import from the first line that is the app's on; empty if none is."""
+    trace = error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename in _IMPORTERS
+        or trace.tb_frame.f_code.co_filename.startswith("<frozen importlib")
+    ):
+        trace = trace.tb_next
+    if trace is None and not isinstance(error, SyntaxError):
+        return ""
+    return "".join(traceback.format_exception(error.with_traceback(trace)))
 
 
 def handle(handler: Handler, event: Any, context: LambdaContext, log: LambdaLog) -> bytes:
@@ -209,8 +224,8 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
             debugger = _neighbour("debugger").install(function["debug"])
         handler = load(function["handler"])
     except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
-        log.failed(type(error).__name__, str(error), traceback.format_exc())
-        send(connection, json.dumps({"error": import_error(error, function["handler"])}).encode())
+        told = import_error(error, function["handler"])
+        send(connection, failure(told["errorType"], told["errorMessage"], in_app(error), log))
         return
     send(connection, b'{"ready":true}')
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")
@@ -230,6 +245,8 @@ def main(imported_with: LambdaLog | None = None) -> None:
     """Serve the function that the command line describes; see ``serve``."""
     connection = socket.socket(fileno=int(sys.argv[1]))
     function = json.loads(sys.argv[2])
+    # On Lambda there are no arguments, and an app may read them when it is imported.
+    del sys.argv[1:]
     if imported_with is None:
         print_line_by_line()
     serve(connection, function, imported_with)

@@ -27,6 +27,7 @@ import sys
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -227,7 +228,7 @@ def read_request(connection: socket.socket, bootstrap: ModuleType) -> tuple[dict
 
 
 def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
-    """Report the children that have ended; return whether there are others."""
+    """Report the children that have ended, with what they started; return whether there are others."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -235,6 +236,8 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
             return False
         if pid == 0:
             return True
+        with suppress(OSError):  # nothing that it started is left in its process group
+            os.killpg(pid, signal.SIGKILL)
         report = {"exited": pid, "status": os.waitstatus_to_exitcode(status)}
         bootstrap.send(connection, json.dumps(report).encode())
 

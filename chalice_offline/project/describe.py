@@ -3,18 +3,21 @@ own, so that the app stays out of the runtime.
 
 Functions, names and handler strings are those that ``chalice deploy`` would create
 (``chalice/deploy/appgraph.py``). Run as ``python -P describe.py PROJECT_DIR STAGE ANSWERS``, the last being
-values of expressions in variables, by their JSON; the last line of
-standard output is the description.
+values of expressions in variables, by their JSON; standard
+output is the description.
 """
 
+import faulthandler
 import gc
 import importlib
 import importlib.util
 import json
 import os
+import resource
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -298,18 +301,31 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
 
 def main() -> None:
     project_dir, stage, answers = sys.argv[1:]
+    # What the app finds there; it may well read arguments when it is imported.
+    sys.argv[:] = ["bootstrap"]
     # What is imported here stays as long as the process.
     gc.disable()
+    # An import that hangs is asked where it does by a signal, and a crash tells it, without a core file.
+    faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     # As Chalice's own commands say it, which import the app to deploy it.
     os.environ.setdefault("AWS_CHALICE_CLI_MODE", "true")
     reach_endpoints()
-    # Whatever the app prints while it is imported must not mix with the description.
-    output, sys.stdout = sys.stdout, sys.stderr
+    # Whatever the app, or a program of its, prints while it is imported must not mix with the description.
+    output = os.dup(1)
+    os.dup2(2, 1)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream, though typed more widely
     try:
-        described = describe(project_dir, stage, json.loads(answers))
-    except Exception as error:  # noqa: BLE001  # anything at all may happen in a module body
-        sys.exit(in_project(error, project_dir))
-    output.write(json.dumps(described) + "\n")
+        said, status, place = json.dumps(describe(project_dir, stage, json.loads(answers))), 0, output
+    except BaseException as error:  # noqa: BLE001  # anything at all may happen in a module body
+        said, status, place = in_project(error, project_dir), 1, 2
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # the app may have closed or replaced it
+            stream.flush()
+    with open(place, "w", encoding="utf-8", errors="backslashreplace", closefd=False) as stream:
+        stream.write(said + "\n")
+    # Threads that the import has begun go on as long as an environment, and this is none.
+    os._exit(status)
 
 
 def reach_endpoints() -> None:
@@ -330,7 +346,7 @@ def _loaded(package: str, name: str) -> Any:
     return module
 
 
-def in_project(error: Exception, project_dir: str) -> str:
+def in_project(error: BaseException, project_dir: str) -> str:
     """Return an error with its traceback from the project's own first line on:
     how it was imported says nothing to its author.
     """

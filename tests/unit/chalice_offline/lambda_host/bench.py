@@ -12,7 +12,7 @@ from chalice_offline.lambda_host.host import HostSettings, LambdaHost
 from chalice_offline.project.functions import FunctionSpec
 
 APP = """
-import datetime, decimal, logging, os, signal, sys, tempfile, time, uuid
+import datetime, decimal, logging, os, signal, subprocess, sys, tempfile, time, uuid
 from typing import NamedTuple
 INITIALISED = []
 STARTED = time.time()
@@ -30,6 +30,7 @@ def facts(event, context):
         "stdin": sys.stdin.read(),
         "path": sys.path,
         "cwd": os.getcwd(),
+        "arguments": sys.argv[1:],
     }
 
 def wait_for_file(event, context):
@@ -45,7 +46,14 @@ def hang(event, context):
         file.write(str(os.getpid()))
     time.sleep(600)
 
+def starts(event, context):
+    started = subprocess.Popen(["sleep", "600"])
+    return {"pid": started.pid}
+
 def leave(event, context):
+    if event.get("pids"):
+        with open(event["pids"], "w") as file:
+            file.write(str(subprocess.Popen(["sleep", "600"]).pid))
     if event.get("signal"):
         os.kill(os.getpid(), event["signal"])
     os._exit(event.get("status", 3))
@@ -62,7 +70,7 @@ def unserialisable(event, context):
     return {"x": object()}
 
 def nonsense(event, context):
-    os.write(int(sys.argv[1]), event["answer"].encode("latin-1"))
+    os.write(3, event["answer"].encode("latin-1"))
     time.sleep(600)
 
 def logs(event, context):
@@ -121,7 +129,7 @@ BROKEN = {
 
 NAMES = (
     "echo", "facts", "wait_for_file", "hang", "leave", "sys_exit", "unserialisable", "nonsense", "boom",
-    "logs", "result", "tmp", "interrupted",
+    "logs", "result", "tmp", "interrupted", "starts",
 )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) 
         assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
         assert variables["LAMBDA_TASK_ROOT"] == seen["cwd"] == str(bench.folder)
         assert (variables["FROM_CONFIG"], variables["SHARED"]) == ("yes", "1")
-        assert seen["stdin"] == ""
+        assert (seen["stdin"], seen["arguments"]) == ("", [])
         assert seen["path"][0] == str(bench.folder)
         assert not any(entry.endswith("lambda_host") for entry in seen["path"])
 
@@ -56,6 +56,21 @@ def test_timeout_kills_the_environment_with_its_children_and_the_next_call_is_fr
         assert await host.invoke("hang", {"pids": str(pids)}) == TimedOut(0.3)
 
     bench.run(scenario)
+
+
+def test_program_that_a_function_started_ends_with_its_environment(bench: Bench) -> None:
+    started: list[int] = []
+    pids = bench.folder / "pids"
+
+    async def scenario(host: LambdaHost) -> None:
+        started.append(payload(await host.invoke("starts", {}))["pid"])
+        assert is_running(started[0])
+        await host.invoke("leave", {"pids": str(pids)})
+        left = int(pids.read_text())
+        await until(lambda: not is_running(left))
+
+    bench.run(scenario)
+    asyncio.run(until(lambda: not is_running(started[0])))
 
 
 @pytest.mark.parametrize(
@@ -136,6 +151,10 @@ def test_function_that_cannot_be_loaded_says_why_each_time(
             assert outcome.error_type == error_type
 
     bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == function]
+    if function != "unknown":
+        assert lines[0].startswith(f"[ERROR] {error_type}: ")
+    assert not any("lambda_host" in line or "importlib" in line for line in lines)
 
 
 @pytest.mark.parametrize("answer", ["\0\0\0\1?", "\0\0\0\2{}"])

@@ -16,6 +16,7 @@ from chalice_offline.project.functions import (
     StreamTrigger,
 )
 from chalice_offline.project.inspection import ProjectError, inspect_project
+from chalice_offline.services.children import started_at
 from tests.unit.chalice_offline.project.inspected import CONFIG, described, inspect
 
 
@@ -174,10 +175,93 @@ def test_directory_without_an_app_is_refused(tmp_path: Path) -> None:
         asyncio.run(inspect_project(tmp_path, "dev", {}))
 
 
+@pytest.mark.parametrize("place", ["runtime", "services/shop api"])
+def test_app_below_a_directory_that_has_none_is_named(tmp_path: Path, place: str) -> None:
+    for folder in (place, "node_modules/other", ".venv/other"):
+        (tmp_path / folder / ".chalice").mkdir(parents=True)
+        (tmp_path / folder / ".chalice" / "config.json").touch()
+        (tmp_path / folder / "app.py").touch()
+    (tmp_path / "infrastructure").mkdir()
+    (tmp_path / "infrastructure" / "app.py").touch()
+    with pytest.raises(ProjectError, match=f"with --app, such as '?{tmp_path}/{place}'?$"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
 def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path: Path) -> None:
     (tmp_path / "app.py").touch()
     with pytest.raises(ProjectError, match=r'no \.chalice/config\.json.*"app_name"'):
         asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
+SMALL = """
+import os, subprocess, sys, threading, time
+from chalice import Chalice
+app = Chalice(app_name="small")
+
+@app.lambda_function()
+def pure(event, context): pass
+"""
+
+
+@pytest.mark.parametrize(
+    "at_import",
+    [
+        'os.system("printf printed")',
+        'subprocess.Popen(["sleep", "600"])',
+        "threading.Thread(target=time.sleep, args=(600,)).start()",
+        "import argparse; argparse.ArgumentParser().parse_args()",
+        "sys.stdout.close(); sys.stderr.close()",
+        "import atexit; atexit.register(time.sleep, 600)",
+    ],
+)
+def test_app_is_described_whatever_its_import_prints_starts_or_leaves_running(
+    tmp_path: Path, at_import: str
+) -> None:
+    assert set(inspect(tmp_path, app=SMALL + at_import).functions) == {"pure"}
+
+
+def test_program_that_an_import_left_running_ends_with_the_description(tmp_path: Path) -> None:
+    left = 'left = subprocess.Popen(["sleep", "600"])\nopen("pid", "w").write(str(left.pid))'
+    inspect(tmp_path, app=SMALL + left)
+    pid = int((tmp_path / "pid").read_text())
+    while started_at(pid) is not None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("at_import", "reason"),
+    [
+        ("sys.exit(0)", r"line 8.*SystemExit: 0"),
+        ('sys.exit("no settings")', r"line 8.*SystemExit: no settings"),
+        ("os._exit(7)", "it ended the process with status 7"),
+        ("os._exit(0)", "it ended the process with status 0"),
+        ("os.kill(os.getpid(), 9)", "it ended the process by SIGKILL"),
+        ("import ctypes; ctypes.string_at(0)", r"line 8 in <module>.*it ended the process by SIGSEGV"),
+        ("threading.Thread(target=time.sleep, args=(600,)).start(); 1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_import_that_ends_the_process_is_an_error_that_says_how(
+    tmp_path: Path, at_import: str, reason: str
+) -> None:
+    with pytest.raises(ProjectError, match=f"(?s)does not import:.*{reason}"):
+        inspect(tmp_path, app=SMALL + at_import)
+
+
+def test_import_that_hangs_is_given_up_with_the_line_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalice_offline.project.inspection._TIMEOUT_S", 2.0)
+    with pytest.raises(ProjectError, match=r'(?s)took more than 2 s.*app.py", line 8 in <module>'):
+        inspect(tmp_path, app=SMALL + "time.sleep(600)")
+
+
+def test_variable_that_an_import_does_not_find_is_named_with_where_to_set_it(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match=r"TABLE_NAME is not set.*config\.json"):
+        inspect(tmp_path, app=SMALL + "os.environ['TABLE_NAME']")
+    (tmp_path / "app.py").write_text(SMALL + "{}['TABLE_NAME']")
+    with pytest.raises(ProjectError) as caught:
+        described(tmp_path)
+    assert "is not set" not in str(caught.value)
 
 
 GUARDED = """
