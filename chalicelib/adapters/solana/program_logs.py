@@ -49,7 +49,7 @@ class SwapFailure(StrEnum):
     SLIPPAGE = "slippage"
     LIQUIDITY = "liquidity"
     AMOUNT = "amount"  # nothing would be paid, or nothing is given
-    FUNDS = "funds"  # the trader's account does not hold the input, or may not move it
+    FUNDS = "funds"  # the trader's account does not hold the input, or its delegate may not move it
     ACCOUNTS = "accounts"  # we passed the wrong ones, or too few of them
     OTHER = "other"
 
@@ -132,10 +132,11 @@ _ANCHOR: Final = {
     3005: SwapFailure.ACCOUNTS,
     3012: SwapFailure.ACCOUNTS,
 }
+# Not 17, an account that is frozen: one of the wallet's is seen before anything is signed, and of another's
+# the wallet is not to blame.
 _TOKEN_PROGRAM: Final = {
     1: SwapFailure.FUNDS,
     4: SwapFailure.FUNDS,
-    17: SwapFailure.FUNDS,
 }
 # Of today's builds.
 _BY_NUMBER: Final = {

@@ -3,6 +3,7 @@
 Each token between two hops takes an account, and each account takes rent.
 """
 
+import base64
 import random
 import time
 from collections.abc import Iterator, Sequence
@@ -15,16 +16,24 @@ import pytest
 
 from chalicelib.adapters.solana.fills import names_of
 from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN
-from chalicelib.adapters.solana.keys import NO_KEY, address_of
+from chalicelib.adapters.solana.keys import NO_KEY, address_of, pubkey
 from chalicelib.adapters.solana.landings import ToldLanding, agreed, status_of
 from chalicelib.adapters.solana.pool_reader import PoolReader
+from chalicelib.adapters.solana.programs import TOKEN
 from chalicelib.adapters.solana.rpc_answers import transaction
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SignatureStatus, SwapInstruction
+from chalicelib.domain.transactions import (
+    InstructedLeg,
+    InstructedPath,
+    SignatureStatus,
+    SwapInstruction,
+    TransactionStatus,
+)
+from infra.chain.encoding import rent, token_account
 from tests.integration.solana.test_local_chain import World
 from tests.support.local_chain import IDS, listed_pools, solana_chain
 from tests.unit.infra.chain.running import running
@@ -96,6 +105,29 @@ def test_wallet_that_can_just_pay_for_the_accounts_of_an_order_has_it_executed(w
     world.chain.send([sent])
     status = world.outcome(sent).statuses[sent.signature]
     assert status.signature_status is SignatureStatus.LANDED
+
+
+def send_into(world: World, account_id: str, symbol: str, units: int) -> None:
+    """Open a wallet's account of a token and send into it, as any stranger can."""
+    wallet, mint = world.signer.wallet(account_id), pubkey(world.tokens[symbol].mint)
+    held = token_account(mint, wallet.owner, units)
+    shown = {"owner": address_of(TOKEN), "data": [base64.b64encode(held.data).decode(), "base64"]}
+    more = {"lamports": rent(len(held.data)), "executable": False, "rentEpoch": 0, "space": len(held.data)}
+    world.process.call("chain_setAccount", address_of(wallet.between(mint, TOKEN)), {**shown, **more})
+
+
+@pytest.mark.parametrize(("attempt", "refusal"), [(1, Code.TRANSACTION_FAILED), (2, None)])
+def test_stranger_who_sends_into_what_an_order_opens_costs_it_one_attempt_at_most(
+    world: World, attempt: int, refusal: Code | None
+) -> None:
+    account_id = f"sent to {attempt}"
+    give(world, account_id, 10**9)
+    (sent,) = world.chain.sign([replace(sold_over_three_paths(world, account_id), attempt=attempt)])
+    send_into(world, account_id, BETWEEN[0], 1)
+    world.chain.send([sent])
+    status: TransactionStatus = world.outcome(sent).statuses[sent.signature]
+    assert status.refusal is refusal
+    assert (status.signature_status is SignatureStatus.LANDED) is (refusal is None)
 
 
 def test_order_whose_log_is_cut_off_by_what_it_opens_ends_all_the_same(world: World) -> None:

@@ -7,6 +7,7 @@ from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN, Holdings, SolIn, funded, spent
 from chalicelib.adapters.solana.instructions import Instruction, memo
+from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
 from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX, fits
@@ -310,6 +311,16 @@ def test_frozen_account_gives_nothing() -> None:
     frozen = {key: account._replace(is_frozen=True) for key, account in held.accounts.items() if account}
     with pytest.raises(RefusedError, match="frozen"):
         funded(WALLET, A, "A", AMOUNT, Holdings(held.lamports, frozen), fee_lamports=5_000)
+
+
+@pytest.mark.parametrize("place", [WALLET.account(C.key, C.program), WALLET.between(B.key, B.program)])
+def test_nothing_is_swapped_into_an_account_that_is_frozen(place: Pubkey) -> None:
+    held = holdings(WALLET, (SOL, 0), (B, 0), (C, 0))
+    account = held.accounts[place]
+    assert account is not None
+    frozen = Holdings(held.lamports, {**held.accounts, place: account._replace(is_frozen=True)})
+    with pytest.raises(RefusedError, match="frozen"):
+        contents(two_hops(B), WALLET, frozen, tokens=("SOL", "C"), sol_in=SolIn(100), mark=MARK)
 
 
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:
