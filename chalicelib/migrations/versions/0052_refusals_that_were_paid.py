@@ -1,0 +1,34 @@
+"""What the chain refused is counted apart from what never landed.
+
+Revision: 0052. An order with a limit that was refused often is left alone for longer, as each refusal takes a
+fee. What a network dropped took none, and counted as well; and an amended limit kept the count of the last
+one. Orders that rest now begin anew.
+"""
+
+from alembic import op
+
+revision = "0052"
+down_revision = "0051"
+branch_labels = None
+depends_on = None
+
+# The rule is not checked of the rows that are there, which all have the default: that would hold up orders
+# for as long as it takes to read the table.
+UPGRADE = """
+ALTER TABLE orders ADD COLUMN paid_refusals integer NOT NULL DEFAULT 0;
+ALTER TABLE orders ADD CONSTRAINT orders_paid_refusals_check CHECK (paid_refusals >= 0) NOT VALID;
+COMMENT ON COLUMN orders.paid_refusals IS
+    'How many transactions the chain refused, for a fee, since limit or amount were amended last';
+"""
+
+DOWNGRADE = """
+ALTER TABLE orders DROP COLUMN paid_refusals;
+"""
+
+
+def upgrade() -> None:
+    op.execute(UPGRADE)
+
+
+def downgrade() -> None:
+    op.execute(DOWNGRADE)
