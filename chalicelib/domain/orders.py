@@ -55,6 +55,7 @@ class OrderState:
             landed when there was none left, or no time.
         paid_refusals: How many of them the chain refused, which takes a fee for that, since its owner last
             changed what they are refused for.
+        given_up: How often in a row a dead letter put it to rest, its consumers having died over it.
     """
 
     order: Order
@@ -66,6 +67,7 @@ class OrderState:
     is_triggered: bool = False
     refused_at_bound: int = 0
     paid_refusals: int = 0
+    given_up: int = 0
 
     @property
     def used_attempts(self) -> int:
@@ -143,5 +145,6 @@ class OrderState:
             is_triggered,
             self.refused_at_bound,
             self.paid_refusals,
+            self.given_up,
         )
         return state, tuple(events)

@@ -232,16 +232,17 @@ def test_refusals_are_counted_until_the_limit_is_amended_and_what_never_landed_i
         assert floor.store.record.record([step], lease_ms=LONG_LEASE_MS)
         after = ClaimedOrder(step.state, before.fence, attempt)
         rests = transitions.rest_again(after, transitions.InVain(outcome, "in vain"), NOON, height=1)
-        assert floor.store.record.record([replace(rests, release=True)], lease_ms=0)
+        rests = replace(rests, state=replace(rests.state, given_up=1), release=True)
+        assert floor.store.record.record([rests], lease_ms=0)
 
-    def counted(change: Callable[[OrderState], Order]) -> tuple[int, int]:
+    def counted(change: Callable[[OrderState], Order]) -> tuple[int, int, int]:
         assert floor.store.record.amend("alice", order.order_id, NOON, change, {})
         found = floor.claimed(order)
         floor.store.record.record([transitions.release(found, published=True)], lease_ms=0)
-        return found.state.refused_at_bound, found.state.paid_refusals
+        return found.state.refused_at_bound, found.state.paid_refusals, found.state.given_up
 
-    assert counted(lambda state: state.order) == (3, 2)
-    assert counted(to("180")) == (3, 0)
+    assert counted(lambda state: state.order) == (3, 2, 1)
+    assert counted(to("180")) == (3, 0, 1)
 
 
 def test_amendment_that_is_refused_or_of_another_account_changes_nothing(floor: Floor) -> None:

@@ -71,6 +71,7 @@ _MOVE: Final = {
     "is_triggered": "boolean",
     "refused_at_bound": "int",
     "paid_refusals": "int",
+    "given_up": "int",
 }
 _STEPS: Final = Columns("steps", _MOVE | {"signature": "text", "outcome": "text"} | ATTEMPT)
 
@@ -84,7 +85,7 @@ WITH moved AS (
         input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
         chain = s.chain, lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
         told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
-        paid_refusals = s.paid_refusals, updated_at = clock_timestamp()
+        paid_refusals = s.paid_refusals, given_up = s.given_up, updated_at = clock_timestamp()
     FROM {_STEPS.rows(*_MOVE, "tx_signature", are_few=True)} AS s
     WHERE o.order_id = s.order_id AND o.fence = s.held_fence AND o.seq = s.from_seq AND {MAY_GO_ON}
     RETURNING o.order_id
@@ -319,6 +320,7 @@ def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence
         after.is_triggered,
         after.refused_at_bound,
         after.paid_refusals,
+        after.given_up,
         *((outcome.signature, outcome.outcome) if outcome else (None, None)),
         *attempt_values(transition.new_attempt),
     )

@@ -182,7 +182,7 @@ def rest(
 
 def rest_again(claimed: ClaimedOrder, last: InVain, now: datetime, *, height: int) -> Transition:
     """Return an order put to rest of which a transaction came to nothing; that used up no attempt."""
-    counted = replace(_told(claimed, last), refused_at_bound=claimed.state.refused_at_bound + 1)
+    counted = replace(_told(claimed, last), refused_at_bound=claimed.state.refused_at_bound + 1, given_up=0)
     again = backed_off(counted, now, height=height, was_free=last.outcome == "dead")
     told = told_of_pause(counted, again, now)
     rests = Open(last.reason + told, network_fee_lamports=last.network_fee_lamports)
