@@ -14,7 +14,7 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.layout import Fields
 from chalicelib.adapters.solana.leg_impact import UNKNOWN, impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
-from chalicelib.adapters.solana.program_logs import is_truncated, logged_events
+from chalicelib.adapters.solana.program_logs import ended_runs, logged_events
 from chalicelib.adapters.solana.programs import (
     SYSTEM,
     TOKEN_2022,
@@ -144,13 +144,15 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
         one.data
         for one in record.inner.get(index, ())
         if one.program == program and one.data.startswith(CPI_EVENT_TAG)
-    ] or [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
+    ]
+    if not told and call.program in _LOGS_EVENTS:
+        if index >= ended_runs(record.logs):
+            return _leg_by_transfers(record, index, call)
+        told = [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
     try:
         events = [event for data in told if (event := swap_event(call.program, data)) is not None]
     except ValueError as error:
         raise MalformedResultError(str(error)) from error
-    if not events and call.program in _LOGS_EVENTS and is_truncated(record.logs):
-        return _leg_by_transfers(record, index, call)
     if len(events) != 1 or events[0].pool != call.pool:
         raise MalformedResultError(f"instruction {index} told of {len(events)} swaps of its pool")
     return _Leg(
@@ -163,7 +165,8 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
 
 
 def _leg_by_transfers(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
-    """Return what a swap moved whose event was cut off with the log's end: nodes keep 10,000 bytes of it.
+    """Return what a swap moved whose event was cut off with the log's end: nodes keep 10,000 bytes of it, or
+    less, or nothing.
 
     Its fee is told nowhere else. The order has ended all the same, with amounts that are right.
     """

@@ -160,6 +160,37 @@ def cut_off(logs: Sequence[str], limit: int) -> tuple[str, ...]:
     return tuple(kept)
 
 
+def cut_inside(logs: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Yield what nodes may show that keep so many bytes, wherever those end, with a mark and without one."""
+    for place, line in enumerate(logs):
+        # Of what tells of a swap each length is tried, and some of the rest.
+        for length in range(0, len(line), 1 if line.startswith("Program data") else 9):
+            kept = (*logs[:place], *([line[:length]] if length else []))
+            yield kept
+            yield (*kept, _TRUNCATED)
+            yield (*kept, _TRUNCATED, *(short for short in logs[place + 1 :] if len(short) < 70))
+
+
+def test_log_that_a_node_cuts_off_anywhere_tells_no_other_amounts_and_no_other_fees(world: World) -> None:
+    give(world, "inside", 10**9)
+    (sent,) = world.chain.sign([sold_over_three_paths(world, "inside", "raydium")])
+    world.chain.send([sent])
+    world.outcome(sent)
+    shown = world.process.call(
+        "getTransaction", sent.signature, {"maxSupportedTransactionVersion": 1, "commitment": "confirmed"}
+    )
+    record = transaction(shown)
+    assert record is not None
+    most = status_of(record, world.chain._names)
+    assert len(most.untold_legs) < len(most.legs)
+    for logs in cut_inside(record.logs):
+        status = status_of(replace(record, logs=logs), world.chain._names)
+        assert (status.input_units, status.output_units) == (most.input_units, most.output_units)
+        for place, (leg, told) in enumerate(zip(status.legs, most.legs, strict=True)):
+            assert leg == told or place in status.untold_legs, logs[-2:]
+        assert agreed([ToldLanding(0, status), ToldLanding(1, most)], 2) is not None
+
+
 @pytest.mark.parametrize("venue", ["raydium", "meteora"])
 def test_nodes_that_keep_logs_of_any_two_lengths_agree_what_an_order_moved(world: World, venue: str) -> None:
     account_id = f"{venue} cut"
