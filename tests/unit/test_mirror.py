@@ -125,7 +125,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     # On the local chain, or with the modules that they serve.
     "chalicelib/adapters/solana/priority_fees.py": "tests/integration/solana/test_local_chain.py",
     "chalicelib/adapters/solana/lighthouse.py": "tests/unit/adapters/solana/test_message_guard.py",
-    "chalicelib/adapters/solana/holdings.py": "tests/unit/adapters/solana/test_swap_message.py",
     "chalicelib/adapters/solana/book.py": "tests/unit/adapters/solana/test_fixed_amounts.py",
     "chalicelib/adapters/solana/trading_wallet.py": "tests/integration/solana/test_local_chain.py",
     # Documents and templates, which are judged whole.

@@ -202,63 +202,6 @@ def test_delegate_takes_from_the_owner_and_pays_to_the_owner() -> None:
     assert (TOKEN, b"\x09") not in shown(built(sold, DELEGATED, held).instructions)
 
 
-@pytest.mark.parametrize(
-    ("held", "problem"),
-    [
-        (holdings(WALLET), "does not hold enough A"),
-        (holdings(WALLET, (A, AMOUNT - 1)), "does not hold enough A"),
-        (holdings(WALLET, (A, AMOUNT), lamports=10), "the network's fee"),
-    ],
-)
-def test_wallet_that_holds_too_little_is_refused_before_anything_is_signed(
-    held: Holdings, problem: str
-) -> None:
-    with pytest.raises(RefusedError, match=problem):
-        funded(WALLET, A, "A", AMOUNT, held, fee_lamports=5_000)
-
-
-@pytest.mark.parametrize(
-    ("delegate", "problem"),
-    [
-        (None, "has not approved"),
-        ((a_key(77), AMOUNT), "has not approved"),
-        ((DELEGATED.authority, AMOUNT - 1), "has approved less A"),
-    ],
-)
-def test_delegate_without_leave_is_refused_before_anything_is_signed(
-    delegate: tuple[object, int] | None, problem: str
-) -> None:
-    held = holdings(DELEGATED, (A, AMOUNT), delegate=delegate)  # type: ignore[arg-type]
-    with pytest.raises(RefusedError, match=problem):
-        funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
-
-
-def test_order_counts_on_what_the_one_before_it_leaves() -> None:
-    held = holdings(WALLET, (A, 100), lamports=10**9)
-    left = spent(WALLET, A, 60, held, None, fee_lamports=5_000)
-    assert left.lamports == 10**9 - 5_000
-    assert funded(WALLET, A, "A", 40, left, fee_lamports=5_000) is None
-    with pytest.raises(RefusedError, match="does not hold enough A"):
-        funded(WALLET, A, "A", 41, left, fee_lamports=5_000)
-
-
-def test_sol_that_an_order_wraps_is_gone_for_the_next_one_and_so_is_what_was_wrapped_before() -> None:
-    held = holdings(WALLET, (SOL, 30), lamports=10**9)
-    left = spent(WALLET, SOL, 100, held, SolIn(80), fee_lamports=5_000)
-    assert left.lamports == 10**9 - 80 - 5_000
-    account = left.accounts[WALLET.account(WRAPPED_SOL, TOKEN)]
-    assert account is not None
-    assert account.amount == 10
-
-
-def test_approval_is_used_up_by_what_orders_take() -> None:
-    held = holdings(DELEGATED, (A, 100), delegate=(DELEGATED.authority, 70))
-    left = spent(DELEGATED, A, 60, held, None, fee_lamports=5_000)
-    assert funded(DELEGATED, A, "A", 10, left, fee_lamports=5_000) is None
-    with pytest.raises(RefusedError, match="approved less A"):
-        funded(DELEGATED, A, "A", 11, left, fee_lamports=5_000)
-
-
 def two_hops(middle: Mint, mode: Exact = Exact.IN) -> FixedPlan:
     """From SOL to C."""
     return a_plan(
@@ -304,13 +247,6 @@ def test_account_that_an_order_leaves_is_not_closed_by_the_next_one_of_its_batch
     made = contents(two_hops(B), WALLET, left, tokens=tokens, sol_in=SolIn(100), mark=MARK)
     closed = [one.accounts[0].key for one in made.instructions if one.data[:1] == b"\x09"]
     assert closed == [WALLET.account(WRAPPED_SOL, TOKEN)]
-
-
-def test_frozen_account_gives_nothing() -> None:
-    held = holdings(WALLET, (A, AMOUNT))
-    frozen = {key: account._replace(is_frozen=True) for key, account in held.accounts.items() if account}
-    with pytest.raises(RefusedError, match="frozen"):
-        funded(WALLET, A, "A", AMOUNT, Holdings(held.lamports, frozen), fee_lamports=5_000)
 
 
 @pytest.mark.parametrize("place", [WALLET.account(C.key, C.program), WALLET.between(B.key, B.program)])
