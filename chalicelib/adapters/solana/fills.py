@@ -16,10 +16,12 @@ from chalicelib.adapters.solana.leg_impact import UNKNOWN, impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
 from chalicelib.adapters.solana.program_logs import ended_runs, logged_events
 from chalicelib.adapters.solana.programs import (
+    ASSOCIATED_TOKEN,
     SYSTEM,
     TOKEN_2022,
     TOKEN_PROGRAMS,
     VENUES,
+    WRAPPED_SOL,
     ProgramIds,
     SwapProgram,
 )
@@ -34,6 +36,7 @@ _TRANSFER, _TRANSFER_CHECKED = 3, 12
 _LOGS_EVENTS: Final = frozenset({SwapProgram.CPMM, SwapProgram.CLMM})
 """The others tell theirs by an inner instruction, which no node cuts off."""
 
+_OF_ACCOUNTS: Final = frozenset({ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 
 
@@ -209,8 +212,13 @@ def _with_fees_off(legs: list[_Leg], account: Pubkey, arrived: int) -> list[_Leg
 
 
 def _moved(record: TransactionRecord, account: Pubkey, *, is_between: bool = False) -> int:
-    """Return by how much the swaps changed a token account."""
-    if account in record.tokens_before or account in record.tokens_after:
+    """Return by how much the swaps changed a token account.
+
+    A balance of wrapped SOL that the transaction itself brings up to date, or takes apart, tells more:
+    strangers can send lamports there, before it is on its way or meanwhile.
+    """
+    held = record.tokens_after.get(account) or record.tokens_before.get(account)
+    if held is not None and not (held.mint == WRAPPED_SOL and _is_made_up(record.outer, account)):
         return record.token_change(account) - sum(_wrapped(record.outer, account))
     inside = list(chain.from_iterable(record.inner.values()))
     if _may_lack_a_fee(inside, account):
@@ -224,6 +232,11 @@ def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int
     for program, accounts, data in outer:
         if program == SYSTEM and data[:4] == _SYSTEM_TRANSFER and accounts[1:2] == (account,):
             yield int.from_bytes(data[4:12], "little")
+
+
+def _is_made_up(outer: Iterable[InnerInstruction], account: Pubkey) -> bool:
+    """Return whether an account is opened, synchronized or closed beside the swaps."""
+    return any(program in _OF_ACCOUNTS and account in accounts for program, accounts, _ in outer)
 
 
 def _is_transfer(one: InnerInstruction) -> bool:

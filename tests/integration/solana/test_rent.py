@@ -19,7 +19,7 @@ from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN
 from chalicelib.adapters.solana.keys import NO_KEY, address_of, pubkey
 from chalicelib.adapters.solana.landings import ToldLanding, agreed, status_of
 from chalicelib.adapters.solana.pool_reader import PoolReader
-from chalicelib.adapters.solana.programs import TOKEN
+from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.rpc_answers import transaction
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 from chalicelib.adapters.solana.signer import SeedSigner
@@ -33,7 +33,7 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
     TransactionStatus,
 )
-from infra.chain.encoding import rent, token_account
+from infra.chain.encoding import token_account
 from tests.integration.solana.test_local_chain import World
 from tests.support.local_chain import IDS, listed_pools, solana_chain
 from tests.unit.infra.chain.running import running
@@ -107,12 +107,17 @@ def test_wallet_that_can_just_pay_for_the_accounts_of_an_order_has_it_executed(w
     assert status.signature_status is SignatureStatus.LANDED
 
 
-def send_into(world: World, account_id: str, symbol: str, units: int) -> None:
+def send_into(world: World, account_id: str, symbol: str, units: int, *, unsynchronized: int = 0) -> None:
     """Open a wallet's account of a token and send into it, as any stranger can."""
     wallet, mint = world.signer.wallet(account_id), pubkey(world.tokens[symbol].mint)
     held = token_account(mint, wallet.owner, units)
     shown = {"owner": address_of(TOKEN), "data": [base64.b64encode(held.data).decode(), "base64"]}
-    more = {"lamports": rent(len(held.data)), "executable": False, "rentEpoch": 0, "space": len(held.data)}
+    more = {
+        "lamports": held.lamports + unsynchronized,
+        "executable": False,
+        "rentEpoch": 0,
+        "space": len(held.data),
+    }
     world.process.call("chain_setAccount", address_of(wallet.between(mint, TOKEN)), {**shown, **more})
 
 
@@ -128,6 +133,27 @@ def test_stranger_who_sends_into_what_an_order_opens_costs_it_one_attempt_at_mos
     status: TransactionStatus = world.outcome(sent).statuses[sent.signature]
     assert status.refusal is refusal
     assert (status.signature_status is SignatureStatus.LANDED) is (refusal is None)
+
+
+@pytest.mark.parametrize("is_opened_before", [True, False])
+@pytest.mark.parametrize(("given", "got"), [("SOL", "USDC"), ("USDC", "SOL")])
+def test_lamports_that_a_stranger_sends_into_wrapped_sol_are_no_part_of_a_fill(
+    world: World, given: str, got: str, *, is_opened_before: bool
+) -> None:
+    """What is there when the account is looked at is not closed; what comes later is unwrapped with it."""
+    wanted = world.planned(given, got, SwapMode.EXACT_IN, 3)
+    account = world.signer.wallet(wanted.account_id).account(WRAPPED_SOL, TOKEN)
+    world.process.call("chain_setAccount", address_of(account), None)
+    if is_opened_before:
+        send_into(world, wanted.account_id, "SOL", 0, unsynchronized=7)
+    (sent,) = world.chain.sign([wanted])
+    if not is_opened_before:
+        send_into(world, wanted.account_id, "SOL", 5)
+    world.chain.send([sent])
+    status = world.outcome(sent).statuses[sent.signature]
+    assert status.signature_status is SignatureStatus.LANDED
+    assert status.input_units == sum(leg.input_units for leg in status.legs if leg.token_in == given)
+    assert status.output_units == sum(leg.output_units for leg in status.legs if leg.token_out == got)
 
 
 def test_order_whose_log_is_cut_off_by_what_it_opens_ends_all_the_same(world: World) -> None:

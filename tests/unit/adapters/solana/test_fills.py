@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.programs import (
     TOKEN,
     TOKEN_2022,
     VENUES,
+    WRAPPED_SOL,
     Cluster,
     SwapProgram,
 )
@@ -265,6 +266,27 @@ def test_account_that_the_transaction_opened_or_closed_counts_from_nothing_or_to
     before = {given: TokenBalance(a_key(7), case.amounts[0])}
     after = {got: TokenBalance(a_key(7), case.amounts[1])}
     assert fill_of(replace(record, tokens_before=before, tokens_after=after), names(case))[:2] == case.amounts
+
+
+@pytest.mark.parametrize("stray", [0, 7])
+def test_wrapped_sol_that_is_synchronized_or_closed_counts_by_the_transfers_inside_the_swap(
+    stray: int,
+) -> None:
+    case = cases(SwapProgram.CPMM)[0]
+    assert case.amounts is not None
+    (given, got), vault, (paid, received) = user_accounts(case), a_key(1), case.amounts
+    record = a_record(case)
+    synchronized = InnerInstruction(TOKEN, (given,), b"\x11")
+    closed = InnerInstruction(TOKEN, (got, a_key(2), a_key(2)), b"\x09")
+    before = {given: TokenBalance(WRAPPED_SOL, paid), got: TokenBalance(WRAPPED_SOL, stray)}
+    shown = replace(
+        record,
+        tokens_before=before,
+        tokens_after={given: TokenBalance(WRAPPED_SOL, stray)},
+        inner={1: (moved(TOKEN, given, vault, paid), moved(TOKEN, vault, got, received))},
+        outer=(*record.outer, synchronized, closed),
+    )
+    assert fill_of(shown, names(case))[:2] == case.amounts
 
 
 def test_account_between_two_hops_that_is_gone_afterwards_counts_by_the_transfers_alone() -> None:
