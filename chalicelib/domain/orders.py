@@ -1,6 +1,7 @@
 """An order: what was asked for, and where it stands."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -52,6 +53,9 @@ class OrderState:
             waited for again.
         refused_at_bound: How many of its transactions used up no attempt: refused at its limit, or never
             landed when there was none left, or no time.
+        paid_refusals: How many of them the chain refused, which takes a fee for that, since its owner last
+            changed what they are refused for.
+        given_up: How often in a row a dead letter put it to rest, its consumers having died over it.
     """
 
     order: Order
@@ -62,6 +66,8 @@ class OrderState:
     published_seq: int = 0
     is_triggered: bool = False
     refused_at_bound: int = 0
+    paid_refusals: int = 0
+    given_up: int = 0
 
     @property
     def used_attempts(self) -> int:
@@ -88,6 +94,12 @@ class OrderState:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    def with_order(self, order: Order) -> "OrderState":
+        """Return the state under other terms; refusals of another price or amount do not count for these."""
+        before, after = self.order.terms, order.terms
+        is_same = (before.limit, before.amount_units) == (after.limit, after.amount_units)
+        return replace(self, order=order, paid_refusals=self.paid_refusals if is_same else 0)
 
     def transition_to(
         self, what: Happened | Recorded, at: datetime, *, attempt: int | None = None
@@ -132,5 +144,7 @@ class OrderState:
             self.published_seq,
             is_triggered,
             self.refused_at_bound,
+            self.paid_refusals,
+            self.given_up,
         )
         return state, tuple(events)

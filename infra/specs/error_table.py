@@ -102,7 +102,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         ),
     ),
     Code.SLIPPAGE_EXCEEDED: (None, "The price moved by more than the order allows before it could land."),
-    Code.TRANSACTION_FAILED: (None, "The chain refused the transaction for another reason."),
+    Code.TRANSACTION_FAILED: (
+        None,
+        "The chain refused the transaction for another reason, at each attempt; or a cap forbids it.",
+    ),
     Code.DEADLINE_EXCEEDED: (None, "The order's time was up before it could be executed."),
     Code.RETRIES_EXHAUSTED: (
         None,

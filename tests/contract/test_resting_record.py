@@ -221,6 +221,30 @@ def test_amended_order_has_its_new_terms_and_shuts_its_claimant_out(floor: Floor
     assert (found.state.order, found.fired, found.state.published_seq) == (amended[0], None, 0)
 
 
+def test_refusals_are_counted_until_the_limit_is_amended_and_what_never_landed_is_not(floor: Floor) -> None:
+    order = floor.at_rest().state.order
+    outcomes: list[Literal["dead", "refused"]] = ["dead", "refused", "refused"]
+    for outcome in outcomes:
+        sent = (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
+        before = floor.claimed(order)
+        attempt = an_attempt(before.state.attempt, f"sig-{uuid4()}")
+        step = next_transition(before, *sent, attempt=attempt)
+        assert floor.store.record.record([step], lease_ms=LONG_LEASE_MS)
+        after = ClaimedOrder(step.state, before.fence, attempt)
+        rests = transitions.rest_again(after, transitions.InVain(outcome, "in vain"), NOON, height=1)
+        rests = replace(rests, state=replace(rests.state, given_up=1), release=True)
+        assert floor.store.record.record([rests], lease_ms=0)
+
+    def counted(change: Callable[[OrderState], Order]) -> tuple[int, int, int]:
+        assert floor.store.record.amend("alice", order.order_id, NOON, change, {})
+        found = floor.claimed(order)
+        floor.store.record.record([transitions.release(found, published=True)], lease_ms=0)
+        return found.state.refused_at_bound, found.state.paid_refusals, found.state.given_up
+
+    assert counted(lambda state: state.order) == (3, 2, 1)
+    assert counted(to("180")) == (3, 0, 1)
+
+
 def test_amendment_that_is_refused_or_of_another_account_changes_nothing(floor: Floor) -> None:
     order = floor.at_rest().state.order
 

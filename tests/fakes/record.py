@@ -111,7 +111,7 @@ class MemoryRecord:
         row = self._tables.orders.get(order_id)
         if row is None or row.state.order.account_id != account_id:
             return None
-        after, event = replace(row.state, order=change(row.state)).transition_to(Open(amended=amended), at)
+        after, event = row.state.with_order(change(row.state)).transition_to(Open(amended=amended), at)
         self._tables.append((event,))
         self._tables.watches.arm([watch_of_amended(after, at)])
         self._tables.unpublished[order_id] = self._tables.now()

@@ -4,7 +4,6 @@ from fractions import Fraction
 
 import pytest
 
-from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.planning.venues import QuoteCollector
 from tests.fakes.market_maker import FakeMaker
@@ -34,7 +33,7 @@ def test_maker_is_asked_for_each_order_of_a_batch_once(consumer: Consumer, maker
     assert {consumer.status(order.order_id) for order in orders} == {OrderStatus.CONFIRMED}
 
 
-def test_quote_that_the_chain_does_not_know_ends_its_order_and_moves_nothing(
+def test_quote_that_the_chain_does_not_know_moves_nothing_and_its_order_is_planned_anew(
     consumer: Consumer, maker: FakeMaker
 ) -> None:
     services = consumer.services
@@ -43,6 +42,5 @@ def test_quote_that_the_chain_does_not_know_ends_its_order_and_moves_nothing(
     consumer.run()
     view = services.queries.find("local", promised.order_id)
     assert view is not None
-    assert view.state.status is OrderStatus.FAILED
-    data = VIEWS.fields(view.last_event)
-    assert data["code"] in {Code.TRANSACTION_FAILED, Code.INSUFFICIENT_LIQUIDITY}
+    assert (view.state.status, view.state.attempt) == (OrderStatus.ROUTING, 2)
+    assert VIEWS.fields(view.last_event)["reason"] == "the chain refused the transaction"

@@ -3,7 +3,6 @@ per stage of a batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from itertools import repeat
@@ -71,6 +70,8 @@ _MOVE: Final = {
     "told_seq": "int",
     "is_triggered": "boolean",
     "refused_at_bound": "int",
+    "paid_refusals": "int",
+    "given_up": "int",
 }
 _STEPS: Final = Columns("steps", _MOVE | {"signature": "text", "outcome": "text"} | ATTEMPT)
 
@@ -84,7 +85,7 @@ WITH moved AS (
         input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
         chain = s.chain, lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
         told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
-        updated_at = clock_timestamp()
+        paid_refusals = s.paid_refusals, given_up = s.given_up, updated_at = clock_timestamp()
     FROM {_STEPS.rows(*_MOVE, "tx_signature", are_few=True)} AS s
     WHERE o.order_id = s.order_id AND o.fence = s.held_fence AND o.seq = s.from_seq AND {MAY_GO_ON}
     RETURNING o.order_id
@@ -112,8 +113,8 @@ SELECT {ORDER_COLUMNS}, o.chain FROM orders o
 WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id FOR UPDATE
 """)
 
-_AMENDING: Final = Columns("orders", TYPES | {"chain": "bytea"})
-_AMENDED: Final = ", ".join(f"{name} = r.{name}" for name in AMENDABLE)
+_AMENDING: Final = Columns("orders", TYPES | {"paid_refusals": "int", "chain": "bytea"})
+_AMENDED: Final = ", ".join(f"{name} = r.{name}" for name in (*AMENDABLE, "paid_refusals"))
 
 # The fence shuts out a consumer that is just looking at the order, and the lease that it had is over.
 _AMEND: Final = Statement(f"""
@@ -254,11 +255,12 @@ class PostgresOrderRecord:
             if not rows:
                 return None
             before = order_state(rows[0])
-            other = replace(before, order=change(before))
-            after, event = other.transition_to(Open(amended=amended), at)
+            after, event = before.with_order(change(before)).transition_to(Open(amended=amended), at)
             head = bytes(rows[0].chain or GENESIS)
             events, (head,) = self._chained([[event]], [head])
-            amended_row = _AMENDING.parameters([(*column_values(after.order), head.hex())])
+            amended_row = _AMENDING.parameters(
+                [(*column_values(after.order), after.paid_refusals, head.hex())]
+            )
             session.finish((_AMEND, amended_row | events), *arming([watch_of_amended(after, at)]))
         return after.order, event
 
@@ -317,6 +319,8 @@ def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence
         after.published_seq,
         after.is_triggered,
         after.refused_at_bound,
+        after.paid_refusals,
+        after.given_up,
         *((outcome.signature, outcome.outcome) if outcome else (None, None)),
         *attempt_values(transition.new_attempt),
     )

@@ -16,7 +16,7 @@ from chalicelib.wire.packed_fields import unpacked
 
 ORDER_COLUMNS: Final = (
     f"{SELECTED}, o.status, o.seq, o.attempt, o.tx_signature IS NOT NULL AS was_sent, o.told_seq, "
-    "o.is_triggered, o.refused_at_bound"
+    "o.is_triggered, o.refused_at_bound, o.paid_refusals, o.given_up"
 )
 """What ``order_state`` reads, from a table that the statement calls ``o``."""
 
@@ -33,6 +33,8 @@ def order_state(row: Row) -> OrderState:
         row.told_seq,
         row.is_triggered,
         row.refused_at_bound,
+        row.paid_refusals,
+        row.given_up,
     )
 
 

@@ -239,7 +239,8 @@ class SolanaChain:
         """Return the message with the limit that it needs.
 
         Raises:
-            PlanOutdatedError: One leg alone would fail, as so many nodes say as have to agree on what landed.
+            PlanOutdatedError: One leg alone would fail, or what is no swap and not for want of funds, as so
+                many nodes say as have to agree on what landed.
             RefusedError: It would fail otherwise, by the same word. None has been given anything that could
                 land.
             NodeError: One says so, and not enough others answer.
@@ -272,6 +273,8 @@ class SolanaChain:
             code = refusal_of(found.fault, found.logs, outer, self._names.ids)
             if code in OF_THE_MARKET and is_leg_refusal(found.fault, outer, self._names.ids):
                 raise PlanOutdatedError("a node that ran the transaction before it was signed saw a leg fail")
+            if code is Code.TRANSACTION_FAILED:
+                raise PlanOutdatedError("a node that ran the transaction before it was signed saw it fail")
             raise RefusedError(code, "a node that ran the transaction before it was signed saw it fail")
         return compiled(wallet, made, blockhash, budget, units_after(max(found.units_consumed, 1)))
 
@@ -318,7 +321,8 @@ def _contents(swap: _PlannedSwap, held: dict[Pubkey, Holdings]) -> SwapContents:
     mint = mints_of(plan)[symbol]
     fee_lamports = FEE_PER_SIGNATURE_LAMPORTS + (budget.fee_lamports_max if budget.price else 0)
     tokens = symbol, instruction.output_token
-    opened = opened_by(plan, wallet, holdings, tokens=tokens)
+    is_repeated = instruction.attempt > 1
+    opened = opened_by(plan, wallet, holdings, tokens=tokens, is_repeated=is_repeated)
     sol_in = funded(wallet, mint, symbol, plan.most_in, holdings, fee_lamports=fee_lamports, opened=opened)
     made = contents(
         plan,
@@ -327,6 +331,7 @@ def _contents(swap: _PlannedSwap, held: dict[Pubkey, Holdings]) -> SwapContents:
         tokens=tokens,
         sol_in=sol_in,
         mark=mark_of(instruction.order_id, instruction.attempt),
+        is_repeated=is_repeated,
     )
     held[wallet.owner] = spent(
         wallet, mint, plan.most_in, holdings, sol_in, fee_lamports=fee_lamports, opened=opened

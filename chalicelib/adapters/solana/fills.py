@@ -14,12 +14,14 @@ from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.layout import Fields
 from chalicelib.adapters.solana.leg_impact import UNKNOWN, impact_bps
 from chalicelib.adapters.solana.pool_list import ListedPool
-from chalicelib.adapters.solana.program_logs import is_truncated, logged_events
+from chalicelib.adapters.solana.program_logs import ended_runs, logged_events
 from chalicelib.adapters.solana.programs import (
+    ASSOCIATED_TOKEN,
     SYSTEM,
     TOKEN_2022,
     TOKEN_PROGRAMS,
     VENUES,
+    WRAPPED_SOL,
     ProgramIds,
     SwapProgram,
 )
@@ -34,6 +36,7 @@ _TRANSFER, _TRANSFER_CHECKED = 3, 12
 _LOGS_EVENTS: Final = frozenset({SwapProgram.CPMM, SwapProgram.CLMM})
 """The others tell theirs by an inner instruction, which no node cuts off."""
 
+_OF_ACCOUNTS: Final = frozenset({ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 
 
@@ -144,13 +147,15 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
         one.data
         for one in record.inner.get(index, ())
         if one.program == program and one.data.startswith(CPI_EVENT_TAG)
-    ] or [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
+    ]
+    if not told and call.program in _LOGS_EVENTS:
+        if index >= ended_runs(record.logs):
+            return _leg_by_transfers(record, index, call)
+        told = [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
     try:
         events = [event for data in told if (event := swap_event(call.program, data)) is not None]
     except ValueError as error:
         raise MalformedResultError(str(error)) from error
-    if not events and call.program in _LOGS_EVENTS and is_truncated(record.logs):
-        return _leg_by_transfers(record, index, call)
     if len(events) != 1 or events[0].pool != call.pool:
         raise MalformedResultError(f"instruction {index} told of {len(events)} swaps of its pool")
     return _Leg(
@@ -163,7 +168,8 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
 
 
 def _leg_by_transfers(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
-    """Return what a swap moved whose event was cut off with the log's end: nodes keep 10,000 bytes of it.
+    """Return what a swap moved whose event was cut off with the log's end: nodes keep 10,000 bytes of it, or
+    less, or nothing.
 
     Its fee is told nowhere else. The order has ended all the same, with amounts that are right.
     """
@@ -206,8 +212,13 @@ def _with_fees_off(legs: list[_Leg], account: Pubkey, arrived: int) -> list[_Leg
 
 
 def _moved(record: TransactionRecord, account: Pubkey, *, is_between: bool = False) -> int:
-    """Return by how much the swaps changed a token account."""
-    if account in record.tokens_before or account in record.tokens_after:
+    """Return by how much the swaps changed a token account.
+
+    A balance of wrapped SOL that the transaction itself brings up to date, or takes apart, tells more:
+    strangers can send lamports there, before it is on its way or meanwhile.
+    """
+    held = record.tokens_after.get(account) or record.tokens_before.get(account)
+    if held is not None and not (held.mint == WRAPPED_SOL and _is_made_up(record.outer, account)):
         return record.token_change(account) - sum(_wrapped(record.outer, account))
     inside = list(chain.from_iterable(record.inner.values()))
     if _may_lack_a_fee(inside, account):
@@ -221,6 +232,11 @@ def _wrapped(outer: Iterable[InnerInstruction], account: Pubkey) -> Iterator[int
     for program, accounts, data in outer:
         if program == SYSTEM and data[:4] == _SYSTEM_TRANSFER and accounts[1:2] == (account,):
             yield int.from_bytes(data[4:12], "little")
+
+
+def _is_made_up(outer: Iterable[InnerInstruction], account: Pubkey) -> bool:
+    """Return whether an account is opened, synchronized or closed beside the swaps."""
+    return any(program in _OF_ACCOUNTS and account in accounts for program, accounts, _ in outer)
 
 
 def _is_transfer(one: InnerInstruction) -> bool:

@@ -8,13 +8,15 @@ from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.tokens import Mint, TokenAccount, token_account_of
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
-from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 
 RESERVE_LAMPORTS_MIN: Final = 5_000_000
 """Left beside what is wrapped at the least, so that the wallet can go on trading."""
 
 # The dearest rate so far: clusters lower it in steps (SIMD-0437), and nothing is asked for the one in force.
 _RENT_LAMPORTS_PER_BYTE: Final = 6_960
+# The last of those steps: less is asked for on no cluster.
+_RENT_LAMPORTS_PER_BYTE_MIN: Final = 696
 _RENT_OVERHEAD_BYTES: Final = 128
 _TOKEN_ACCOUNT_BYTES: Final = 165
 # With each extension that an account may need by its mint: immutable owner, transfer fee, hook, pausable.
@@ -46,6 +48,10 @@ class Opened(NamedTuple):
     def rent_lamports(self) -> int:
         """What its making takes, at the most."""
         return _rent(_TOKEN_ACCOUNT_BYTES if self.mint.program == TOKEN else _EXTENDED_ACCOUNT_BYTES)
+
+    @property
+    def rent_lamports_min(self) -> int:
+        return _rent(_TOKEN_ACCOUNT_BYTES, _RENT_LAMPORTS_PER_BYTE_MIN)
 
 
 class SolIn(NamedTuple):
@@ -97,11 +103,11 @@ def funded(
 
     Raises:
         RefusedError: The wallet does not hold enough, its account is frozen, or the delegate may not.
+        PlanOutdatedError: The delegate cannot pay for the transaction now: of that no owner's order ends.
     """
     key = wallet.account(mint.key, mint.program)
     account = holdings.accounts.get(key)
-    if holdings.lamports < fee_lamports:
-        raise RefusedError(Code.INSUFFICIENT_FUNDS, "the wallet that signs does not hold the network's fee")
+    _check_lamports(wallet, holdings.lamports - fee_lamports, opened)
     if account is not None and account.is_frozen:
         raise RefusedError(Code.INSUFFICIENT_FUNDS, f"the account of {symbol} is frozen")
     held = account.amount if account is not None else 0
@@ -155,8 +161,27 @@ def _empty(mint: Mint, owner: Pubkey) -> TokenAccount:
     )
 
 
-def _rent(data_bytes: int) -> int:
-    return (data_bytes + _RENT_OVERHEAD_BYTES) * _RENT_LAMPORTS_PER_BYTE
+def _rent(data_bytes: int, per_byte: int = _RENT_LAMPORTS_PER_BYTE) -> int:
+    return (data_bytes + _RENT_OVERHEAD_BYTES) * per_byte
+
+
+def _check_lamports(wallet: TradingWallet, left: int, opened: Sequence[Opened]) -> None:
+    """Raise if who signs cannot pay; what is surely too little would cost a fee, or never land.
+
+    Args:
+        left: Lamports less the network's fee.
+    """
+    if wallet.is_delegated:
+        if left < sum(one.rent_lamports for one in opened) + _rent(0):
+            raise PlanOutdatedError("the desk holds too little SOL to pay for the transaction")
+        return
+    # A wallet may be left with nothing, or with what an account has to hold, and with nothing between.
+    needed = max(_rent(0, _RENT_LAMPORTS_PER_BYTE_MIN), sum(one.rent_lamports_min for one in opened))
+    if left < needed and (left or opened):
+        raise RefusedError(
+            Code.INSUFFICIENT_FUNDS,
+            "the wallet does not hold enough SOL for the network's fee and the accounts that the swap opens",
+        )
 
 
 def _check_allowance(wallet: TradingWallet, account: TokenAccount | None, symbol: str, units: int) -> None:

@@ -10,13 +10,14 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.programs import SwapProgram
 
 _INVOKE: Final = re.compile(r"Program (\w{32,44}) invoke \[(\d+)\]")
-_END: Final = re.compile(r"Program (\w{32,44}) (success|failed.*)")
+_END: Final = re.compile(r"Program \w{32,44} (success|failed.*)")
 _DATA: Final = "Program data: "
 _ERROR: Final = re.compile(r"Error Code: (\w+)\. Error Number: (\d+)\.")
 _TRUNCATED: Final = "Log truncated"
@@ -49,7 +50,7 @@ class SwapFailure(StrEnum):
     SLIPPAGE = "slippage"
     LIQUIDITY = "liquidity"
     AMOUNT = "amount"  # nothing would be paid, or nothing is given
-    FUNDS = "funds"  # the trader's account does not hold the input, or may not move it
+    FUNDS = "funds"  # the trader's account does not hold the input, or its delegate may not move it
     ACCOUNTS = "accounts"  # we passed the wrong ones, or too few of them
     OTHER = "other"
 
@@ -57,9 +58,10 @@ class SwapFailure(StrEnum):
 def logged_events(logs: Iterable[str]) -> Iterator[LoggedEvent]:
     """Yield what programs wrote as data, each with the program that was running.
 
-    Lines that are no base64 are passed over: any program may write any line.
+    Lines that are no base64 are passed over: any program may write any line. So are those after a part that
+    was cut off, which may lack the line by which they would belong to something.
     """
-    for program, top, line in _attributed(logs):
+    for program, top, line in _attributed(takewhile(_is_kept, logs)):
         if line.startswith(_DATA):
             try:
                 data = base64.b64decode(line.removeprefix(_DATA), validate=True)
@@ -78,9 +80,25 @@ def logged_error(logs: Iterable[str]) -> LoggedError | None:
     return found
 
 
-def is_truncated(logs: Iterable[str]) -> bool:
-    """Return whether the node cut the log off: then no event may be missed in it."""
-    return any(line.startswith(_TRUNCATED) for line in logs)
+def ended_runs(logs: Iterable[str]) -> int:
+    """Return how many of the outer instructions, from the first, a log tells of to their end.
+
+    Of those after them it may lack anything: nodes cut logs off after a line or inside one, and say so or do
+    not. Half an event may look like a whole one.
+    """
+    depth = ended = 0
+    for line in takewhile(_is_kept, logs):
+        started = _INVOKE.fullmatch(line)
+        if started:
+            depth = int(started[2])
+        elif depth and _END.fullmatch(line):
+            depth -= 1
+            ended += not depth
+    return ended
+
+
+def _is_kept(line: str) -> bool:
+    return not line.startswith(_TRUNCATED)
 
 
 def failure_of(program: SwapProgram, *, name: str | None, number: int | None) -> SwapFailure:
@@ -132,10 +150,11 @@ _ANCHOR: Final = {
     3005: SwapFailure.ACCOUNTS,
     3012: SwapFailure.ACCOUNTS,
 }
+# Not 17, an account that is frozen: one of the wallet's is seen before anything is signed, and of another's
+# the wallet is not to blame.
 _TOKEN_PROGRAM: Final = {
     1: SwapFailure.FUNDS,
     4: SwapFailure.FUNDS,
-    17: SwapFailure.FUNDS,
 }
 # Of today's builds.
 _BY_NUMBER: Final = {

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.message_reader import ReadTransaction, read_transaction
-from chalicelib.adapters.solana.programs import MEMO
+from chalicelib.adapters.solana.programs import MEMO, VENUES, SwapProgram
 from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.swap_message import mark_of
 from chalicelib.domain.amounts import format_units
@@ -29,6 +29,9 @@ from chalicelib.domain.transactions import (
 
 MARGIN_BLOCKS: Final = 2
 _LANDED, _REFUSED, _DEAD = "landed", "refused", "dead"
+_IN_LOGS: Final = frozenset({VENUES[SwapProgram.CPMM], VENUES[SwapProgram.CLMM]})
+"""Whose programs tell of a swap's fee in the transaction's log alone, which nodes cut off."""
+
 _OUTCOMES: Final = {SignatureStatus.LANDED: _LANDED, SignatureStatus.REFUSED: _REFUSED}
 
 
@@ -176,12 +179,15 @@ def _amounts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) ->
         if order.published.get(name) != value:
             problem = f"{name} was published as {order.published.get(name)}, and is {value} on chain"
             yield Difference(Rule.AMOUNTS, subject, problem)
+    fees = _fees(order, status, tokens)
+    published = order.published.get("fees")
+    if fees and published not in fees:
+        problem = f"fees were published as {published}, and are {fees[0]} on chain"
+        yield Difference(Rule.AMOUNTS, subject, problem)
 
 
 def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> dict[str, Any]:
-    """Return what should have been published; nothing of a token of which nothing is known any more, and no
-    fees where the node's log is cut off.
-    """
+    """Return what should have been published; nothing of a token of which nothing is known any more."""
     facts: dict[str, Any] = {"slot": status.slot}
     if "networkFeeLamports" in order.published:
         facts["networkFeeLamports"] = status.network_fee_lamports
@@ -189,17 +195,33 @@ def _facts(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> d
     if given is not None and order.swap_mode is SwapMode.EXACT_IN:
         unspent = order.amount_units - status.input_units
         facts["unspentInputAmount"] = format_units(unspent, given.scale) if unspent else None
-    fees: dict[str, int] = {}
-    for leg in status.legs:
-        fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
-    is_told = not status.untold_legs and all(tokens.find(symbol) for symbol in fees)
-    if is_told and any(fees.values()):
-        facts["fees"] = [
-            {"token": symbol, "amount": format_units(fees[symbol], tokens[symbol].scale)}
-            for symbol in sorted(fees)
-            if fees[symbol]
-        ]
     return facts
+
+
+def _fees(order: ComparedOrder, status: TransactionStatus, tokens: Tokens) -> list[list[dict[str, str]]]:
+    """Return the fees that may have been published: all of them first, then what logs that are cut off tell.
+
+    None are known where this node's log is cut off, too.
+    """
+    legs = status.legs
+    is_told = not status.untold_legs and all(tokens.find(leg.fee_token) for leg in legs)
+    if not is_told or not any(leg.fee_units for leg in legs):
+        return []
+    found = []
+    for cut_at in range(len(legs), -1, -1):
+        fees: dict[str, int] = {}
+        for place, leg in enumerate(legs):
+            if place < cut_at or leg.venue not in _IN_LOGS:
+                fees[leg.fee_token] = fees.get(leg.fee_token, 0) + leg.fee_units
+        charged = [symbol for symbol in sorted(fees) if fees[symbol]]
+        found.append(
+            [
+                {"token": symbol, "amount": format_units(fees[symbol], tokens[symbol].scale)}
+                for symbol in charged
+            ]
+            or [{"token": order.input_token, "amount": "0"}]
+        )
+    return found
 
 
 def _bytes(order: ComparedOrder, attempt: Attempt) -> Iterator[Difference]:

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from chalicelib.adapters.solana.programs import Cluster
-from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.errors import Code, DayCapError, RefusedError
 
 
 class MainnetRefusedError(Exception):
@@ -84,7 +84,7 @@ def check_spend(
         is_demanded: Whether a token without caps may not be spent at all.
 
     Raises:
-        RefusedError: A cap would be passed.
+        RefusedError: A cap would be passed; ``DayCapError`` if it is the day's.
     """
     cap = caps.get(token)
     if cap is None:
@@ -94,4 +94,4 @@ def check_spend(
     if units > cap.per_order:
         raise RefusedError(Code.TRANSACTION_FAILED, f"the order would spend more {token} than one order may")
     if spent_today + units > cap.per_day:
-        raise RefusedError(Code.TRANSACTION_FAILED, f"the day's cap of {token} is used up")
+        raise DayCapError(token)

@@ -90,14 +90,19 @@ def mints_of(plan: FixedPlan) -> dict[str, Mint]:
 
 
 def opened_by(
-    plan: FixedPlan, wallet: TradingWallet, holdings: Holdings, *, tokens: tuple[str, str]
+    plan: FixedPlan,
+    wallet: TradingWallet,
+    holdings: Holdings,
+    *,
+    tokens: tuple[str, str],
+    is_repeated: bool = False,
 ) -> tuple[Opened, ...]:
     """Return the token accounts that a plan's transaction makes.
 
     Args:
-        tokens: As of ``contents``.
+        tokens: As of ``contents``, as is ``is_repeated``.
     """
-    return tuple(_Contents(plan, wallet, holdings, tokens).opened())
+    return tuple(_Contents(plan, wallet, holdings, tokens, is_repeated=is_repeated).opened())
 
 
 def contents(
@@ -108,6 +113,7 @@ def contents(
     tokens: tuple[str, str],
     sol_in: SolIn | None,
     mark: str,
+    is_repeated: bool = False,
     expires_at_s: int | None = None,
 ) -> SwapContents:
     """Return the instructions of a swap.
@@ -117,16 +123,21 @@ def contents(
         sol_in: See ``holdings.funded``.
         mark: Which attempt of which order this is (``mark_of``). Without it two orders with the same terms
             and block hash would be the same bytes, and one transaction.
+        is_repeated: An attempt before this one came to nothing, so this one closes no account that may refuse
+            it: a stranger, or another order of the wallet, may have sent something there since it was looked
+            at, and a transaction fails as a whole.
         expires_at_s: Asserted on chain by Lighthouse; None on a cluster without it.
 
     Raises:
-        RefusedError: A delegate would be left with tokens of the owner's.
+        RefusedError: A delegate would be left with tokens of the owner's, or an account is frozen that the
+            swap pays into.
     """
     if wallet.is_delegated and plan.left_between:
         raise RefusedError(
             Code.NO_ROUTE, f"something of {', '.join(sorted(plan.left_between))} would stay with the desk"
         )
-    made = _Contents(plan, wallet, holdings, tokens)
+    made = _Contents(plan, wallet, holdings, tokens, is_repeated=is_repeated)
+    made.check_not_frozen()
     instructions = [
         *([] if expires_at_s is None else [assert_time_at_most(expires_at_s)]),
         *made.accounts(sol_in),
@@ -202,13 +213,26 @@ def priority_fee(units: int, price: int) -> int:
 
 class _Contents:
     def __init__(
-        self, plan: FixedPlan, wallet: TradingWallet, holdings: Holdings, tokens: tuple[str, str]
+        self,
+        plan: FixedPlan,
+        wallet: TradingWallet,
+        holdings: Holdings,
+        tokens: tuple[str, str],
+        *,
+        is_repeated: bool,
     ) -> None:
         self._wallet, self._holdings = wallet, holdings
         self._input, self._output = tokens
         self._mints = mints_of(plan)
-        self._left = plan.left_between
         self._between = sorted(self._mints.keys() - set(tokens))
+        self._left = frozenset(self._between) if is_repeated else plan.left_between
+
+    def check_not_frozen(self) -> None:
+        """Raise ``RefusedError`` if a mint's authority has frozen an account of the wallet's."""
+        for symbol in self._mints:
+            account = self._holdings.accounts.get(self._place(symbol))
+            if account is not None and account.is_frozen:
+                raise RefusedError(Code.INSUFFICIENT_FUNDS, f"the account of {symbol} is frozen")
 
     def terms(self, swap: FixedSwap) -> SwapTerms:
         given, got = swap.tokens

@@ -187,7 +187,9 @@ class Confirmation:
 
         What only the market refused is no failure yet of an order with a limit, which nothing that it gets
         can be worse than; nor of a stop, which is to be out at what the price has come to; nor where one leg
-        was refused alone: of the whole it is not known whether it would have kept its bound.
+        was refused alone: of the whole it is not known whether it would have kept its bound. What neither the
+        price nor the wallet was the reason for lay in how this transaction was made, or in what others did to
+        the accounts that it names: the next one is made anew, and no order ends for it before its last.
         """
         order, code = claimed.state.order, status.refusal or Code.TRANSACTION_FAILED
         error = refusal(
@@ -202,6 +204,9 @@ class Confirmation:
             return transitions.rest_again(claimed, last, now, height=height)
         goes_on = order.terms.limit is not None or order.terms.is_stop_at_market
         if code in OF_THE_MARKET and (status.is_leg_refusal or goes_on):
+            return self._again(claimed, last, now, height)
+        is_last = claimed.state.used_attempts >= self._attempts_max and not order.terms.rests_at_limit
+        if code is Code.TRANSACTION_FAILED and not is_last:
             return self._again(claimed, last, now, height)
         return transitions.failed(claimed, error, now, last)
 

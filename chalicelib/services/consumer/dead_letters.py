@@ -3,7 +3,7 @@ and the message is archived.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -30,6 +30,15 @@ from chalicelib.services.ports import Clock, Observer, OrderQueries, OrderRecord
 
 _UNREADABLE: Final = "the order cannot be read by this release of the engine; nothing of it was executed"
 _DEFECT: Final = "a defect of ours kept the order from being executed"
+_DEADLY: Final = (
+    "whatever was to send the order died, or lost the record, each time; nothing of it was executed"
+)
+
+GIVEN_UP_MAX: Final = 2
+"""So often in a row may the consumers of an order with a limit die over it until its message is used up.
+
+Once may be an outage of the record, which looks the same.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +248,8 @@ class ResolveDeadLetters:
         if transition is None:
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
             return None
-        counted = self._record.record([transition], lease_ms=self._lease_ms)
+        # What rests again may fire at once.
+        counted = self._record.record([replace(transition, release=True)], lease_ms=self._lease_ms)
         if not counted:
             return None
         self._observer.saw([(transition.state.order, transition.events)], {})
@@ -249,9 +259,26 @@ class ResolveDeadLetters:
         if claimed.open_attempt is not None:
             # What it exchanged is written down in token units.
             self._mints.learn((claimed.state.order.terms.input_token, claimed.state.order.terms.output_token))
-            return self._confirmation.decision(claimed, self._confirmation.look([claimed]))
+            return self._bounded(self._confirmation.decision(claimed, self._confirmation.look([claimed])))
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
         return transitions.failed(claimed, error, self._clock.now())
+
+    def _bounded(self, transition: Transition | None) -> Transition | None:
+        """Return the end of an order in the place of another rest, if its consumers died over it too often.
+
+        It would fire again and kill as many of them, for ever.
+        """
+        if transition is None or not transition.claimed.is_abandoned or transition.outcome is None:
+            return transition
+        if transition.state.status is not OrderStatus.OPEN:
+            return transition
+        given_up = transition.claimed.state.given_up + 1
+        if given_up < GIVEN_UP_MAX:
+            return replace(transition, state=replace(transition.state, given_up=given_up))
+        end = transitions.failed(
+            transition.claimed, ExecutionError(Code.INTERNAL_ERROR, _DEADLY), self._clock.now()
+        )
+        return replace(end, outcome=transition.outcome)
 
 
 def _rests(claimed: ClaimedOrder) -> bool:

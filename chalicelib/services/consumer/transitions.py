@@ -159,7 +159,7 @@ def late(claimed: ClaimedOrder, now: datetime, last: InVain | None = None) -> Tr
 def next_attempt(claimed: ClaimedOrder, reason: str, now: datetime, last: InVain | None = None) -> Transition:
     """Return the beginning of another attempt; nothing of the last one can land any more."""
     again = Routing(reason, last and last.network_fee_lamports)
-    state, event = claimed.state.transition_to(again, now, attempt=claimed.state.attempt + 1)
+    state, event = _told(claimed, last).transition_to(again, now, attempt=claimed.state.attempt + 1)
     return Transition(claimed, state, (event,), outcome=_outcome(claimed, last and last.outcome))
 
 
@@ -182,7 +182,7 @@ def rest(
 
 def rest_again(claimed: ClaimedOrder, last: InVain, now: datetime, *, height: int) -> Transition:
     """Return an order put to rest of which a transaction came to nothing; that used up no attempt."""
-    counted = replace(claimed.state, refused_at_bound=claimed.state.refused_at_bound + 1)
+    counted = replace(_told(claimed, last), refused_at_bound=claimed.state.refused_at_bound + 1, given_up=0)
     again = backed_off(counted, now, height=height, was_free=last.outcome == "dead")
     told = told_of_pause(counted, again, now)
     rests = Open(last.reason + told, network_fee_lamports=last.network_fee_lamports)
@@ -235,6 +235,13 @@ def release(claimed: ClaimedOrder, *, published: bool) -> Transition:
     """
     state = replace(claimed.state, published_seq=claimed.state.seq) if published else claimed.state
     return Transition(claimed, state, (), release=True)
+
+
+def _told(claimed: ClaimedOrder, last: InVain | None) -> OrderState:
+    """Return where an order stands once it is known what its transaction came to."""
+    if last is None or last.outcome == "dead":
+        return claimed.state
+    return replace(claimed.state, paid_refusals=claimed.state.paid_refusals + 1)
 
 
 def _outcome(claimed: ClaimedOrder, outcome: Literal["refused", "dead"] | None) -> AttemptOutcome | None:

@@ -8,6 +8,7 @@ from typing import Final
 from chalicelib.domain.errors import (
     OF_THE_MARKET,
     Code,
+    DayCapError,
     ExecutionError,
     PlanOutdatedError,
     RefusedError,
@@ -305,7 +306,7 @@ class WriteAhead:
 
         As where there is no plan for it, or the chain refuses it at its limit: it uses up no attempt.
         """
-        is_passing = isinstance(error, RetryableError) or error.code in _MAY_PASS
+        is_passing = isinstance(error, RetryableError | DayCapError) or error.code in _MAY_PASS
         if not (is_passing and order.state.order.terms.rests_at_limit):
             if error.code in OF_THE_MARKET and order.state.order.terms.is_stop_at_market:
                 # As where the chain refuses it: the price has moved on, and it is to be out at the next one.

@@ -28,9 +28,9 @@ BACKOFF_BLOCKS_MAX: Final = 750
 REFUSALS_AT_FIRST: Final = 8
 REFUSALS_PER_DOUBLING: Final = 4
 AGE_AT_FIRST: Final = timedelta(minutes=5)
-"""So many of an order's transactions may come to nothing by this age, and so many more each time it doubles.
+"""So many of an order's transactions may be refused by this age, and so many more each time it doubles.
 
-Each may cost the network's fee, which the owner pays, or a desk. A price that is at the limit for a moment
+Each costs the network's fee, which the owner pays, or a desk. A price that is at the limit for a moment
 now and then seldom takes as many, and what the chain would refuse for ever takes ever fewer.
 """
 
@@ -43,8 +43,8 @@ UNSEEN_MAX: Final = timedelta(minutes=30)
 MARGIN_BPS: Final = 1
 """How far beyond its limit the price has to be meanwhile: a move like that is worth another fee.
 
-Doubled for each four of its transactions that came to nothing, 16 by the time that this counts: so a price
-that is shown and not to be had is tried ever less often as well.
+Doubled for each four of its transactions that were refused: so a price that is shown and not to be had is
+tried ever less often as well.
 """
 
 ELSEWHERE_FOR: Final = timedelta(minutes=5)
@@ -110,14 +110,14 @@ def watch_of_amended(state: OrderState, now: datetime) -> Watch:
 def backed_off(state: OrderState, now: datetime, *, height: int, was_free: bool = False) -> LookAgain:
     """Return when an order is looked at again of which a transaction came to nothing at a block.
 
-    After more of them than its age allows, its limit alone brings no further one: a better price does, or
+    After more refusals than its age allows, its limit alone brings no further one: a better price does, or
     time.
 
     Args:
         was_free: It never landed, and the chain took nothing for it: where a network drops what is sent, for
-            hours, no price has to be better afterwards.
+            hours, no price has to be better afterwards, and the next refusal is no longer pause either.
     """
-    since = backoff_height(height, state.refused_at_bound)
+    since = backoff_height(height, state.refused_at_bound if was_free else state.paid_refusals)
     pause = ELSEWHERE_FOR * (since - height) / BACKOFF_BLOCKS_MAX
     left = timedelta(0) if was_free else _until_allowed(state, now)
     if _waits_by_time(state):
@@ -140,7 +140,7 @@ def told_of_pause(state: OrderState, again: LookAgain, now: datetime) -> str:
     if end is None or again.at < end:
         ways.append(f"in some {round((again.at - now) / timedelta(minutes=1))} minutes, ")
     return (
-        f"; {state.refused_at_bound} of its transactions came to nothing, so it is tried again "
+        f"; the chain refused {state.paid_refusals} of its transactions, so it is tried again "
         f"{''.join(ways)}{'or ' if ways else ''}when it is amended"
     )
 
@@ -155,7 +155,7 @@ def margin_bps(state: OrderState) -> int:
 
 def _until_allowed(state: OrderState, now: datetime) -> timedelta:
     """Return how long it takes until an order is old enough for another transaction at its limit."""
-    if state.refused_at_bound < REFUSALS_AT_FIRST:
+    if state.paid_refusals < REFUSALS_AT_FIRST:
         return timedelta(0)
     allowed_at = state.order.accepted_at + AGE_AT_FIRST * (1 << _doublings(state))
     return min(max(timedelta(0), allowed_at - now), LEFT_ALONE_MAX)
@@ -163,7 +163,7 @@ def _until_allowed(state: OrderState, now: datetime) -> timedelta:
 
 def _doublings(state: OrderState) -> int:
     """Return how often its age has to have doubled, within reason: twenty are ten years."""
-    return min((state.refused_at_bound - REFUSALS_AT_FIRST) // REFUSALS_PER_DOUBLING, _DOUBLINGS_MAX)
+    return min((state.paid_refusals - REFUSALS_AT_FIRST) // REFUSALS_PER_DOUBLING, _DOUBLINGS_MAX)
 
 
 def _beyond(rate: Rate, bps: int) -> Rate:

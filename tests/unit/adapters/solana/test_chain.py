@@ -26,7 +26,7 @@ from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.spending import Spend, Spending
 from chalicelib.adapters.solana.wallet_reader import WalletReader
 from chalicelib.amm.swaps import Exact
-from chalicelib.domain.errors import Code, RefusedError, RetryableError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError, RetryableError
 from chalicelib.domain.transactions import ExpectedSwap, SwapInstruction
 from tests.unit.adapters.solana.books import an_instruction
 from tests.unit.adapters.solana.examples import a_case, a_pool
@@ -304,6 +304,9 @@ def test_simulation_sets_the_limit_and_refuses_what_would_fail_before_it_is_sign
     with pytest.raises(RefusedError) as refused:
         a_chain(node, is_simulated=True).sign([an_order()])
     assert refused.value.code is Code.SLIPPAGE_EXCEEDED
+    node.simulation |= {"err": {"InstructionError": [2, "ProgramFailedToComplete"]}}
+    with pytest.raises(PlanOutdatedError, match="saw it fail"):
+        a_chain(node, is_simulated=True).sign([an_order()])
 
 
 def test_simulation_refuses_by_the_word_of_as_many_nodes_as_have_to_agree() -> None:

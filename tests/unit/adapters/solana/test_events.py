@@ -7,8 +7,8 @@ from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.program_logs import (
     LoggedError,
     SwapFailure,
+    ended_runs,
     failure_of,
-    is_truncated,
     logged_error,
     logged_events,
 )
@@ -103,6 +103,24 @@ def test_events_belong_to_the_program_that_runs_and_to_its_outer_instruction() -
     assert {event.data for event in events} == {b"event"}
 
 
+def test_what_follows_a_part_that_was_cut_off_belongs_to_nothing() -> None:
+    logs = a_log(
+        "Program {budget} invoke [1]",
+        "Program {budget} success",
+        "Program {cpmm} invoke [1]",
+        "Program {token} invoke [2]",
+        "Program {token} success",
+        "Log truncated",
+        f"Program data: {DATA}",
+        "Program {cpmm} success",
+    )
+    assert [ended_runs(logs[:length]) for length in range(6)] == [0, 0, 1, 1, 1, 1]
+    assert ended_runs(logs) == 1
+    assert ended_runs([*logs[:5], logs[-1][:-1]]) == 1
+    assert ended_runs([*logs[:5], logs[-1]]) == 2
+    assert list(logged_events(logs)) == []
+
+
 def test_program_that_writes_lines_like_the_nodes_does_not_become_another() -> None:
     logs = a_log(
         "Program {token} invoke [1]",
@@ -121,8 +139,6 @@ def test_error_is_found_by_name_with_the_program_that_threw_it() -> None:
     )
     assert logged_error(logs) == LoggedError(IDS.cpmm, "ExceededSlippage", 6005)
     assert logged_error(logs[:1]) is None
-    assert not is_truncated(logs)
-    assert is_truncated([*logs, "Log truncated"])
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def code(program: Pubkey, kind: Any, logs: tuple[str, ...] = (), data: bytes = b
         (IDS.cpmm, {"Custom": 6005}, Code.SLIPPAGE_EXCEEDED),
         (IDS.dlmm, {"Custom": 6037}, Code.INSUFFICIENT_LIQUIDITY),
         (IDS.damm_v2, {"Custom": 1}, Code.INSUFFICIENT_FUNDS),
+        (IDS.damm_v2, {"Custom": 4}, Code.INSUFFICIENT_FUNDS),
+        (IDS.damm_v2, {"Custom": 17}, Code.TRANSACTION_FAILED),
         (IDS.damm_v2, {"Custom": 6003}, Code.TRANSACTION_FAILED),
         (IDS.cpmm, "ComputationalBudgetExceeded", Code.TRANSACTION_FAILED),
         (SYSTEM, {"Custom": 1}, Code.INSUFFICIENT_FUNDS),

@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.programs import (
     TOKEN,
     TOKEN_2022,
     VENUES,
+    WRAPPED_SOL,
     Cluster,
     SwapProgram,
 )
@@ -68,6 +69,7 @@ def a_record(case: Case) -> TransactionRecord:
         for data in case.events
         if not data.startswith(CPI_EVENT_TAG)
     ]
+    logs.append(f"Program {address_of(case.program_id)} success")
     balances = []
     for accounts in (case.accounts, case.after):
         tokens = [(key, token_account_of(accounts[key])) for key in user_accounts(case)]
@@ -112,8 +114,9 @@ def test_balances_and_events_that_disagree_are_not_believed(program: SwapProgram
         after[account] = after[account]._replace(amount=after[account].amount + by)
         with pytest.raises(MalformedResultError, match="by its swaps' events"):
             fill_of(replace(record, tokens_after=after), names(case))
+    silent = tuple(line for line in record.logs if not line.startswith("Program data"))
     with pytest.raises(MalformedResultError, match="told of 0 swaps"):
-        fill_of(replace(record, logs=(), inner={}), names(case))
+        fill_of(replace(record, logs=silent, inner={}), names(case))
     with pytest.raises(MalformedResultError, match="no swap"):
         fill_of(replace(record, outer=(BUDGET,)), names(case))
 
@@ -183,7 +186,7 @@ def joined(*swaps: tuple[Case, Pubkey, Pubkey]) -> TransactionRecord:
         swap = record.outer[1]
         outer.append(swap._replace(accounts=tuple(instead.get(key, key) for key in swap.accounts)))
         inner[index] = record.inner[1]
-        logs += [*record.logs[2:], f"Program {address_of(case.program_id)} success"]
+        logs += record.logs[2:]
         assert case.amounts is not None
         change[given] -= case.amounts[0]
         change[got] += case.amounts[1]
@@ -265,6 +268,27 @@ def test_account_that_the_transaction_opened_or_closed_counts_from_nothing_or_to
     assert fill_of(replace(record, tokens_before=before, tokens_after=after), names(case))[:2] == case.amounts
 
 
+@pytest.mark.parametrize("stray", [0, 7])
+def test_wrapped_sol_that_is_synchronized_or_closed_counts_by_the_transfers_inside_the_swap(
+    stray: int,
+) -> None:
+    case = cases(SwapProgram.CPMM)[0]
+    assert case.amounts is not None
+    (given, got), vault, (paid, received) = user_accounts(case), a_key(1), case.amounts
+    record = a_record(case)
+    synchronized = InnerInstruction(TOKEN, (given,), b"\x11")
+    closed = InnerInstruction(TOKEN, (got, a_key(2), a_key(2)), b"\x09")
+    before = {given: TokenBalance(WRAPPED_SOL, paid), got: TokenBalance(WRAPPED_SOL, stray)}
+    shown = replace(
+        record,
+        tokens_before=before,
+        tokens_after={given: TokenBalance(WRAPPED_SOL, stray)},
+        inner={1: (moved(TOKEN, given, vault, paid), moved(TOKEN, vault, got, received))},
+        outer=(*record.outer, synchronized, closed),
+    )
+    assert fill_of(shown, names(case))[:2] == case.amounts
+
+
 def test_account_between_two_hops_that_is_gone_afterwards_counts_by_the_transfers_alone() -> None:
     one, other = cases(SwapProgram.CPMM)[:2]
     assert one.amounts is not None
@@ -310,7 +334,7 @@ def test_swap_whose_event_was_cut_off_with_the_log_is_told_by_its_transfers(prog
     assert (leg.fee_units, leg.impact_bps) == (0, "0.00")
     assert (leg.token_in, leg.token_out, leg.pool_id) == (told.token_in, told.token_out, told.pool_id)
     for bad in (
-        replace(cut, logs=whole.logs[:2]),  # nothing was cut off
+        replace(cut, logs=(*whole.logs[:3], whole.logs[-1])),  # nothing was cut off
         replace(cut, inner={}),
         replace(cut, inner={1: (transfers[0], moved(TOKEN, vault, got, received + 1))}),
     ):
@@ -342,7 +366,7 @@ def two_hops(*, is_cut_off: bool, fee: int, is_closed: bool) -> tuple[Transactio
     event[8 + 48 : 8 + 56] = arrived.to_bytes(8, "little")
     event[8 + 64 : 8 + 72] = bytes(8)
     second = f"Program data: {base64.b64encode(event).decode()}"
-    first = [] if is_cut_off else [record.logs[3]]
+    first = ["Log truncated"] if is_cut_off else [record.logs[3]]
     logs = (*record.logs[:3], *first, *record.logs[4:-2], second, *record.logs[-1:])
     held = [dict(record.tokens_before), dict(record.tokens_after)]
     for each in held:
@@ -354,8 +378,7 @@ def two_hops(*, is_cut_off: bool, fee: int, is_closed: bool) -> tuple[Transactio
         1: (moved(TOKEN, FROM, vault, one.amounts[0]), transfer(TOKEN_2022, vault, BETWEEN, arrived + fee)),
         2: (transfer(TOKEN_2022, BETWEEN, vault, arrived), moved(TOKEN, vault, TO, other.amounts[1])),
     }
-    cut = ("Log truncated",) if is_cut_off else ()
-    shown = replace(record, logs=(*logs, *cut), tokens_before=held[0], tokens_after=held[1], inner=inner)
+    shown = replace(record, logs=logs, tokens_before=held[0], tokens_after=held[1], inner=inner)
     return shown, names(one), arrived
 
 

@@ -6,10 +6,10 @@ from chalicelib.adapters.solana.holdings import Holdings, Opened, SolIn, funded,
 from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.tokens import Mint
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
-from chalicelib.domain.errors import RefusedError
+from chalicelib.domain.errors import PlanOutdatedError, RefusedError
 from tests.unit.adapters.solana.books import AMOUNT, a_key, a_mint, holdings, wallet_alone
 
-A = a_mint(1)
+A, B = a_mint(1), a_mint(2)
 SOL = Mint(WRAPPED_SOL, TOKEN, 9, 0)
 WALLET = wallet_alone()
 DELEGATED = TradingWallet(a_key(8), a_key(9))
@@ -44,6 +44,40 @@ def test_delegate_without_leave_is_refused_before_anything_is_signed(
     held = holdings(DELEGATED, (A, AMOUNT), delegate=delegate)  # type: ignore[arg-type]
     with pytest.raises(RefusedError, match=problem):
         funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000)
+
+
+@pytest.mark.parametrize(
+    ("lamports", "is_enough"),
+    [
+        (5_000, True),
+        (5_001, False),  # neither nothing nor what an account has to hold
+        (5_000 + 2 * 203_928 - 1, False),
+        (5_000 + 2 * 203_928, True),
+    ],
+)
+def test_wallet_that_cannot_pay_for_what_a_swap_opens_at_the_cheapest_rent_is_refused_before_it_is_signed(
+    lamports: int, *, is_enough: bool
+) -> None:
+    held = holdings(WALLET, (A, AMOUNT), lamports=lamports)
+    opened = [Opened(a_key(place), B, stays=True) for place in (1, 2)] if lamports > 5_001 else []
+    if is_enough:
+        assert funded(WALLET, A, "A", AMOUNT, held, fee_lamports=5_000, opened=opened) is None
+    else:
+        with pytest.raises(RefusedError, match="the network's fee"):
+            funded(WALLET, A, "A", AMOUNT, held, fee_lamports=5_000, opened=opened)
+
+
+@pytest.mark.parametrize("short_by", [0, 1])
+def test_order_of_an_owner_waits_for_a_desk_that_holds_too_little_to_be_filled_up(short_by: int) -> None:
+    opened = [Opened(a_key(1), B, stays=True)]
+    needed = 5_000 + opened[0].rent_lamports + 890_880
+    leave = (DELEGATED.authority, AMOUNT)
+    held = holdings(DELEGATED, (A, AMOUNT), delegate=leave, lamports=needed - short_by)
+    if not short_by:
+        assert funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000, opened=opened) is None
+    else:
+        with pytest.raises(PlanOutdatedError, match="the desk"):
+            funded(DELEGATED, A, "A", AMOUNT, held, fee_lamports=5_000, opened=opened)
 
 
 def test_order_counts_on_what_the_one_before_it_leaves() -> None:

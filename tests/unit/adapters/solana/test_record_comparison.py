@@ -239,6 +239,36 @@ def test_wallet_of_an_attempt_is_the_one_that_pays() -> None:
     assert authority_of(b"nonsense") is None
 
 
+OF_METEORA = replace(LEG, venue="meteora", fee_token="USDC", fee_units=7_000)
+LEGS = (LEG, OF_METEORA, replace(LEG, fee_units=500_000))
+
+
+@pytest.mark.parametrize(
+    ("published", "is_explained"),
+    [
+        ([("SOL", "0.003"), ("USDC", "0.007")], True),
+        ([("SOL", "0.0025"), ("USDC", "0.007")], True),
+        ([("USDC", "0.007")], True),
+        ([("SOL", "0.0005"), ("USDC", "0.007")], False),  # what comes after a part that was cut off
+        ([("SOL", "0.003")], False),  # no node cuts that off
+        ([("SOL", "0")], False),
+        ([("SOL", "0.0031"), ("USDC", "0.007")], False),
+    ],
+)
+def test_fees_that_the_log_of_another_node_did_not_tell_are_no_difference(
+    published: list[tuple[str, str]], is_explained: bool
+) -> None:
+    fees = [{"token": symbol, "amount": amount} for symbol, amount in published]
+    shown = replace(LANDED, legs=LEGS)
+    differences = found(order(FIRST, published={**PUBLISHED, "fees": fees}), shown)
+    assert differences == ([] if is_explained else [(Rule.AMOUNTS, False)])
+
+
+def test_fee_that_was_published_as_none_is_no_difference_where_the_log_alone_tells_of_it() -> None:
+    published = {**PUBLISHED, "fees": [{"token": "SOL", "amount": "0"}]}
+    assert found(order(FIRST, published=published), LANDED) == []
+
+
 def test_fees_are_not_compared_with_a_log_that_is_cut_off() -> None:
     untold = replace(LANDED, legs=(LEG, replace(LEG, fee_units=0)), untold_legs=frozenset({1}))
     more = {**PUBLISHED, "fees": [{"token": "SOL", "amount": "0.005"}]}

@@ -8,6 +8,7 @@ from chalicelib.adapters.solana.book import BookPool
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN, Holdings, SolIn, funded, spent
 from chalicelib.adapters.solana.instructions import Instruction, memo
+from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
 from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX, fits
@@ -290,6 +291,16 @@ def test_account_that_an_order_leaves_is_not_closed_by_the_next_one_of_its_batch
     made = contents(two_hops(B), WALLET, left, tokens=tokens, sol_in=SolIn(100), mark=MARK)
     closed = [one.accounts[0].key for one in made.instructions if one.data[:1] == b"\x09"]
     assert closed == [WALLET.account(WRAPPED_SOL, TOKEN)]
+
+
+@pytest.mark.parametrize("place", [WALLET.account(C.key, C.program), WALLET.between(B.key, B.program)])
+def test_nothing_is_swapped_into_an_account_that_is_frozen(place: Pubkey) -> None:
+    held = holdings(WALLET, (SOL, 0), (B, 0), (C, 0))
+    account = held.accounts[place]
+    assert account is not None
+    frozen = Holdings(held.lamports, {**held.accounts, place: account._replace(is_frozen=True)})
+    with pytest.raises(RefusedError, match="frozen"):
+        contents(two_hops(B), WALLET, frozen, tokens=("SOL", "C"), sol_in=SolIn(100), mark=MARK)
 
 
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:

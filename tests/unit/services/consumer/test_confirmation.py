@@ -223,7 +223,10 @@ LATE = LIMIT | {"time_in_force": TimeInForce.GTD, "valid_until": NOON - timedelt
         ({}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
         # A market order that has waited for its trigger.
         ({"time_in_force": TimeInForce.GTC, "valid_until": None}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED),
-        ({}, None, OrderStatus.FAILED),
+        # Neither the price nor the wallet was at fault: another transaction may well be taken.
+        ({}, None, OrderStatus.ROUTING),
+        (RESTING, None, OrderStatus.ROUTING),
+        (LATE, None, OrderStatus.EXPIRED),
     ],
 )
 def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_other(
@@ -236,7 +239,7 @@ def test_refusal_puts_an_order_to_rest_that_may_wait_for_its_price_and_ends_any_
     assert decided is not None
     assert (decided.state.status, decided.outcome) == (status, AttemptOutcome("5x", "refused"))
     if status is OrderStatus.FAILED:
-        assert decided.failure_code == (refusal or Code.TRANSACTION_FAILED)
+        assert decided.failure_code == refusal
 
 
 @pytest.mark.parametrize(
@@ -270,14 +273,17 @@ def test_dead_transaction_is_noted_as_that_whether_another_follows_it_or_not(
         (1, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
         (2, {}, Code.INSUFFICIENT_LIQUIDITY, OrderStatus.ROUTING, None),
         (1, {}, Code.INSUFFICIENT_FUNDS, OrderStatus.FAILED, Code.INSUFFICIENT_FUNDS),
-        (1, {}, Code.TRANSACTION_FAILED, OrderStatus.FAILED, Code.TRANSACTION_FAILED),
+        (1, {}, Code.TRANSACTION_FAILED, OrderStatus.ROUTING, None),
+        (3, {}, Code.TRANSACTION_FAILED, OrderStatus.FAILED, Code.TRANSACTION_FAILED),
+        (3, AT_ONCE, Code.TRANSACTION_FAILED, OrderStatus.FAILED, Code.TRANSACTION_FAILED),
+        (3, RESTING, Code.TRANSACTION_FAILED, OrderStatus.OPEN, None),
         (3, {}, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.RETRIES_EXHAUSTED),
         (1, ENDED, Code.SLIPPAGE_EXCEEDED, OrderStatus.FAILED, Code.DEADLINE_EXCEEDED),
         (1, AT_ONCE, Code.SLIPPAGE_EXCEEDED, OrderStatus.ROUTING, None),
         (3, RESTING, Code.SLIPPAGE_EXCEEDED, OrderStatus.OPEN, None),
     ],
 )
-def test_leg_that_the_market_refused_is_another_attempt_and_never_called_the_orders_own_slippage(
+def test_leg_that_was_refused_is_another_attempt_and_never_called_the_orders_own_slippage(
     attempt: int,
     terms: dict[str, Any],
     refusal: Code,

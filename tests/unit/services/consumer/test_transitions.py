@@ -83,11 +83,12 @@ def test_what_cost_no_fee_has_no_order_wait_for_a_better_price_than_its_limit(
     outcome: Literal["refused", "dead"], *, is_left_alone: bool
 ) -> None:
     order = claimed(*LIFE[:5], attempt=ATTEMPT, valid_until=None, **LIMIT)
-    order = replace(order, state=replace(order.state, refused_at_bound=27))
+    order = replace(order, state=replace(order.state, refused_at_bound=40, paid_refusals=27))
     step = transitions.rest_again(order, InVain(outcome, "in vain"), NOON + timedelta(minutes=100), height=1)
     assert step.watch is not None
     assert (step.watch.wake_rate is not None, step.watch.wake_at is not None) == (is_left_alone,) * 2
-    assert step.state.refused_at_bound == 28
+    assert step.state.refused_at_bound == 41
+    assert step.state.paid_refusals == (28 if is_left_alone else 27)
 
 
 @pytest.mark.parametrize("statuses", [LIFE[:2], (*LIFE[:5], ROUTING)])

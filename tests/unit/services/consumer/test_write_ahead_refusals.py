@@ -9,7 +9,14 @@ import pytest
 
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
-from chalicelib.domain.errors import Code, ExecutionError, PlanOutdatedError, RefusedError, RetryableError
+from chalicelib.domain.errors import (
+    Code,
+    DayCapError,
+    ExecutionError,
+    PlanOutdatedError,
+    RefusedError,
+    RetryableError,
+)
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Limit, Rate
@@ -126,6 +133,7 @@ NOT_NOW = [
     PlanOutdatedError("a pool of the plan has moved"),
     RefusedError(Code.SLIPPAGE_EXCEEDED, "a node that ran the transaction saw it fail"),
     RefusedError(Code.INSUFFICIENT_LIQUIDITY, "a leg of 0 units cannot be built"),
+    DayCapError("SOL"),
     RefusedError(Code.NO_ROUTE, "no plan that fits into one transaction is within the order's threshold"),
 ]
 

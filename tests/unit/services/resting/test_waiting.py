@@ -81,7 +81,7 @@ def refused_always(order: Order, *, days: int, shown_bps: int = 0) -> list[timed
     now, found = order.accepted_at, list[timedelta]()
     while now - order.accepted_at < timedelta(days=days):
         found.append(now - order.accepted_at)
-        state = replace(OrderState(order), refused_at_bound=len(found))
+        state = replace(OrderState(order), paid_refusals=len(found))
         again = backed_off(state, now, height=0)
         is_met = again.wake_rate is None or margin_bps(state) <= shown_bps
         assert is_met or again.at is not None
@@ -110,7 +110,7 @@ def test_price_beyond_the_limit_that_is_only_shown_costs_a_few_fees_more(shown_b
 
 def test_order_that_was_refused_too_often_for_its_age_is_tried_as_soon_as_the_price_is_better() -> None:
     order = changed(an_order(), limit=LIMIT)
-    state = replace(OrderState(order), refused_at_bound=28)
+    state = replace(OrderState(order), paid_refusals=28)
     now = order.accepted_at + timedelta(minutes=100)
     again = backed_off(state, now, height=1_000)
     assert again.at == now + timedelta(minutes=60)
@@ -122,20 +122,28 @@ def test_order_that_was_refused_too_often_for_its_age_is_tried_as_soon_as_the_pr
 def test_order_that_was_seldom_refused_for_its_age_is_left_alone_for_minutes_only() -> None:
     order = changed(an_order(), limit=LIMIT)
     for refusals, days in ((20, 1), (40, 4)):
-        state = replace(OrderState(order), refused_at_bound=refusals)
+        state = replace(OrderState(order), paid_refusals=refusals)
         now = order.accepted_at + timedelta(days=days)
         again = backed_off(state, now, height=0)
         assert again == LookAgain(since_height=BACKOFF_BLOCKS_MAX)
         assert told_of_pause(state, again, now) == ""
 
 
+def test_refusal_after_hours_of_a_network_that_dropped_all_is_the_first() -> None:
+    state = replace(OrderState(changed(an_order(), limit=LIMIT)), refused_at_bound=500, paid_refusals=1)
+    now = state.order.accepted_at + timedelta(hours=2)
+    assert backed_off(state, now, height=1_000) == LookAgain(since_height=1_000 + BACKOFF_BLOCKS)
+    dropped = backed_off(state, now, height=1_000, was_free=True)
+    assert dropped == LookAgain(since_height=1_000 + BACKOFF_BLOCKS_MAX)
+
+
 def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
     order = replace(changed(an_order(), limit=LIMIT), valid_until=None)
-    state = replace(OrderState(order), refused_at_bound=28)
+    state = replace(OrderState(order), paid_refusals=28)
     now = order.accepted_at + timedelta(minutes=100)
     assert told_of_pause(state, backed_off(state, now, height=1_000), now) == (
-        "; 28 of its transactions came to nothing, so it is tried again at a price 32 bps beyond its limit, "
-        "in some 60 minutes, or when it is amended"
+        "; the chain refused 28 of its transactions, so it is tried again at a price 32 bps beyond its "
+        "limit, in some 60 minutes, or when it is amended"
     )
     assert watch_of_amended(state, NOON).wake_rate is None
 
@@ -143,16 +151,16 @@ def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
 def test_owner_is_told_of_no_time_past_the_end_of_the_order() -> None:
     order = an_order(accepted_at=NOON - timedelta(minutes=100))
     order = changed(order, limit=LIMIT, valid_until=NOON + timedelta(minutes=30))
-    state = replace(OrderState(order), refused_at_bound=28)
+    state = replace(OrderState(order), paid_refusals=28)
     assert told_of_pause(state, backed_off(state, NOON, height=1_000), NOON) == (
-        "; 28 of its transactions came to nothing, so it is tried again at a price 32 bps beyond its limit, "
-        "or when it is amended"
+        "; the chain refused 28 of its transactions, so it is tried again at a price 32 bps beyond its "
+        "limit, or when it is amended"
     )
 
 
 def test_sniper_order_past_its_opening_waits_by_time_alone_and_for_half_an_hour_at_the_most() -> None:
     order = replace(changed(an_order(), limit=LIMIT, sniper=SNIPER), valid_until=None)
-    state = replace(OrderState(order), refused_at_bound=28, is_triggered=True)
+    state = replace(OrderState(order), paid_refusals=28, is_triggered=True)
     now = order.accepted_at + timedelta(minutes=100)
     again = backed_off(state, now, height=1_000)
     assert again.wake_rate is NEVER
