@@ -24,6 +24,7 @@ from chalicelib.domain.watches import DirectedPair
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
+from chalicelib.services.consumer.lost_transactions import found_again
 from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.refusals import refusal
 from chalicelib.services.consumer.sniper_step import looked_at, sniper_step
@@ -38,7 +39,7 @@ from chalicelib.services.planning.planner import (
     wanted_by,
 )
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
-from chalicelib.services.ports import Chain, Clock, Mints
+from chalicelib.services.ports import Chain, Clock, LostTransactions, Mints
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.waiting import (
@@ -85,7 +86,9 @@ class WriteAhead:
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
         expecting: Expecting = not_expected,
+        lost_transactions: LostTransactions | None = None,
     ) -> None:
+        self._lost_transactions = lost_transactions
         self._expecting = expecting
         self._quote_collector = quote_collector
         self._chain = chain
@@ -108,9 +111,22 @@ class WriteAhead:
             ahead: What was planned on the answers to ``quote_request`` meanwhile.
 
         Raises:
-            RetryableError: The venues' state is out of reach.
+            RetryableError: The venues' state is out of reach, or what executed before the record was set
+                back is not known.
         """
         now = self._clock.now()
+        lost = (
+            self._lost_transactions.of([order.state.order for order in claimed])
+            if self._lost_transactions is not None
+            else {}
+        )
+        known = [
+            found_again(order, lost[order_id], now)
+            for order in claimed
+            if (order_id := order.state.order.order_id) in lost
+        ]
+        if known:
+            claimed = [order for order in claimed if order.state.order.order_id not in lost]
         ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
         timely = [order for order in claimed if not order.state.order.is_late(now)]
         planned = self._planned(timely, quote_request, batch, ahead) if timely else []
@@ -118,7 +134,7 @@ class WriteAhead:
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
         given_up = [order for order in timely if order.state.order.order_id in batch.defective]
-        return [*ended, *signed, *map(self.given_up, given_up)]
+        return [*known, *ended, *signed, *map(self.given_up, given_up)]
 
     def triggers(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
