@@ -72,6 +72,48 @@ def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impati
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "500ms"
 
 
+_WAITS_FOR_A_TABLE = text("""
+SELECT count(*) > 0 FROM pg_locks
+WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = CAST(:name AS regclass)
+""")
+
+
+def wait_until_waits_for(engine: Engine, name: str) -> None:
+    """Return when a migration waits for a table."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+        while not watcher.execute(_WAITS_FOR_A_TABLE, {"name": name}).scalar_one():
+            time.sleep(0.02)
+
+
+def test_migration_that_meets_functions_in_a_deadlock_is_begun_again(impatient: Engine) -> None:
+    migrated_to(impatient, "0009")
+    with ThreadPoolExecutor() as executor, impatient.connect() as function:
+        function.execute(text("SET statement_timeout = 0"))
+        # As what writes an event does, whose order is looked up after it.
+        function.execute(text("LOCK TABLE order_events IN ROW EXCLUSIVE MODE"))
+        migrated = executor.submit(upgrade, impatient)
+        wait_until_waits_for(impatient, "order_events")
+        function.execute(text("LOCK TABLE orders IN ROW SHARE MODE"))
+        function.rollback()
+        assert migrated.result() == newest_revision()
+
+
+def test_functions_go_on_while_a_migration_waits_for_who_reads_for_long(impatient: Engine) -> None:
+    migrated_to(impatient, "0009")
+    with ThreadPoolExecutor() as executor, impatient.connect() as audit, impatient.connect() as function:
+        audit.execute(text("SELECT count(*) FROM orders"))
+        migrated = executor.submit(upgrade, impatient)
+        wait_until_waits_for(impatient, "orders")
+        # It would wait behind the migration, for as long as the audit takes.
+        function.execute(text("SET statement_timeout = '60s'"))
+        assert function.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
+        function.rollback()
+        audit.rollback()
+        assert migrated.result() == newest_revision()
+    with impatient.connect() as connection:
+        assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
+
+
 def test_path_that_holds_a_percent_sign_is_migrated_from(
     impatient: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
