@@ -11,6 +11,7 @@ from chalicelib.adapters.postgres.error_translation import is_out_of_turn
 
 # Two instances starting at once must not migrate at once; any constant of our own will do.
 _LOCK_KEY: Final = 0x6F726465
+_LOCK: Final = text("SELECT pg_try_advisory_lock(:key)")
 # What a migration waits for, all functions that come after it wait for as well: so it waits a moment, lets
 # them pass, and comes again, for some five minutes. Where it took two tables, and a function the other way
 # round, the database ends either of them.
@@ -44,10 +45,12 @@ def upgrade(engine: Engine) -> str:
     with engine.connect() as connection:
         # The server's own limit is made for what the functions ask.
         connection.execute(text("SET statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
+        # Asked for again and again: a statement that waits for it is one that the other's indexes wait for.
+        while not connection.execute(_LOCK, {"key": _LOCK_KEY}).scalar_one():
+            connection.commit()
+            time.sleep(_PAUSE_S)
         connection.commit()
         try:
-            # Not for that lock: another migration may take an hour.
             connection.execute(text(f"SET lock_timeout = {_TURN_MS}"))
             connection.commit()
             revision = _version_of(connection)

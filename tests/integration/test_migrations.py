@@ -114,6 +114,14 @@ def test_functions_go_on_while_a_migration_waits_for_who_reads_for_long(impatien
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
 
 
+def test_two_that_migrate_at_once_both_find_it_done(impatient: Engine) -> None:
+    # From here on indexes are built while others go on, and wait for every statement of before.
+    migrated_to(impatient, "0022")
+    with ThreadPoolExecutor() as executor:
+        found = [executor.submit(upgrade, impatient) for _ in range(2)]
+        assert [each.result() for each in found] == [newest_revision()] * 2
+
+
 def test_path_that_holds_a_percent_sign_is_migrated_from(
     impatient: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
