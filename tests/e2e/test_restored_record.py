@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.keys import address_of
@@ -19,6 +20,8 @@ from tests.e2e.solana_parts import SEED, Engine, LocalChain
 from tests.e2e.trader import Frame, Trader, assert_whole, following, statuses
 
 WALLET = SeedSigner(SEED.encode()).wallet("local")
+WAKE = "UPDATE watches SET wake_at = now() WHERE armed"
+"""As ``docs/operating.md`` says it."""
 KEYED = {"clientOrderId": "sent after the backup", "inputToken": "USDC", "outputToken": "USDT", "amount": "7"}
 
 
@@ -80,11 +83,18 @@ def test_what_executed_after_the_moment_that_the_record_is_set_back_to_executes_
         for order_id in (large, keyed, fires):
             before[order_id] = trader.finished(order_id)[-1]
             assert before[order_id]["status"] == "confirmed", before[order_id]
+        # The price that it fired for is gone.
+        bought = before[large]["outputAmount"]
+        back = trader.submit(inputToken="SOL", outputToken="USDC", amount=bought, slippageBps=2000)
+        assert trader.finished(back)[-1]["status"] == "confirmed"
     engine.stop()
     for each in files.iterdir():
         shutil.rmtree(each) if each.is_dir() else each.unlink()
     copied(backup, files)
     engine.start(SOLANA_RECORD_RESTORED_TO=restored_to.isoformat())
+    database = make_engine(engine.database())
+    with database.begin() as connection:
+        connection.execute(text(WAKE))
     with Trader(engine.url) as trader:
         assert trader.submit(**KEYED) == keyed
         again = trader.put_right(keyed)
@@ -100,10 +110,10 @@ def test_what_executed_after_the_moment_that_the_record_is_set_back_to_executes_
         trader.until(lambda: "open" in statuses(trader.events(stays)))
         assert trader.ask(action="cancel", orderId=stays)
         assert trader.put_right(stays)[-1]["status"] == "canceled"
-    database = make_engine(engine.database())
-    # What no order asks for again is named: that of the large order, which had no key.
-    (stray,) = compared(chain.url, engine.pools_file, database)
-    assert before[large]["txSignature"] in str(stray)
+    # What no order asks for again is named: those of the two large orders, which had no key.
+    strays = list(compared(chain.url, engine.pools_file, database))
+    assert len(strays) == 2
+    assert before[large]["txSignature"] in str(strays)
     with database.connect() as connection:
         assert not any(audit(connection, chain=ChainName.SOLANA, must_be_finished=False))
     database.dispose()

@@ -251,7 +251,8 @@ class ExecuteOrders:
             return list(due)
         looked_at = self._commit(self._write_ahead.triggers(waiting, quote_request, batch), batch)
         past = [order for order in due if order not in waiting]
-        return past + [order for order in looked_at if not order.state.waits_for_trigger]
+        # One that was found to have executed has its attempt, and is confirmed when it comes again.
+        return past + [each for each in looked_at if not (each.state.waits_for_trigger or each.open_attempt)]
 
     def _confirm(
         self, started: Sequence[ClaimedOrder], signed: Sequence[ClaimedOrder], batch: Batch, wait_s: float

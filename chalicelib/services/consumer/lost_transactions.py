@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.chosen_route import ChosenRoute, RouteLeg
-from chalicelib.domain.events import Building, Routed, Submitted
-from chalicelib.domain.orders import Order
+from chalicelib.domain.events import Building, Routed, Submitted, Triggered
+from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import route_impact_bps
 from chalicelib.domain.progress import ClaimedOrder, OpenAttempt, Transition
+from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, LostTransaction, TransactionStatus
 from chalicelib.services.consumer.transitions import leg_impact, up_to_routing
@@ -22,6 +23,7 @@ def found_again(claimed: ClaimedOrder, lost: LostTransaction, now: datetime) -> 
     """Return the write-ahead of what was sent before: its plan is lost, and what it did is known."""
     order, done = claimed.state.order, lost.status
     stages = (
+        *_what_was_seen(claimed.state, done),
         *up_to_routing(claimed.state),
         Routed(_route(order, done, now)),
         Building(),
@@ -32,6 +34,17 @@ def found_again(claimed: ClaimedOrder, lost: LostTransaction, now: datetime) -> 
     threshold = done.output_units if is_exact_in else done.input_units
     attempt = OpenAttempt(lost.transaction, state.attempt, done.input_units, done.output_units, threshold)
     return Transition(claimed, state, events, new_attempt=attempt)
+
+
+def _what_was_seen(state: OrderState, done: TransactionStatus) -> tuple[Triggered, ...]:
+    """Return what an order's trigger saw: that is lost, and what the order got stands for it."""
+    terms = state.order.terms
+    trigger = terms.trigger
+    if trigger is None or not state.waits_for_trigger:
+        return ()
+    seen = Rate(done.output_units, done.input_units)
+    pair = terms.input_token, terms.output_token, terms.price_base
+    return (Triggered(seen, trigger.source, None, trigger.confirmations, trigger.price, *pair),)
 
 
 def _route(order: Order, done: TransactionStatus, now: datetime) -> ChosenRoute:

@@ -3,6 +3,7 @@ planned and signed, or ended.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.errors import (
@@ -115,18 +116,7 @@ class WriteAhead:
                 back is not known.
         """
         now = self._clock.now()
-        lost = (
-            self._lost_transactions.of([order.state.order for order in claimed])
-            if self._lost_transactions is not None
-            else {}
-        )
-        known = [
-            found_again(order, lost[order_id], now)
-            for order in claimed
-            if (order_id := order.state.order.order_id) in lost
-        ]
-        if known:
-            claimed = [order for order in claimed if order.state.order.order_id not in lost]
+        known, claimed = self._known(claimed, now)
         ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
         timely = [order for order in claimed if not order.state.order.is_late(now)]
         planned = self._planned(timely, quote_request, batch, ahead) if timely else []
@@ -136,15 +126,30 @@ class WriteAhead:
         given_up = [order for order in timely if order.state.order.order_id in batch.defective]
         return [*known, *ended, *signed, *map(self.given_up, given_up)]
 
+    def _known(
+        self, claimed: Sequence[ClaimedOrder], now: datetime
+    ) -> tuple[list[Transition], Sequence[ClaimedOrder]]:
+        """Return the next transitions of orders that executed before the record was set back, and the others.
+
+        Raises ``RetryableError`` if that is not known.
+        """
+        if self._lost_transactions is None:
+            return [], claimed
+        lost = self._lost_transactions.of([order.state.order for order in claimed])
+        others = [order for order in claimed if order.state.order.order_id not in lost]
+        known = [order for order in claimed if order.state.order.order_id in lost]
+        return [found_again(order, lost[order.state.order.order_id], now) for order in known], others
+
     def triggers(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
     ) -> list[Transition]:
         """Return what becomes of orders that wait for their triggers, or for their pools.
 
         Raises:
-            RetryableError: The venues' state is out of reach.
+            RetryableError: As ``transitions``.
         """
         now = self._clock.now()
+        known, claimed = self._known(claimed, now)
         request = quote_request or self.quote_request(claimed)
         # Asked beside the venues: the pools are of this block, or of the one before or after.
         height = self._height() if any(map(looks_at_size, claimed)) else None
@@ -161,7 +166,7 @@ class WriteAhead:
         def broken(order: ClaimedOrder, error: Exception) -> None:
             batch.hit_defect(order.state.order.order_id, error, "looking at a trigger")
 
-        return one_by_one(claimed, step, broken)
+        return [*known, *one_by_one(claimed, step, broken)]
 
     def _height(self) -> int | None:
         """Return where the chain stands, for the evidence of triggers: no order waits for it to be told."""

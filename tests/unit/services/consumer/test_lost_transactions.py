@@ -14,6 +14,7 @@ from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.transactions import LegFill, LostTransaction
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer.batch import Incoming
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.orders import NOON, an_order, changed
@@ -138,3 +139,17 @@ def test_order_at_rest_that_fires_again_is_confirmed_by_what_it_fired_for_before
     desk.consumer.execute_orders.execute([Incoming(resting.order_id, resting, "c=")])
     assert desk.consumer.statuses(resting) == LIFE
     assert desk.consumer.chain.signed == signed
+
+
+def test_stop_that_executed_is_confirmed_although_its_price_is_gone(desk: Desk) -> None:
+    lost = desk.executed_and_lost(an_order())
+    trigger = Trigger(
+        "0.001", When.BELOW, Rate(1, 10**6), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+    )
+    stop = changed(an_order(), trigger=trigger, time_in_force=TimeInForce.GTC, valid_until=None)
+    desk.lost.found[stop.order_id] = lost
+    desk.consumer.execute(stop)
+    desk.consumer.clock.sleep(60)
+    desk.consumer.execute(stop, delivery=2)
+    assert desk.consumer.statuses(stop) == (Status.PENDING, Status.TRIGGERED, *LIFE[1:])
+    assert len(desk.consumer.chain.signed) == 1
