@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from chalicelib import migrations
 from chalicelib.adapters.postgres.engine import make_engine
@@ -112,6 +112,31 @@ def test_functions_go_on_while_a_migration_waits_for_who_reads_for_long(impatien
         assert migrated.result() == newest_revision()
     with impatient.connect() as connection:
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
+
+
+_CUT = text("""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+""")
+
+
+@pytest.mark.parametrize(("revision", "held"), [("0009", "order_events"), ("0022", "attempts")])
+def test_migration_that_is_cut_off_fails_and_the_next_one_goes_on(
+    impatient: Engine, revision: str, held: str
+) -> None:
+    migrated_to(impatient, revision)
+    with ThreadPoolExecutor() as executor, impatient.connect() as function:
+        function.execute(text("SET statement_timeout = 0"))
+        # The second one builds an index meanwhile, which waits for what writes there.
+        function.execute(text(f"LOCK TABLE {held} IN ROW EXCLUSIVE MODE"))
+        migrated = executor.submit(upgrade, impatient)
+        with impatient.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            while not watcher.execute(_CUT).all():
+                time.sleep(0.02)
+        with pytest.raises(SQLAlchemyError):
+            migrated.result()
+        function.rollback()
+    assert upgrade(impatient) == newest_revision()
 
 
 def test_two_that_migrate_at_once_both_find_it_done(impatient: Engine) -> None:
