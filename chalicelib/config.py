@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 JWT_SECRET_BYTES_MIN: Final = 32
 KEPT_DAYS: Final = 400
@@ -103,6 +103,8 @@ class Settings(BaseModel):
         watches_when_idle: Prices are looked at by the clock also while no order waits for one: what is armed
             then is looked at within a second, not from the next minute on. Where a function's time costs, so
             does that.
+        solana_record_restored_to: The moment that the record was set back to, from a backup or by a failover:
+            what executed since is looked up before an order is signed for.
         open_orders_max: Of an account; best effort, see ``services/intake/limits.py``.
         resting_orders_max: Of an account, beside those that are under way; best effort likewise.
         connections_max: Of an account.
@@ -161,6 +163,8 @@ class Settings(BaseModel):
     client_order_keys_days: int = Field(default=KEPT_DAYS, ge=60, le=DAYS_MAX)
     metrics: bool = False
     traces: bool = False
+
+    solana_record_restored_to: AwareDatetime | None = None
 
     tokens_file: str = ""
     solana_rpc_urls: str = Field(default="", repr=False)

@@ -38,9 +38,10 @@ _SAYS_NO_MORE: Final = (Pending, Building)
 class PowertoolsObserver:
     """``Observer`` in the log, with Powertools' metrics: they leave with ``flush``, as an invocation ends."""
 
-    def __init__(self, amounts: RouteViews) -> None:
+    def __init__(self, amounts: RouteViews, stage: str) -> None:
         self._amounts = amounts
-        self._metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+        # Stages of one account and region would ring each other's alarms.
+        self._metrics = Metrics(namespace=f"{NAMESPACE}/{stage}", service=SERVICE)
         self._is_empty = True
 
     def saw(

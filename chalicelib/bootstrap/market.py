@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.write_ahead import Expecting
     from chalicelib.services.planning.venues import QuoteCollector
-    from chalicelib.services.ports import Chain, Mints, Venue
+    from chalicelib.services.ports import Chain, LostTransactions, Mints, Venue
     from chalicelib.services.resting.ports import Openings, PriceReader
 
 
@@ -83,6 +83,14 @@ class MarketPorts:
         from chalicelib.services.consumer.write_ahead import not_expected
 
         return self._market.expect if isinstance(self._market, SolanaMarket) else not_expected
+
+    @property
+    def lost_transactions(self) -> "LostTransactions | None":
+        """Where what executed is found that the record has lost; None if it has lost nothing.
+
+        The simulated market's ledger is a part of the record.
+        """
+        return self._market.lost_transactions if isinstance(self._market, SolanaMarket) else None
 
     @property
     def venues(self) -> "Sequence[Venue]":

@@ -161,7 +161,7 @@ class Ports:
     def observer(self) -> "PowertoolsObserver | TracingObserver":
         from chalicelib.adapters.observer import PowertoolsObserver
 
-        own = PowertoolsObserver(self.event_views.routes)
+        own = PowertoolsObserver(self.event_views.routes, self.settings.stage)
         if not self.settings.traces:
             return own
         from chalicelib.adapters.traces import TracingObserver, otlp_exporter

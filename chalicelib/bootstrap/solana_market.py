@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.fills import Names
     from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool
     from chalicelib.adapters.solana.keys import Pubkey
+    from chalicelib.adapters.solana.lost_transactions import SolanaLostTransactions
     from chalicelib.adapters.solana.pool_list import ListedPool
     from chalicelib.adapters.solana.pool_reader import PoolReader
     from chalicelib.adapters.solana.programs import ProgramIds
@@ -130,6 +131,22 @@ class SolanaMarket:
             lambda: self._names,
             time_limit_s=self._call_limit_s,
             witnesses=self._settings.solana_witnesses,
+        )
+
+    @cached_property
+    def lost_transactions(self) -> "SolanaLostTransactions | None":
+        """What finds transactions that the record has lost; None if it was not set back."""
+        from chalicelib.adapters.solana.lost_transactions import SolanaLostTransactions
+
+        restored_to = self._settings.solana_record_restored_to
+        if restored_to is None:
+            return None
+        return SolanaLostTransactions(
+            self.nodes,
+            self.reader,
+            self.signer.wallet,
+            restored_to=restored_to,
+            time_limit_s=self._call_limit_s,
         )
 
     @property

@@ -141,6 +141,7 @@ class Services(Ports):
             openings=self.market.openings,
             mints=self.market,
             expecting=self.market.expecting,
+            lost_transactions=self.market.lost_transactions,
         )
 
     @cached_property

@@ -86,6 +86,19 @@ class SignedTransaction:
     last_valid_height: int
 
 
+class LostTransaction(NamedTuple):
+    """A transaction that executed for an order, and that the record does not have: it was set back.
+
+    Attributes:
+        attempt: At the order, as the transaction itself says.
+        status: What it did.
+    """
+
+    transaction: SignedTransaction
+    attempt: int
+    status: "TransactionStatus"
+
+
 class ChainHealth(NamedTuple):
     """How a chain of others' nodes is.
 

@@ -11,7 +11,12 @@ from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Claims, NewOrder, Published, Subscribed, Transition
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
+from chalicelib.domain.transactions import (
+    ChainView,
+    LostTransaction,
+    SignedTransaction,
+    SwapInstruction,
+)
 from chalicelib.values import value
 
 if TYPE_CHECKING:
@@ -106,6 +111,17 @@ class Mints(Protocol):
         """Return how many decimals each mint has of which the engine knows a pool; the others are absent.
 
         Raises ``RetryableError`` if it cannot be asked now.
+        """
+        ...
+
+
+class LostTransactions(Protocol):
+    """What a chain has executed and the record has lost, as it was set back to an earlier moment."""
+
+    def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
+        """Return what executed of orders that have no transaction on record which may land, or has.
+
+        Raises ``RetryableError`` if the chain does not tell.
         """
         ...
 

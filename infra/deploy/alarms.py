@@ -5,7 +5,7 @@ Each has a row in ``docs/operating.md`` that says what to do. Pure.
 from dataclasses import dataclass
 from typing import Final
 
-from infra.deploy.defects import DEFECTS_METRIC
+from infra.deploy.defects import DEFECTS_METRIC, ERROR_LINES_METRIC
 from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import (
     CLUSTER,
@@ -29,6 +29,7 @@ class Alarm:
     Attributes:
         rings_below: Less than the threshold is bad rather than more, and silence is as bad.
         on_aws_only: Whether the source exists only where the stage has a database of its own.
+        beside: Another metric of the source: the first is bad only while it is greater than that one, too.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Alarm:
     period_s: int = 60
     rings_below: bool = False
     on_aws_only: bool = False
+    beside: str = ""
 
 
 def _errors(name: str, of: str, meaning: str, *, bad: int = 2) -> Alarm:
@@ -50,6 +52,21 @@ def _errors(name: str, of: str, meaning: str, *, bad: int = 2) -> Alarm:
 
 def _throttles(name: str, of: str, meaning: str) -> Alarm:
     return Alarm(name, meaning, function(of), "Throttles")
+
+
+def _stopped(name: str, of: str, period_s: int, meaning: str) -> Alarm:
+    """Return the alarm of a schedule that does not run."""
+    return Alarm(
+        name,
+        meaning,
+        function(of),
+        "Invocations",
+        threshold=1,
+        bad=1,
+        of=1,
+        period_s=period_s,
+        rings_below=True,
+    )
 
 
 def _p99_ms(name: str, of: str, threshold_ms: float, meaning: str) -> Alarm:
@@ -79,6 +96,7 @@ ALARMS: Final = (
     _errors("ConsumerErrors", "execute_orders", "The consumer fails as a whole."),
     # A defect stays with the request or order that it is in, so that no function fails for it.
     Alarm("Defects", "A defect of ours was logged.", DEFECTS, DEFECTS_METRIC, bad=1, of=1),
+    Alarm("ErrorLines", "An error was logged that is no defect.", DEFECTS, ERROR_LINES_METRIC, bad=1, of=1),
     _throttles("ConsumerThrottles", "execute_orders", "The consumer is throttled."),
     # Of the six seconds that the consumer may run.
     _p99_ms("ConsumerLatency", "execute_orders", 4800, "Batches take nearly as long as a function may run."),
@@ -104,17 +122,7 @@ ALARMS: Final = (
         "SweepsPutOff",
         bad=3,
     ),
-    Alarm(
-        "SweepStopped",
-        "The sweep has not run for five minutes.",
-        function("sweep"),
-        "Invocations",
-        threshold=1,
-        bad=1,
-        of=1,
-        period_s=300,
-        rings_below=True,
-    ),
+    _stopped("SweepStopped", "sweep", 300, "The sweep has not run for five minutes."),
     _errors(
         "MatchErrors", "match_prices", "Prices are not matched by the clock: resting orders wait.", bad=3
     ),
@@ -125,6 +133,26 @@ ALARMS: Final = (
         "MatchesPutOff",
         bad=3,
     ),
+    _stopped("MatchStopped", "match_prices", 300, "Prices have not been matched for five minutes."),
+    Alarm(
+        "MarksMissing",
+        "Orders wait for a price that cannot be seen: their triggers do not fire.",
+        ENGINE,
+        "MarksMissing",
+        bad=3,
+    ),
+    Alarm(
+        "OrdersFailing",
+        "More orders fail than are confirmed.",
+        ENGINE,
+        "OrdersFailed",
+        threshold=20,
+        bad=2,
+        of=2,
+        period_s=300,
+        beside="OrdersConfirmed",
+    ),
+    _stopped("ArchiveStopped", "archive_orders", 3_600, "Archiving has not run for an hour."),
     _errors("ArchiveErrors", "archive_orders", "What ended long ago is not archived."),
     Alarm(
         "ArchivePutOff",
@@ -173,18 +201,14 @@ def alarm_resource(alarm: Alarm) -> JsonObject:
     """Return the alarm as a resource of the monitoring template,
     which sends it to the topic ``AlarmTopic``.
     """
-    statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
+    measured = _compared(alarm) if alarm.beside else _measured(alarm)
     properties = {
         "AlarmName": filled(f"orderflow-${{Stage}}-{alarm.name}"),
         "AlarmDescription": f"{alarm.meaning} docs/operating.md says what to do.",
-        "Namespace": filled(alarm.source.namespace),
-        "MetricName": alarm.metric,
-        "Dimensions": [{"Name": name, "Value": filled(value)} for name, value in alarm.source.dimensions],
-        statistic: alarm.statistic,
-        "Period": alarm.period_s,
+        **measured,
         "EvaluationPeriods": alarm.of,
         "DatapointsToAlarm": alarm.bad,
-        "Threshold": alarm.threshold,
+        "Threshold": 0 if alarm.beside else alarm.threshold,
         "ComparisonOperator": "LessThanThreshold" if alarm.rings_below else "GreaterThanThreshold",
         "TreatMissingData": "breaching" if alarm.rings_below else "notBreaching",
         "AlarmActions": [{"Ref": "AlarmTopic"}],
@@ -192,3 +216,23 @@ def alarm_resource(alarm: Alarm) -> JsonObject:
     }
     condition = {"Condition": "HasDatabase"} if alarm.on_aws_only else {}
     return {"Type": "AWS::CloudWatch::Alarm", **condition, "Properties": properties}
+
+
+def _measured(alarm: Alarm) -> JsonObject:
+    statistic = "ExtendedStatistic" if alarm.statistic.startswith("p") else "Statistic"
+    return {**_metric(alarm, alarm.metric), statistic: alarm.statistic, "Period": alarm.period_s}
+
+
+def _compared(alarm: Alarm) -> JsonObject:
+    """Return what is 1 while one metric is above the threshold and above another one."""
+    expression = f"IF(bad > {alarm.threshold} AND bad > FILL(good, 0), 1, 0)"
+    found: list[JsonObject] = [{"Id": "rings", "Expression": expression, "ReturnData": True}]
+    for name, metric in (("bad", alarm.metric), ("good", alarm.beside)):
+        stat = {"Metric": _metric(alarm, metric), "Period": alarm.period_s, "Stat": alarm.statistic}
+        found.append({"Id": name, "MetricStat": stat, "ReturnData": False})
+    return {"Metrics": found}
+
+
+def _metric(alarm: Alarm, metric: str) -> JsonObject:
+    dimensions = [{"Name": name, "Value": filled(value)} for name, value in alarm.source.dimensions]
+    return {"Namespace": filled(alarm.source.namespace), "MetricName": metric, "Dimensions": dimensions}

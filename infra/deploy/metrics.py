@@ -36,7 +36,7 @@ def function(name: str) -> Source:
 
 ORDERS: Final = Source("AWS/SQS", (("QueueName", "orderflow-${Stage}-orders"),))
 DEAD_LETTERS: Final = Source("AWS/SQS", (("QueueName", "orderflow-${Stage}-orders-dlq"),))
-ENGINE: Final = Source("Orderflow", (("service", "orderflow"),))
+ENGINE: Final = Source("Orderflow/${Stage}", (("service", "orderflow"),))
 DEFECTS: Final = Source("Orderflow/${Stage}", ())
 WEBSOCKET: Final = Source("AWS/ApiGateway", (("ApiId", "${WebsocketAPIId}"), ("Stage", "ws")))
 REST: Final = Source("AWS/ApiGateway", (("ApiName", "orderflow-${Stage}"), ("Stage", "api")))

@@ -34,6 +34,7 @@ SETTINGS: Final = {
     "SOLANA_CALL_TIME_LIMIT_MS": "SolanaCallTimeLimitMs",
     "SOLANA_POLL_MS": "SolanaPollMs",
     "SOLANA_SEARCH_MS": "SolanaSearchMs",
+    "SOLANA_RECORD_RESTORED_TO": "SolanaRecordRestoredTo",
 }
 """Parameters of the template by setting; what is not set keeps the functions' own default."""
 

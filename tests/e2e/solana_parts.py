@@ -102,9 +102,9 @@ class Engine:
         self.tracebacks: list[str] = []
         self.start()
 
-    def start(self) -> None:
+    def start(self, **settings: str) -> None:
         self.instance = Instance(
-            APP, self._state, *self._options, environment=self._environment, program="infra.run"
+            APP, self._state, *self._options, environment=self._environment | settings, program="infra.run"
         )
         self.instance.__enter__()
 
@@ -120,6 +120,9 @@ class Engine:
 
     def database(self) -> str:
         return str(self.instance.status()["database_url"])
+
+    def database_files(self) -> Path:
+        return (self._state / "postgres").resolve()
 
     @property
     def url(self) -> str:

@@ -24,7 +24,7 @@ from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.mints import NO_MINTS, LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Mints
+from chalicelib.services.ports import LostTransactions, Mints
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matcher
 from chalicelib.services.resting.ports import Openings
@@ -56,6 +56,7 @@ class ConsumerOnFakes:
         *,
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
+        lost_transactions: LostTransactions | None = None,
     ) -> None:
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
@@ -94,6 +95,7 @@ class ConsumerOnFakes:
             after_arming=self.price_watcher.after_arming,
             openings=openings,
             mints=mints,
+            lost_transactions=lost_transactions,
         )
         self.consume_messages = ConsumeMessages(
             execute_orders=self.execute_orders,

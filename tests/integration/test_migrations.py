@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from chalicelib import migrations
 from chalicelib.adapters.postgres.engine import make_engine
@@ -70,6 +70,81 @@ def test_limit_made_for_the_functions_statements_does_not_end_a_migration(impati
     with impatient.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == revision
         assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "500ms"
+
+
+_WAITS_FOR_A_TABLE = text("""
+SELECT count(*) > 0 FROM pg_locks
+WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = CAST(:name AS regclass)
+""")
+
+
+def wait_until_waits_for(engine: Engine, name: str) -> None:
+    """Return when a migration waits for a table."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+        while not watcher.execute(_WAITS_FOR_A_TABLE, {"name": name}).scalar_one():
+            time.sleep(0.02)
+
+
+def test_migration_that_meets_functions_in_a_deadlock_is_begun_again(impatient: Engine) -> None:
+    migrated_to(impatient, "0009")
+    with ThreadPoolExecutor() as executor, impatient.connect() as function:
+        function.execute(text("SET statement_timeout = 0"))
+        # As what writes an event does, whose order is looked up after it.
+        function.execute(text("LOCK TABLE order_events IN ROW EXCLUSIVE MODE"))
+        migrated = executor.submit(upgrade, impatient)
+        wait_until_waits_for(impatient, "order_events")
+        function.execute(text("LOCK TABLE orders IN ROW SHARE MODE"))
+        function.rollback()
+        assert migrated.result() == newest_revision()
+
+
+def test_functions_go_on_while_a_migration_waits_for_who_reads_for_long(impatient: Engine) -> None:
+    migrated_to(impatient, "0009")
+    with ThreadPoolExecutor() as executor, impatient.connect() as audit, impatient.connect() as function:
+        audit.execute(text("SELECT count(*) FROM orders"))
+        migrated = executor.submit(upgrade, impatient)
+        wait_until_waits_for(impatient, "orders")
+        # It would wait behind the migration, for as long as the audit takes.
+        function.execute(text("SET statement_timeout = '60s'"))
+        assert function.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
+        function.rollback()
+        audit.rollback()
+        assert migrated.result() == newest_revision()
+    with impatient.connect() as connection:
+        assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
+
+
+_CUT = text("""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND wait_event_type = 'Lock'
+""")
+
+
+@pytest.mark.parametrize(("revision", "held"), [("0009", "order_events"), ("0022", "attempts")])
+def test_migration_that_is_cut_off_fails_and_the_next_one_goes_on(
+    impatient: Engine, revision: str, held: str
+) -> None:
+    migrated_to(impatient, revision)
+    with ThreadPoolExecutor() as executor, impatient.connect() as function:
+        function.execute(text("SET statement_timeout = 0"))
+        # The second one builds an index meanwhile, which waits for what writes there.
+        function.execute(text(f"LOCK TABLE {held} IN ROW EXCLUSIVE MODE"))
+        migrated = executor.submit(upgrade, impatient)
+        with impatient.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            while not watcher.execute(_CUT).all():
+                time.sleep(0.02)
+        with pytest.raises(SQLAlchemyError):
+            migrated.result()
+        function.rollback()
+    assert upgrade(impatient) == newest_revision()
+
+
+def test_two_that_migrate_at_once_both_find_it_done(impatient: Engine) -> None:
+    # From here on indexes are built while others go on, and wait for every statement of before.
+    migrated_to(impatient, "0022")
+    with ThreadPoolExecutor() as executor:
+        found = [executor.submit(upgrade, impatient) for _ in range(2)]
+        assert [each.result() for each in found] == [newest_revision()] * 2
 
 
 def test_path_that_holds_a_percent_sign_is_migrated_from(

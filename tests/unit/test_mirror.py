@@ -137,7 +137,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/specs.py": "tests/security/test_specs.py",
     "infra/cli/token.py": "tests/security/test_token_command.py",
     "infra/cli/advisories.py": "tests/security/test_advisories.py",
-    "infra/deploy/alarms.py": "tests/deploy/test_documents.py",
     "infra/deploy/cloud.py": "tests/deploy/test_stacks.py",
     "infra/deploy/cloudformation.py": "tests/deploy/test_stacks.py",
     "infra/deploy/compiling.py": "tests/deploy/test_package.py",

@@ -35,8 +35,10 @@ _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", 
 # Serialization failure, deadlock, lock not available, and a statement whose end is unknown.
 _STATEMENT_UNKNOWN: Final = "40003"
 LOCK_NOT_AVAILABLE: Final = "55P03"
+_DEADLOCK: Final = "40P01"
 _PASSING_STATES: Final = (
-    frozenset({"40001", _STATEMENT_UNKNOWN, "40P01", LOCK_NOT_AVAILABLE, _NO_SUCH_DATABASE}) | _SESSION_STATES
+    frozenset({"40001", _STATEMENT_UNKNOWN, _DEADLOCK, LOCK_NOT_AVAILABLE, _NO_SUCH_DATABASE})
+    | _SESSION_STATES
 )
 
 READ_ONLY: Final = "the database takes no writes"
@@ -113,6 +115,11 @@ def _raise_translated(error: BaseException) -> None:
         raise RetryableError(_REASONS.get(sqlstate(error) or "", _NO_ANSWER)) from error
     if isinstance(error, OSError):
         raise RetryableError("the database is unreachable") from error
+
+
+def is_out_of_turn(error: DBAPIError) -> bool:
+    """Return whether a statement came to nothing since others held what it needs, or waited for it."""
+    return sqlstate(error) in {LOCK_NOT_AVAILABLE, _DEADLOCK}
 
 
 def is_passing(error: SQLAlchemyError) -> bool:

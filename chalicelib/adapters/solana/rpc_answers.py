@@ -78,12 +78,14 @@ class MentionedIn(NamedTuple):
     Attributes:
         fault: As JSON, None if it succeeded.
         memo: Its memos, each behind its length in brackets; None if this node tells none.
+        unix_time: Of its block; None if this node does not know it.
     """
 
     signature: str
     slot: int
     fault: Any
     memo: str | None = None
+    unix_time: int | None = None
 
 
 class TokenBalance(NamedTuple):
@@ -205,6 +207,7 @@ def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
             _int(one, "slot"),
             one.get("err"),
             memo if isinstance(memo := one.get("memo"), str) else None,
+            None if one.get("blockTime") is None else _int(one, "blockTime"),
         )
         for one in result
     )

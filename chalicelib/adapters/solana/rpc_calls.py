@@ -54,9 +54,9 @@ def get_signature_statuses(signatures: Sequence[str]) -> RpcCall:
     return RpcCall("getSignatureStatuses", (list(signatures), {"searchTransactionHistory": True}))
 
 
-def get_transaction(signature: str) -> RpcCall:
+def get_transaction(signature: str, *, encoding: str = "json") -> RpcCall:
     config = {
-        "encoding": "json",
+        "encoding": encoding,
         "commitment": COMMITMENT,
         "maxSupportedTransactionVersion": MAX_TRANSACTION_VERSION,
     }

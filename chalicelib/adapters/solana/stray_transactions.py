@@ -6,25 +6,20 @@ have no index, which each order would have to keep up. What confirmed orders tha
 in their archives. Only what is left then is fetched.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.programs import MEMO
+from chalicelib.adapters.solana.marks import Mark, marks_of, told_marks
 from chalicelib.adapters.solana.record_comparison import Difference, Rule
 from chalicelib.adapters.solana.rpc_answers import signatures_of, transaction
 from chalicelib.adapters.solana.rpc_calls import RpcCall, get_signatures_for_address, get_transaction
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.services.archive.ports import ArchiveStore
 from chalicelib.wire.archived_orders import lines_of, order_of
-
-_MARK: Final = re.compile(rb"([0-9a-f]{32})/[0-9]{1,3}")
-_TOLD_MARK: Final = re.compile(r"(?:^|; )\[[0-9]+\] ([0-9a-f]{32})/[0-9]{1,3}(?=; |$)")
 
 _ATTEMPTED: Final = text("""
     SELECT signature FROM attempts
@@ -81,7 +76,7 @@ class StrayTransactions:
             landed = {one.signature: one for one in page if one.fault is None and one.slot <= up_to_slot}
             attempted = set(connection.execute(_ATTEMPTED, {"signatures": [*landed]}).scalars())
             rest = {name: one for name, one in landed.items() if name not in attempted}
-            marked = {name: _TOLD_MARK.findall(one.memo or "") for name, one in rest.items()}
+            marked = {name: told_marks(one.memo) for name, one in rest.items()}
             archived = _archived(connection, marked)
             yield [signature for signature in rest if signature not in archived]
             before = page[-1].signature
@@ -103,17 +98,14 @@ class StrayTransactions:
                 return
 
     def _is_stray(self, connection: Connection, signature: str) -> bool:
-        record = transaction(self._ask(get_transaction(signature)))
-        calls = () if record is None else record.outer
-        memos = [_MARK.fullmatch(one.data) for one in calls if one.program == MEMO]
-        ids = [mark[1].decode() for mark in memos if mark is not None]
+        marks = marks_of(transaction(self._ask(get_transaction(signature))))
         # A node that tells no memos has its archived orders found here.
-        return bool(ids) and not _archived(connection, {signature: ids})
+        return bool(marks) and not _archived(connection, {signature: marks})
 
 
-def _archived(connection: Connection, marked: Mapping[str, list[str]]) -> frozenset[str]:
-    """Return the signatures that archived orders show; by each one, the orders that its marks name."""
-    asked = [(str(UUID(id_)), signature) for signature, ids in marked.items() for id_ in ids]
+def _archived(connection: Connection, marked: Mapping[str, list[Mark]]) -> frozenset[str]:
+    """Return the signatures that archived orders show; by each one, what its marks name."""
+    asked = [(str(mark.order_id), signature) for signature, marks in marked.items() for mark in marks]
     if not asked:
         return frozenset()
     parameters = {"ids": [id_ for id_, _ in asked], "signatures": [signature for _, signature in asked]}

@@ -45,11 +45,22 @@ class ExecutionLimits:
 
 
 class Claiming:
-    """The first step of a batch."""
+    """The first step of a batch.
+
+    Args:
+        may_have_executed: What is new to the record may be so because that was set back.
+    """
 
     def __init__(
-        self, record: OrderRecord, announcer: Announcer, clock: Clock, limits: ExecutionLimits
+        self,
+        record: OrderRecord,
+        announcer: Announcer,
+        clock: Clock,
+        limits: ExecutionLimits,
+        *,
+        may_have_executed: bool = False,
     ) -> None:
+        self._may_have_executed = may_have_executed
         self._record = record
         self._announcer = announcer
         self._clock = clock
@@ -99,7 +110,9 @@ class Claiming:
             if each.order is not None:
                 creators.setdefault(each.order_id, each)
         new = {
-            id_: transitions.first_transition(each.order, now, each.connection_id)
+            id_: transitions.first_transition(
+                each.order, now, each.connection_id, may_have_executed=self._may_have_executed
+            )
             for id_, each in creators.items()
             if each.order is not None
         }

@@ -54,7 +54,7 @@ from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.isolation import together_or_alone
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
-from chalicelib.services.ports import Chain, Clock, Mints, Observer, OrderRecord
+from chalicelib.services.ports import Chain, Clock, LostTransactions, Mints, Observer, OrderRecord
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 
@@ -102,6 +102,7 @@ class ExecuteOrders:
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
         expecting: Expecting = not_expected,
+        lost_transactions: LostTransactions | None = None,
     ) -> None:
         self._record = record
         self._executor = executor
@@ -119,7 +120,10 @@ class ExecuteOrders:
             observer=observer,
             batch_hold_ms=limits.batch_hold_ms,
         )
-        self._claiming = Claiming(record, self._announcer, clock, limits)
+        self._may_have_executed = lost_transactions is not None
+        self._claiming = Claiming(
+            record, self._announcer, clock, limits, may_have_executed=self._may_have_executed
+        )
         self._write_ahead = WriteAhead(
             quote_collector=quote_collector,
             chain=chain,
@@ -129,6 +133,7 @@ class ExecuteOrders:
             openings=openings,
             mints=mints,
             expecting=expecting,
+            lost_transactions=lost_transactions,
         )
 
     def execute(self, incoming: Sequence[Incoming]) -> Mapping[UUID, MessageOutcome]:
@@ -183,7 +188,7 @@ class ExecuteOrders:
             quote_request = self._write_ahead.quotes_for(wanted) if is_new else None
             ahead = (
                 planned_ahead(incoming, quote_request, self._tokens, self._executor)
-                if quote_request is not None
+                if quote_request is not None and not self._may_have_executed
                 else None
             )
             begun = self._begun(incoming, batch, ahead) if ahead is not None else []
@@ -246,7 +251,8 @@ class ExecuteOrders:
             return list(due)
         looked_at = self._commit(self._write_ahead.triggers(waiting, quote_request, batch), batch)
         past = [order for order in due if order not in waiting]
-        return past + [order for order in looked_at if not order.state.waits_for_trigger]
+        # One that was found to have executed has its attempt, and is confirmed when it comes again.
+        return past + [each for each in looked_at if not (each.state.waits_for_trigger or each.open_attempt)]
 
     def _confirm(
         self, started: Sequence[ClaimedOrder], signed: Sequence[ClaimedOrder], batch: Batch, wait_s: float

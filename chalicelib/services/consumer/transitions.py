@@ -51,15 +51,17 @@ class InVain(NamedTuple):
     network_fee_lamports: int | None = None
 
 
-def first_transition(order: Order, now: datetime, connection_id: str | None) -> NewOrder:
+def first_transition(
+    order: Order, now: datetime, connection_id: str | None, *, may_have_executed: bool = False
+) -> NewOrder:
     """Return an order's first events: on to routing, or expired if it waited too long.
 
-    One that waits for something is looked at first.
+    One that waits for something is looked at first, and one that may have executed is looked up.
     """
     stages: tuple[Happened, ...] = (Pending(order.terms),)
     if not order.terms.waits:
         stages = (Pending(order.terms), Routing())
-    if order.is_late(now):
+    if order.is_late(now) and not may_have_executed:
         stages = (Pending(order.terms), _expired(order))
     state, events = OrderState(order).advanced(stages, now)
     return NewOrder(state, events, connection_id)
@@ -88,7 +90,7 @@ def submitted(
     is yet to be put on record begins with it.
     """
     stages: tuple[Happened, ...] = (
-        *_up_to_routing(claimed.state),
+        *up_to_routing(claimed.state),
         Routed(planned.route),
         Building(),
         Submitted(transaction.signature),
@@ -100,7 +102,8 @@ def submitted(
     return Transition(claimed, state, events, new_attempt=attempt)
 
 
-def _up_to_routing(state: OrderState) -> tuple[Happened, ...]:
+def up_to_routing(state: OrderState) -> tuple[Happened, ...]:
+    """Return what comes first of an order that is about to be signed for."""
     if state.status is OrderStatus.ROUTING:
         return ()
     return (Routing(),) if state.status is not None else (Pending(state.order.terms), Routing())
@@ -274,14 +277,15 @@ def _fill(order: Order, attempt: OpenAttempt, landed: TransactionStatus) -> Conf
         landed.input_units,
         landed.output_units,
         fees,
-        route_impact_bps(_leg_impact(order, landed, leg) for leg in landed.legs),
+        route_impact_bps(leg_impact(order, landed, leg) for leg in landed.legs),
         slippage_bps_text(quoted, executed, is_output=is_exact_in),
         max(0, terms.amount_units - landed.input_units) if is_exact_in else 0,
         landed.network_fee_lamports,
     )
 
 
-def _leg_impact(order: Order, landed: TransactionStatus, leg: LegFill) -> LegImpact:
+def leg_impact(order: Order, landed: TransactionStatus, leg: LegFill) -> LegImpact:
+    """Return how far a leg moved its pool's price, and its part of what the order exchanged."""
     if leg.token_in == order.terms.input_token:
         return LegImpact(leg.impact_bps, leg.input_units, landed.input_units)
     return LegImpact(leg.impact_bps, leg.output_units, landed.output_units)

@@ -3,6 +3,7 @@ planned and signed, or ended.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from chalicelib.domain.errors import (
@@ -25,6 +26,7 @@ from chalicelib.domain.watches import DirectedPair
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.batch import Batch
+from chalicelib.services.consumer.lost_transactions import found_again
 from chalicelib.services.consumer.plans_ahead import Ahead
 from chalicelib.services.consumer.refusals import refusal
 from chalicelib.services.consumer.sniper_step import looked_at, sniper_step
@@ -39,7 +41,7 @@ from chalicelib.services.planning.planner import (
     wanted_by,
 )
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
-from chalicelib.services.ports import Chain, Clock, Mints
+from chalicelib.services.ports import Chain, Clock, LostTransactions, Mints
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.ports import Openings
 from chalicelib.services.resting.waiting import (
@@ -86,7 +88,9 @@ class WriteAhead:
         openings: Openings = NO_OPENINGS,
         mints: Mints = NO_MINTS,
         expecting: Expecting = not_expected,
+        lost_transactions: LostTransactions | None = None,
     ) -> None:
+        self._lost_transactions = lost_transactions
         self._expecting = expecting
         self._quote_collector = quote_collector
         self._chain = chain
@@ -109,9 +113,11 @@ class WriteAhead:
             ahead: What was planned on the answers to ``quote_request`` meanwhile.
 
         Raises:
-            RetryableError: The venues' state is out of reach.
+            RetryableError: The venues' state is out of reach, or what executed before the record was set
+                back is not known.
         """
         now = self._clock.now()
+        known, claimed = self._known(claimed, now)
         ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
         timely = [order for order in claimed if not order.state.order.is_late(now)]
         planned = self._planned(timely, quote_request, batch, ahead) if timely else []
@@ -119,7 +125,21 @@ class WriteAhead:
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
         given_up = [order for order in timely if order.state.order.order_id in batch.defective]
-        return [*ended, *signed, *map(self.given_up, given_up)]
+        return [*known, *ended, *signed, *map(self.given_up, given_up)]
+
+    def _known(
+        self, claimed: Sequence[ClaimedOrder], now: datetime
+    ) -> tuple[list[Transition], Sequence[ClaimedOrder]]:
+        """Return the next transitions of orders that executed before the record was set back, and the others.
+
+        Raises ``RetryableError`` if that is not known.
+        """
+        if self._lost_transactions is None:
+            return [], claimed
+        lost = self._lost_transactions.of([order.state.order for order in claimed])
+        others = [order for order in claimed if order.state.order.order_id not in lost]
+        known = [order for order in claimed if order.state.order.order_id in lost]
+        return [found_again(order, lost[order.state.order.order_id], now) for order in known], others
 
     def triggers(
         self, claimed: Sequence[ClaimedOrder], quote_request: QuoteRequest | None, batch: Batch
@@ -127,9 +147,10 @@ class WriteAhead:
         """Return what becomes of orders that wait for their triggers, or for their pools.
 
         Raises:
-            RetryableError: The venues' state is out of reach.
+            RetryableError: As ``transitions``.
         """
         now = self._clock.now()
+        known, claimed = self._known(claimed, now)
         request = quote_request or self.quote_request(claimed)
         # Asked beside the venues: the pools are of this block, or of the one before or after.
         height = self._height() if any(map(looks_at_size, claimed)) else None
@@ -146,7 +167,7 @@ class WriteAhead:
         def broken(order: ClaimedOrder, error: Exception) -> None:
             batch.hit_defect(order.state.order.order_id, error, "looking at a trigger")
 
-        return one_by_one(claimed, step, broken)
+        return [*known, *one_by_one(claimed, step, broken)]
 
     def _height(self) -> int | None:
         """Return where the chain stands, for the evidence of triggers: no order waits for it to be told."""

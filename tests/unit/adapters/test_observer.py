@@ -42,7 +42,7 @@ def life() -> list[OrderEvent]:
 
 @pytest.fixture
 def observer() -> Iterator[PowertoolsObserver]:
-    observer = PowertoolsObserver(VIEWS.routes)
+    observer = PowertoolsObserver(VIEWS.routes, "dev")
     yield observer
     # Metrics belong to the process, not to who gathered them.
     observer.flush()
@@ -153,7 +153,7 @@ def test_metrics_leave_once_with_the_order_that_ended(
     (line,) = capsys.readouterr().out.splitlines()
     metrics = json.loads(line)
     assert (metrics["OrdersConfirmed"], metrics["TimeToFinal"]) == ([1.0], [0.0])
-    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Orderflow"
+    assert metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Orderflow/dev"
     observer.flush()
     assert capsys.readouterr().out == ""
 

@@ -71,7 +71,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 def test_collector_gets_an_order_as_one_trace_with_the_orders_own_id(collector: Collector) -> None:
     exporter = otlp_exporter()
-    observer = TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev")
+    observer = TracingObserver(PowertoolsObserver(VIEWS.routes, "dev"), exporter, "dev")
     for event in EVENTS:
         observer.saw([(ORDER, [event])], {})
     observer.flush()
@@ -95,7 +95,7 @@ def test_collector_that_is_down_is_left_alone_for_a_while_and_costs_no_order(
 ) -> None:
     now_s = [0.0]
     exporter = BrokenExporter()
-    observer = TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev", lambda: now_s[0])
+    observer = TracingObserver(PowertoolsObserver(VIEWS.routes, "dev"), exporter, "dev", lambda: now_s[0])
     for _ in range(3):
         observer.saw([(ORDER, EVENTS)], {})
         observer.flush()
@@ -108,5 +108,5 @@ def test_collector_that_is_down_is_left_alone_for_a_while_and_costs_no_order(
 
 def test_nothing_is_sent_when_nothing_was_seen() -> None:
     exporter = BrokenExporter()
-    TracingObserver(PowertoolsObserver(VIEWS.routes), exporter, "dev").flush()
+    TracingObserver(PowertoolsObserver(VIEWS.routes, "dev"), exporter, "dev").flush()
     assert exporter.asked == 0

@@ -48,6 +48,8 @@ class FakeNode(RpcNode):
         self.height = 900
         self.statuses_slot: int | None = None
         self.first_block = 0
+        self.block_unix_time: int | None = None
+        self.wires: dict[str, str] = {}
         self.accounts: dict[Pubkey, Account] = {}
         self.statuses: dict[str, Any] = {}
         self.transactions: dict[str, Any] = {}
@@ -123,10 +125,12 @@ class FakeNode(RpcNode):
     def _getSignatureStatuses(self, signatures: list[str], _: Any) -> Any:  # noqa: N802
         return self._context([self.statuses.get(one) for one in signatures], self.statuses_slot)
 
-    def _getTransaction(self, signature: str, _: Any) -> Any:  # noqa: N802
+    def _getTransaction(self, signature: str, config: Any) -> Any:  # noqa: N802
         found = self.transactions.get(signature)
         if found is None:
             return None
+        if config["encoding"] == "base64":
+            return found | {"transaction": [self.wires[signature], "base64"]}
         # Unless a test says that it shows another one's.
         return found | {"transaction": {"signatures": [signature], **found["transaction"]}}
 
@@ -140,7 +144,8 @@ class FakeNode(RpcNode):
         return self.first_block
 
     def _getBlock(self, slot: int, _: Any) -> Any:  # noqa: N802
-        return {"blockHeight": slot - (self.slot - self.height), "parentSlot": slot - 1}
+        height = slot - (self.slot - self.height)
+        return {"blockHeight": height, "parentSlot": slot - 1, "blockTime": self.block_unix_time}
 
     def _getRecentPrioritizationFees(self, _: Any) -> Any:  # noqa: N802
         return [{"slot": self.slot, "prioritizationFee": fee} for fee in self.fees]

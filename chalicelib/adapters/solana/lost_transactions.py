@@ -1,0 +1,180 @@
+"""The port ``LostTransactions`` on Solana: our transactions since a moment, by the marks that they bear.
+
+A wallet's history is read once and kept while the process lives. That is enough: the consumers of before were
+stopped before this one began, what they signed has landed by then or never will, and what has been signed
+since is on record.
+"""
+
+import base64
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from chalicelib.adapters import base58
+from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.keys import Pubkey
+from chalicelib.adapters.solana.marks import Mark, marks_of, told_marks
+from chalicelib.adapters.solana.message_reader import read_transaction
+from chalicelib.adapters.solana.rpc_answers import (
+    MentionedIn,
+    first_available_block,
+    signatures_of,
+    transaction,
+)
+from chalicelib.adapters.solana.rpc_calls import (
+    get_block,
+    get_first_available_block,
+    get_signatures_for_address,
+    get_transaction,
+)
+from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, not_answered
+from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
+from chalicelib.adapters.solana.signing import verifies
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
+from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.orders import Order
+from chalicelib.domain.transactions import (
+    VALIDITY_BLOCKS,
+    LostTransaction,
+    SignatureStatus,
+    SignedTransaction,
+)
+from chalicelib.logs import logger
+
+BEFORE_S: Final = 600
+"""How far before the moment it is looked, too: clocks differ, and what was signed before it landed later."""
+
+Marked = dict[UUID, dict[str, int]]
+"""Signatures of what landed, with the attempt that each one is, by order."""
+
+
+@dataclass(slots=True)
+class _Pages:
+    """What the node at a place has told of a wallet so far: a long history takes more than one invocation."""
+
+    place: int
+    marks: list[tuple[str, Mark]] = field(default_factory=list)
+    before: str | None = None
+
+
+class SolanaLostTransactions:
+    """Finds what landed for an order since the record's moment.
+
+    Args:
+        wallet_of: Returns an account's wallet; raises ``RefusedError`` if it has none.
+        restored_to: The moment that the record was set back to.
+    """
+
+    def __init__(
+        self,
+        nodes: RpcNodes,
+        reader: ChainReader,
+        wallet_of: Callable[[str], TradingWallet],
+        *,
+        restored_to: datetime,
+        time_limit_s: float,
+    ) -> None:
+        self._nodes, self._reader, self._wallet_of = nodes, reader, wallet_of
+        self._restored_to_s = int(restored_to.timestamp())
+        self._time_limit_s = time_limit_s
+        self._begun: dict[tuple[Pubkey, int], _Pages] = {}
+        self._known: dict[Pubkey, Marked] = {}
+
+    def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
+        try:
+            return dict(self._found(orders))
+        except NodeError as error:
+            raise not_answered(error) from error
+
+    def _found(self, orders: Sequence[Order]) -> Iterator[tuple[UUID, LostTransaction]]:
+        for order in orders:
+            try:
+                authority = self._wallet_of(order.account_id).authority
+            except RefusedError:
+                continue  # what has no wallet has sent nothing
+            for signature, attempt in self._marked(authority).get(order.order_id, {}).items():
+                # Of several, one is as good as another: that there are, the audit tells.
+                yield order.order_id, self._lost(order, authority, signature, attempt)
+                break
+
+    def _lost(self, order: Order, authority: Pubkey, signature: str, attempt: int) -> LostTransaction:
+        view = self._reader.view([signature])
+        status = view.statuses[signature]
+        if status.signature_status is not SignatureStatus.LANDED:
+            raise RetryableError("a transaction that landed for the order is not shown now")
+        asked = get_transaction(signature, encoding="base64")
+
+        def read(ask: Ask, _place: int) -> bytes:
+            return _bytes_of(ask(asked), signature, authority)
+
+        wire = self._nodes.converse(read, time_limit_s=self._time_limit_s)
+        logger.warning("lost transaction found", order_id=str(order.order_id), tx_signature=signature)
+        # Past this height nothing is built anew: by then it is on record as landed.
+        sent = SignedTransaction(signature, wire, view.height + VALIDITY_BLOCKS)
+        return LostTransaction(sent, attempt, status)
+
+    def _marked(self, authority: Pubkey) -> Marked:
+        """Return what landed of a wallet, as told by any of so many nodes as have to agree elsewhere."""
+        known = self._known.get(authority)
+        if known is None:
+            read: list[_Pages] = []
+            for _ in range(self._reader.witnesses):
+                pages = self._nodes.converse(
+                    lambda ask, place: self._history(ask, place, authority),
+                    time_limit_s=self._time_limit_s,
+                    without=[each.place for each in read],
+                )
+                read.append(pages)
+            known = {}
+            for signature, mark in (one for pages in read for one in pages.marks):
+                known.setdefault(mark.order_id, {})[signature] = mark.attempt
+            self._known[authority] = known
+        return known
+
+    def _history(self, ask: Ask, place: int, authority: Pubkey) -> "_Pages":
+        """Read what landed since, by one node that remembers so long: on from where an earlier look ended."""
+        pages = self._begun.setdefault((authority, place), _Pages(place))
+        while page := signatures_of(ask(get_signatures_for_address(authority, pages.before))):
+            landed = [one for one in page if one.fault is None]
+            pages.marks += [(one.signature, mark) for one in landed for mark in _marks(ask, one)]
+            pages.before = page[-1].signature
+            oldest_s = page[-1].unix_time
+            if oldest_s is not None and oldest_s < self._restored_to_s - BEFORE_S:
+                return pages
+        self._check_remembers(ask)
+        return pages
+
+    def _check_remembers(self, ask: Ask) -> None:
+        """Raise ``NodeError`` if a node's ledger may begin after the moment."""
+        first = first_available_block(ask(get_first_available_block()))
+        if first == 0:
+            return
+        block = ask(get_block(first))
+        unix_time = block.get("blockTime") if isinstance(block, dict) else None
+        if not isinstance(unix_time, int) or unix_time > self._restored_to_s:
+            raise NodeError("the node's ledger begins after the moment that the record was set back to")
+
+
+def _marks(ask: Ask, one: MentionedIn) -> list[Mark]:
+    # A node that tells no memos has them in the transaction.
+    if one.memo is None:
+        return marks_of(transaction(ask(get_transaction(one.signature))))
+    return told_marks(one.memo)
+
+
+def _bytes_of(result: Any, signature: str, authority: Pubkey) -> bytes:
+    """Return a transaction's bytes, which the wallet signed under this signature.
+
+    Raises ``NodeError`` if the node shows something else.
+    """
+    try:
+        wire = base64.b64decode(result["transaction"][0], validate=True)
+        read = read_transaction(wire)
+    except (TypeError, ValueError, LookupError) as e:
+        raise MalformedResultError("a transaction without its bytes") from e
+    is_its = base58.encode(read.signatures[0]) == signature
+    if not is_its or not verifies(authority, read.raw_message, read.signatures[0]):
+        raise MalformedResultError("the bytes of another transaction")
+    return wire

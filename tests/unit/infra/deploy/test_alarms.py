@@ -1,0 +1,83 @@
+"""What fails without an alarm is a fault that nobody is told of; and an alarm tells of its own stage."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+from chalicelib.adapters.observer import PowertoolsObserver
+from infra.deploy.alarms import ALARMS, alarm_resource
+from infra.deploy.defects import ERROR_LINES_METRIC, ERROR_PATTERN, defect_filters
+from infra.deploy.metrics import ENGINE, FUNCTIONS
+from tests.fakes.orders import VIEWS
+
+ROOT = Path(__file__).parents[4]
+
+
+def schedules() -> set[str]:
+    """Return the functions that run by the clock."""
+    tree = ast.parse((ROOT / "chalice_app" / "app.py").read_text(encoding="utf-8"))
+    return {
+        each.name
+        for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef)
+        and any("app.schedule" in ast.unparse(one) for one in each.decorator_list)
+    }
+
+
+def test_every_schedule_that_does_not_run_rings() -> None:
+    watched = {
+        dict(alarm.source.dimensions)["FunctionName"].rpartition("-")[2]
+        for alarm in ALARMS
+        if alarm.metric == "Invocations" and alarm.rings_below
+    }
+    assert watched == schedules() != set()
+
+
+def test_every_counter_of_what_is_put_off_or_missing_rings() -> None:
+    counted = set[str]()
+    for path in (ROOT / "chalicelib").rglob("*.py"):
+        counted |= set(re.findall(r"observer\.count\(\"(\w+)\"", path.read_text(encoding="utf-8")))
+    # Each of which writes a line that rings, too.
+    counted.remove("DeadLettersResolved")
+    assert (
+        counted == {alarm.metric for alarm in ALARMS if alarm.source == ENGINE and not alarm.beside} != set()
+    )
+
+
+def test_what_the_functions_count_is_counted_for_their_own_stage(capsys: object) -> None:
+    observer = PowertoolsObserver(VIEWS.routes, "dev")
+    observer.count("MatchesPutOff")
+    observer.flush()
+    (line,) = capsys.readouterr().out.splitlines()  # type: ignore[attr-defined]
+    (told,) = json.loads(line)["_aws"]["CloudWatchMetrics"]
+    assert told["Namespace"] == ENGINE.namespace.replace("${Stage}", "dev")
+    assert told["Dimensions"] == [[name for name, _ in ENGINE.dimensions]]
+
+
+def test_more_orders_that_fail_than_are_confirmed_ring() -> None:
+    (alarm,) = (alarm for alarm in ALARMS if alarm.name == "OrdersFailing")
+    made = alarm_resource(alarm)["Properties"]
+    assert "MetricName" not in made
+    asked = {each["Id"]: each for each in made["Metrics"]}
+    assert [asked[name]["MetricStat"]["Metric"]["MetricName"] for name in ("bad", "good")] == [
+        "OrdersFailed",
+        "OrdersConfirmed",
+    ]
+    assert [each["ReturnData"] for each in made["Metrics"]] == [True, False, False]
+    assert asked["rings"]["Expression"] == "IF(bad > 20 AND bad > FILL(good, 0), 1, 0)"
+    assert (made["Threshold"], made["ComparisonOperator"]) == (0, "GreaterThanThreshold")
+
+
+def test_every_error_that_is_logged_rings_where_it_is_no_defect() -> None:
+    (alarm,) = (alarm_resource(each)["Properties"] for each in ALARMS if each.metric == ERROR_LINES_METRIC)
+    assert ERROR_PATTERN == '{ $.level = "ERROR" && $.message != "defect" }'
+    counted = [
+        each["Properties"]
+        for each in defect_filters().values()
+        if each["Properties"]["FilterPattern"] == ERROR_PATTERN
+    ]
+    assert [each["LogGroupName"]["Fn::Sub"].rpartition("${Stage}-")[2] for each in counted] == list(FUNCTIONS)
+    for each in counted:
+        (one,) = each["MetricTransformations"]
+        assert (one["MetricNamespace"], one["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])

@@ -1,0 +1,155 @@
+"""Orders whose transactions executed before the record was set back: nothing is signed for them again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.orders import Order
+from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.statuses import OrderStatus as Status
+from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.domain.transactions import LegFill, LostTransaction
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from chalicelib.services.consumer.batch import Incoming
+from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.orders import NOON, an_order, changed
+
+LIFE = (Status.PENDING, Status.ROUTING, Status.ROUTED, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
+
+
+class FakeLostTransactions:
+    """``LostTransactions`` that finds what a test has put into it."""
+
+    def __init__(self) -> None:
+        self.found: dict[UUID, LostTransaction] = {}
+        self.fault: RetryableError | None = None
+
+    def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
+        if self.fault is not None:
+            raise self.fault
+        return {id_: self.found[id_] for each in orders if (id_ := each.order_id) in self.found}
+
+
+class Desk:
+    """A consumer whose record can be set back, while its chain and its queue go on."""
+
+    def __init__(self) -> None:
+        self.lost = FakeLostTransactions()
+        self.consumer = ConsumerOnFakes(lost_transactions=self.lost)
+
+    def executed_and_lost(self, order: Order) -> LostTransaction:
+        """Execute an order, and have the record forget that there ever was one."""
+        self.consumer.execute(order)
+        assert self.consumer.statuses(order)[-1] is Status.CONFIRMED
+        (row,) = [each for each in self.consumer.tables.attempts.values() if each.order_id == order.order_id]
+        sent = row.attempt.transaction
+        status = self.consumer.chain.view([sent.signature]).statuses[sent.signature]
+        pair = order.terms.input_token, order.terms.output_token
+        leg = LegFill("a pool", "raydium", *pair, status.input_units, status.output_units, 3, pair[0])
+        for table in (
+            self.consumer.tables.orders,
+            self.consumer.tables.events,
+            self.consumer.tables.attempts,
+        ):
+            table.clear()
+        self.consumer.connections.frames.clear()
+        lost = LostTransaction(sent, row.attempt.attempt, replace(status, legs=(leg,)))
+        self.lost.found[order.order_id] = lost
+        return lost
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.mark.parametrize("mode", list(SwapMode))
+def test_order_that_executed_is_confirmed_by_its_own_transaction_and_not_signed_again(
+    desk: Desk, mode: SwapMode
+) -> None:
+    order = changed(an_order(), swap_mode=mode)
+    lost = desk.executed_and_lost(order)
+    signed = dict(desk.consumer.chain.signed)
+    desk.consumer.execute(order, delivery=2)
+    assert desk.consumer.chain.signed == signed
+    assert desk.consumer.statuses(order) == LIFE
+    frames = desk.consumer.frames(order)
+    assert {frame["txSignature"] for frame in frames if "txSignature" in frame} == {
+        lost.transaction.signature
+    }
+    (route,) = (frame["route"] for frame in frames if frame["status"] == "routed")
+    assert [(leg["pool"], leg["shareBps"]) for leg in route] == [("a pool", 10_000)]
+
+
+def test_order_whose_time_is_up_is_confirmed_all_the_same(desk: Desk) -> None:
+    order = an_order()
+    desk.executed_and_lost(order)
+    desk.consumer.clock.sleep(3_600)
+    desk.consumer.execute(order)
+    assert desk.consumer.statuses(order) == LIFE
+
+
+def test_late_order_of_which_nothing_executed_expires(desk: Desk) -> None:
+    order = an_order(accepted_at=NOON - timedelta(hours=1))
+    desk.consumer.execute(order)
+    assert desk.consumer.statuses(order)[-1] is Status.EXPIRED
+    assert desk.consumer.chain.signed == {}
+
+
+def test_orders_beside_it_are_executed(desk: Desk) -> None:
+    order, other = an_order(), an_order()
+    desk.executed_and_lost(order)
+    desk.consumer.execute(order, other)
+    assert desk.consumer.statuses(order) == desk.consumer.statuses(other) == LIFE
+    assert len(desk.consumer.chain.signed) == 2
+
+
+def test_nothing_is_signed_while_the_chain_does_not_tell_what_executed(desk: Desk) -> None:
+    order = an_order()
+    desk.executed_and_lost(order)
+    signed = dict(desk.consumer.chain.signed)
+    desk.lost.fault = RetryableError("no answer")
+    with pytest.raises(RetryableError):
+        desk.consumer.execute(order)
+    assert desk.consumer.chain.signed == signed
+    desk.lost.fault = None
+    desk.consumer.clock.sleep(60)
+    desk.consumer.execute(order, delivery=2)
+    assert desk.consumer.statuses(order) == LIFE
+    assert desk.consumer.chain.signed == signed
+
+
+def test_order_at_rest_that_fires_again_is_confirmed_by_what_it_fired_for_before(desk: Desk) -> None:
+    limit = Limit("190", Rate.of(190, 1_000))
+    resting = changed(
+        an_order(),
+        order_type=OrderType.LIMIT,
+        slippage_bps=None,
+        limit=limit,
+        time_in_force=TimeInForce.GTC,
+        valid_for_s=None,
+    )
+    desk.executed_and_lost(resting)
+    signed = dict(desk.consumer.chain.signed)
+    desk.consumer.execute_orders.execute([Incoming(resting.order_id, resting, "c=")])
+    assert desk.consumer.statuses(resting) == LIFE
+    assert desk.consumer.chain.signed == signed
+
+
+def test_stop_that_executed_is_confirmed_although_its_price_is_gone(desk: Desk) -> None:
+    lost = desk.executed_and_lost(an_order())
+    trigger = Trigger(
+        "0.001", When.BELOW, Rate(1, 10**6), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+    )
+    stop = changed(an_order(), trigger=trigger, time_in_force=TimeInForce.GTC, valid_until=None)
+    desk.lost.found[stop.order_id] = lost
+    desk.consumer.execute(stop)
+    desk.consumer.clock.sleep(60)
+    desk.consumer.execute(stop, delivery=2)
+    assert desk.consumer.statuses(stop) == (Status.PENDING, Status.TRIGGERED, *LIFE[1:])
+    assert len(desk.consumer.chain.signed) == 1
