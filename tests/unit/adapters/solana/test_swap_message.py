@@ -303,6 +303,14 @@ def test_nothing_is_swapped_into_an_account_that_is_frozen(place: Pubkey) -> Non
         contents(two_hops(B), WALLET, frozen, tokens=("SOL", "C"), sol_in=SolIn(100), mark=MARK)
 
 
+def test_account_of_a_desk_that_is_frozen_ends_no_owners_order() -> None:
+    held = holdings(DELEGATED, (A, AMOUNT), (C, 0), delegate=(DELEGATED.authority, AMOUNT))
+    place = DELEGATED.between(B.key, B.program)
+    frozen = Holdings(held.lamports, {**held.accounts, place: an_account(B, 0, is_frozen=True)})
+    with pytest.raises(PlanOutdatedError, match="frozen"):
+        contents(two_hops(B, first=A), DELEGATED, frozen, tokens=("A", "C"), sol_in=None, mark=MARK)
+
+
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:
     plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
     made = contents(
