@@ -153,3 +153,18 @@ def test_stop_that_executed_is_confirmed_although_its_price_is_gone(desk: Desk) 
     desk.consumer.execute(stop, delivery=2)
     assert desk.consumer.statuses(stop) == (Status.PENDING, Status.TRIGGERED, *LIFE[1:])
     assert len(desk.consumer.chain.signed) == 1
+
+
+@pytest.mark.parametrize("mode", list(SwapMode))
+def test_other_order_under_the_same_id_is_neither_confirmed_by_what_executed_nor_signed(
+    desk: Desk, mode: SwapMode
+) -> None:
+    """A client repeats its id with other terms, which nothing on record refuses any more."""
+    order = changed(an_order(), swap_mode=mode)
+    desk.executed_and_lost(order)
+    signed = dict(desk.consumer.chain.signed)
+    other = changed(order, input_token=order.terms.output_token, output_token=order.terms.input_token)
+    desk.consumer.execute(other)
+    assert desk.consumer.statuses(other) == (Status.PENDING, Status.ROUTING, Status.FAILED)
+    assert desk.consumer.frames(other)[-1]["code"] == "CLIENT_ORDER_ID_CONFLICT"
+    assert desk.consumer.chain.signed == signed
