@@ -111,8 +111,8 @@ class SolanaLostTransactions:
         """Return a transaction that is said to bear an order's mark; None if it is none of the wallet's, or
         bears another mark.
 
-        Strangers can write a mark into a transaction that names our wallet, and a node may tell of one that is
-        not there: the bytes and their signature prove whose it is.
+        Strangers can write a mark into a transaction that names our wallet, and a node may tell of one that
+        is not there: the bytes and their signature prove whose it is.
         """
         asked = get_transaction(signature, encoding="base64")
 
