@@ -43,7 +43,7 @@ def test_transaction_of_our_wallet_that_bears_our_mark_and_is_not_on_record_is_f
     chain.landed("stray", MARK)
     chain.landed("later than the record was read", MARK, slot=UP_TO + 1)
     chain.landed("moved nothing", MARK, err={"InstructionError": [0, {"Custom": 1}]})
-    for other in ("lunch", f" {MARK}", MARK.upper(), f"{MARK}000"):
+    for other in ("lunch", f" {MARK}", MARK.upper(), f"{MARK}x"):
         chain.landed(f"without our mark, {other}", other)
     assert shown(chain.found()) == [stray("stray")]
 

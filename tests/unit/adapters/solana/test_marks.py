@@ -19,6 +19,7 @@ MARK = mark_of(ORDER, 12)
     [
         (f"[{len(MARK)}] {MARK}", [Mark(ORDER, 12)]),
         (f"[5] lunch; [{len(MARK)}] {MARK}; [3] tea", [Mark(ORDER, 12)]),
+        (f"[36] {mark_of(ORDER, 8_640)}", [Mark(ORDER, 8_640)]),
         ("[5] lunch", []),
         (f"[{len(MARK) + 1}] {MARK}x", []),
         (None, []),
