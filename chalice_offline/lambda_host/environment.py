@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from chalice_offline.debugging import DEBUGGING_TIMEOUT_S
 from chalice_offline.invocation import OnEnd, Outcome, Raised, Returned, TimedOut
 from chalice_offline.json_text import decoded, encoded
 from chalice_offline.lambda_host.forks import ForkedProcess
@@ -25,6 +26,7 @@ from chalice_offline.uuids import new_uuid
 # Between the end of an environment's socket, which ends it, and killing it.
 _END_TIMEOUT_S: Final = 1.0
 _LAST_WORDS_S: Final = 0.2
+_INIT_TIMEOUT_S: Final = 10.0
 # The bootstrap lets no answer pass that is longer than Lambda's limit, 6 MB and a little.
 _ANSWER_BYTES_MAX: Final = 8 * 1024 * 1024
 
@@ -119,12 +121,36 @@ class Environment:
         self._output, _ = await loop.connect_read_pipe(lambda: reader, os.fdopen(read_end, "rb", buffering=0))
         self._transport, _ = await loop.create_unix_connection(lambda: _Connection(self), sock=ours)
         try:
-            outcome = _first_outcome(await self._first_reply)
+            outcome = _first_outcome(await self._imported())
+        except TimeoutError:
+            return await self._give_up_import()
         except (ConnectionError, ValueError, TypeError, KeyError):
             return await self._crash(request_id=new_uuid())
         finally:
             self._first_reply = None
         return outcome
+
+    async def _imported(self) -> bytes:
+        """Return the first reply, for which Lambda waits 10 s, and once
+        more for as long as the function may take.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-ib
+        """
+        assert self._first_reply is not None
+        done, _ = await asyncio.wait({self._first_reply}, timeout=_INIT_TIMEOUT_S)
+        if not done and self._launch.timeout_s < DEBUGGING_TIMEOUT_S:
+            report = (
+                f"INIT_REPORT Init Duration: {_INIT_TIMEOUT_S * 1000:.2f} ms\tPhase: init\tStatus: timeout"
+            )
+            self._on_lines(self._launch.function_name, [report])
+        return await asyncio.wait_for(self._first_reply, self._launch.timeout_s)
+
+    async def _give_up_import(self) -> Raised:
+        text = f"Task timed out after {self._launch.timeout_s:.2f} seconds"
+        request_id = new_uuid()
+        self._on_lines(self._launch.function_name, [f"{request_id} {text}"])
+        await self.kill()
+        return Raised("Sandbox.Timedout", f"RequestId: {request_id} Error: {text}")
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd) -> None:
         """Run the handler once; ``on_end`` hears what came of it.

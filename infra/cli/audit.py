@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from chalicelib.adapters.audit_checks import Violation, reads_whole_tables
-from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings
+from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings, wallets_of_unfinished
 from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.bootstrap.audit import chain_audit, checks
@@ -93,7 +93,10 @@ def audit_command(
         if against:
             task = progress.add_task("Comparing with the chain", total=against.count(connection))
             compared = against.run(
-                connection, up_to_slot=slot, advance=lambda count: progress.advance(task, count)
+                connection,
+                up_to_slot=slot,
+                advance=lambda count: progress.advance(task, count),
+                wallets=wallets_of_unfinished(connection, seed.encode()) if seed else (),
             )
     facts: list[dict[str, Any]] = [
         {"check": name, "violations": [asdict(each) for each in found]} for name, found in results

@@ -56,8 +56,8 @@ FROM attempts WHERE order_id = ANY(:order_ids) AND outcome IS NULL
 """)
 
 # Of an order that is held to one, nothing is refused but its end, one leg, or what was due to neither price
-# nor wallet. A sniper order may rest after that, and be amended: a threshold is of the amount that it was made
-# for.
+# nor wallet. A sniper order may rest after that, and be amended: a threshold is of the amount that it was
+# made for.
 _REFUSED_AT: Final = Statement("""
 SELECT a.order_id, max(a.threshold_units) AS most, min(a.threshold_units) AS least
 FROM attempts a

@@ -30,6 +30,7 @@ from chalicelib.adapters.solana.rpc_answers import epoch_info
 from chalicelib.adapters.solana.rpc_calls import get_epoch_info
 from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
+from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.adapters.solana.stray_transactions import StrayTransactions
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
@@ -60,6 +61,9 @@ _ATTEMPTS: Final = text("""
     SELECT order_id, signature, attempt, payload, last_valid_height, outcome, threshold_units
     FROM attempts WHERE order_id = ANY(CAST(:ids AS uuid[])) ORDER BY order_id, attempt
 """)
+_UNFINISHED: Final = text(
+    "SELECT account_id FROM orders WHERE ended_at IS NULL GROUP BY account_id ORDER BY account_id"
+)
 _COUNT: Final = text(f"SELECT count(*) FROM orders o WHERE {_COMPARED}")
 
 
@@ -123,7 +127,12 @@ class ChainAudit:
         return int(connection.execute(_COUNT).scalar_one())
 
     def run(
-        self, connection: Connection, *, up_to_slot: int, advance: Callable[[int], None] = lambda _: None
+        self,
+        connection: Connection,
+        *,
+        up_to_slot: int,
+        advance: Callable[[int], None] = lambda _: None,
+        wallets: Iterable[Pubkey] = (),
     ) -> ChainFindings:
         """Compare all of it.
 
@@ -131,21 +140,22 @@ class ChainAudit:
             connection: In a transaction at REPEATABLE READ: what is recorded later is not looked at.
             up_to_slot: From before that transaction: what our wallets sent later may be recorded later, too.
             advance: Told after each page how many orders it had.
+            wallets: To be looked at beside those that attempts name.
         """
         for mint, decimals in found_mint_scales(connection).items():
             self._tokens.learn(new_token(mint, decimals))
         found = ChainFindings()
-        wallets: set[bytes] = set()
+        keys = set(map(bytes, wallets))
         for orders in _pages(connection):
             attempts = [attempt for order in orders for attempt in order.attempts]
-            wallets |= {key for one in attempts if (key := authority_of(one.payload)) is not None}
+            keys |= {key for one in attempts if (key := authority_of(one.payload)) is not None}
             found.orders += len(orders)
             found.attempts += len(attempts)
             found.note(self._compared(orders, [one.signature for one in attempts]))
             advance(len(orders))
-        found.wallets = len(wallets)
+        found.wallets = len(keys)
         strays = StrayTransactions(lambda call: self._patiently(lambda: self._ask(call)), self._archives)
-        for key in sorted(wallets):
+        for key in sorted(keys):
             found.note(strays.of(connection, Pubkey(key), up_to_slot))
         return found
 
@@ -180,6 +190,16 @@ class ChainAudit:
             except NodeError:
                 self._pause(_PAUSE_S)
         return ask()
+
+
+def wallets_of_unfinished(connection: Connection, seed: bytes) -> list[Pubkey]:
+    """Return the wallets of a seed that sign for unfinished orders, and the seed's desk.
+
+    In a record that was set back an order may rest that executed, and no attempt names its wallet.
+    """
+    seeds = SeedSigner(seed)
+    accounts = connection.execute(_UNFINISHED).scalars()
+    return [desk_key_of(seed).key, *(seeds.wallet(account_id).authority for account_id in accounts)]
 
 
 def _pages(connection: Connection) -> Iterator[list[ComparedOrder]]:

@@ -1,9 +1,11 @@
 """Caps on what is spent, kept across processes: an order is put down before anything is signed for it.
 
 A day's orders are added up and put down under a lock per token, so that two consumers cannot both take what
-is left. An order that ended without a fill has spent nothing, and counts no more; a filled one has spent what
-its transaction moved, even if more was put down for another order of its id. Orders that have ended are
-settled: they become part of their day's sum, so that what is added up anew each time is what is under way.
+is left. An order that ended without a fill has spent nothing, and counts no more, nor does one that rests and
+that no consumer has, until it is signed for again: it may rest for weeks, and the cap is others' too. A
+filled one has spent what its transaction moved, even if more was put down for another order of its id. Orders
+that have ended are settled: they become part of their day's sum, so that what is added up anew each time is
+what is under way.
 """
 
 from collections import Counter
@@ -42,10 +44,13 @@ ON CONFLICT (day, token) DO UPDATE SET units = d.units + excluded.units
 _SPENT: Final = text(f"""
 SELECT coalesce((SELECT units FROM spent_days WHERE day = {_TODAY} AND token = :token), 0)
     + coalesce(sum(s.units), 0)
-FROM spending s LEFT JOIN LATERAL (SELECT status FROM orders WHERE order_id = s.order_id LIMIT 1) AS o ON true
+FROM spending s LEFT JOIN LATERAL (
+    SELECT status, lease_until FROM orders WHERE order_id = s.order_id LIMIT 1
+) AS o ON true
 WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
     AND s.order_id <> ALL (CAST(:order_ids AS uuid[]))
     AND (o.status IS NULL OR o.status NOT IN ('failed', 'canceled', 'expired'))
+    AND (o.status IS DISTINCT FROM 'open' OR o.lease_until >= clock_timestamp())
 """)
 # A client may have sent two orders under one id at once: only one of them comes on record and is sent, and it
 # may be the other one than asks for this. So never less is put down, nor another token.

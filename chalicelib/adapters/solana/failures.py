@@ -20,6 +20,7 @@ _CODES: Final = {
     SwapFailure.ACCOUNTS: Code.TRANSACTION_FAILED,
     SwapFailure.OTHER: Code.TRANSACTION_FAILED,
 }
+_PAYING: Final = frozenset({SYSTEM, ASSOCIATED_TOKEN})
 _MONEY: Final = frozenset({SYSTEM, ASSOCIATED_TOKEN, *TOKEN_PROGRAMS})
 _INSUFFICIENT_FUNDS: Final = 1  # of the system program and of both token programs
 _UNFUNDED: Final = frozenset({"InsufficientFundsForFee", "InsufficientFundsForRent", "AccountNotFound"})
@@ -29,6 +30,8 @@ _CLOCK_ASSERTION: Final = 15
 def refusal_of(fault: Any, logs: Sequence[str], outer: Sequence[InnerInstruction], ids: ProgramIds) -> Code:
     """Return the code for a transaction's error.
 
+    Of a desk that cannot pay for what its owner's swap needs, it is no want of the owner's funds.
+
     Args:
         fault: As JSON-RPC has it.
         outer: The message's instructions, to tell which program failed.
@@ -36,11 +39,20 @@ def refusal_of(fault: Any, logs: Sequence[str], outer: Sequence[InnerInstruction
     found = instruction_fault(fault)
     if found is None:
         name = fault if isinstance(fault, str) else next(iter(fault), "") if isinstance(fault, dict) else ""
-        return Code.INSUFFICIENT_FUNDS if name in _UNFUNDED else Code.TRANSACTION_FAILED
+        is_owners = name in _UNFUNDED and not _is_paid_by_a_desk(outer)
+        return Code.INSUFFICIENT_FUNDS if is_owners else Code.TRANSACTION_FAILED
     index, kind = found
     if not 0 <= index < len(outer):
         return Code.TRANSACTION_FAILED
+    if outer[index].program in _PAYING and _is_paid_by_a_desk(outer):
+        return Code.TRANSACTION_FAILED
     return _of_instruction(outer[index].program, outer[index].data, kind, logs, ids)
+
+
+def _is_paid_by_a_desk(outer: Sequence[InnerInstruction]) -> bool:
+    """Return whether who pays is not whose swap it is: its output's account is made, or was, for another."""
+    made = [one.accounts for one in outer if one.program == ASSOCIATED_TOKEN]
+    return any(accounts[0:1] != accounts[2:3] for accounts in made)
 
 
 def is_leg_refusal(fault: Any, outer: Sequence[InnerInstruction], ids: ProgramIds) -> bool:

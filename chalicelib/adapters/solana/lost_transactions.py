@@ -16,13 +16,15 @@ from chalicelib.adapters import base58
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.marks import Mark, marks_of, told_marks
-from chalicelib.adapters.solana.message_reader import read_transaction
+from chalicelib.adapters.solana.message_reader import ReadTransaction, read_transaction
+from chalicelib.adapters.solana.programs import MEMO
 from chalicelib.adapters.solana.rpc_answers import (
     MentionedIn,
     first_available_block,
     signatures_of,
     transaction,
 )
+from chalicelib.adapters.solana.rpc_batches import CALLS_MAX
 from chalicelib.adapters.solana.rpc_calls import (
     get_block,
     get_first_available_block,
@@ -32,6 +34,7 @@ from chalicelib.adapters.solana.rpc_calls import (
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, not_answered
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.signing import verifies
+from chalicelib.adapters.solana.swap_message import mark_of
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.domain.errors import RefusedError, RetryableError
 from chalicelib.domain.orders import Order
@@ -94,26 +97,40 @@ class SolanaLostTransactions:
                 authority = self._wallet_of(order.account_id).authority
             except RefusedError:
                 continue  # what has no wallet has sent nothing
-            for signature, attempt in self._marked(authority).get(order.order_id, {}).items():
+            marked = self._marked(authority).get(order.order_id, {})
+            for signature, attempt in list(marked.items()):
+                lost = self._lost(order, authority, signature, attempt)
+                if lost is None:
+                    del marked[signature]
+                    continue
                 # Of several, one is as good as another: that there are, the audit tells.
-                yield order.order_id, self._lost(order, authority, signature, attempt)
+                yield order.order_id, lost
                 break
 
-    def _lost(self, order: Order, authority: Pubkey, signature: str, attempt: int) -> LostTransaction:
+    def _lost(self, order: Order, authority: Pubkey, signature: str, attempt: int) -> LostTransaction | None:
+        """Return a transaction that is said to bear an order's mark; None if it is none of the wallet's, or
+        bears another mark.
+
+        Strangers can write a mark into a transaction that names our wallet, and a node may tell of one that
+        is not there: the bytes and their signature prove whose it is.
+        """
+        asked = get_transaction(signature, encoding="base64")
+
+        def read(ask: Ask, _place: int) -> tuple[bytes, ReadTransaction]:
+            return _bytes_of(ask(asked), signature)
+
+        wire, sent = self._nodes.converse(read, time_limit_s=self._time_limit_s)
+        if not _is_attempt(sent, authority, mark_of(order.order_id, attempt)):
+            logger.warning("mark of another", order_id=str(order.order_id), tx_signature=signature)
+            return None
         view = self._reader.view([signature])
         status = view.statuses[signature]
         if status.signature_status is not SignatureStatus.LANDED:
             raise RetryableError("a transaction that landed for the order is not shown now")
-        asked = get_transaction(signature, encoding="base64")
-
-        def read(ask: Ask, _place: int) -> bytes:
-            return _bytes_of(ask(asked), signature, authority)
-
-        wire = self._nodes.converse(read, time_limit_s=self._time_limit_s)
         logger.warning("lost transaction found", order_id=str(order.order_id), tx_signature=signature)
         # Past this height nothing is built anew: by then it is on record as landed.
-        sent = SignedTransaction(signature, wire, view.height + VALIDITY_BLOCKS)
-        return LostTransaction(sent, attempt, status)
+        transaction = SignedTransaction(signature, wire, view.height + VALIDITY_BLOCKS)
+        return LostTransaction(transaction, attempt, status)
 
     def _marked(self, authority: Pubkey) -> Marked:
         """Return what landed of a wallet, as told by any of so many nodes as have to agree elsewhere."""
@@ -137,9 +154,11 @@ class SolanaLostTransactions:
         """Read what landed since, by one node that remembers so long: on from where an earlier look ended."""
         pages = self._begun.setdefault((authority, place), _Pages(place))
         while page := signatures_of(ask(get_signatures_for_address(authority, pages.before))):
-            landed = [one for one in page if one.fault is None]
-            pages.marks += [(one.signature, mark) for one in landed for mark in _marks(ask, one)]
-            pages.before = page[-1].signature
+            # Bit by bit: where strangers sent much there, the next look goes on from where this one ends.
+            for start in range(0, len(page), CALLS_MAX):
+                some = page[start : start + CALLS_MAX]
+                pages.marks += _marks(ask, [one for one in some if one.fault is None])
+                pages.before = some[-1].signature
             oldest_s = page[-1].unix_time
             if oldest_s is not None and oldest_s < self._restored_to_s - BEFORE_S:
                 return pages
@@ -157,15 +176,17 @@ class SolanaLostTransactions:
             raise NodeError("the node's ledger begins after the moment that the record was set back to")
 
 
-def _marks(ask: Ask, one: MentionedIn) -> list[Mark]:
+def _marks(ask: Ask, landed: Sequence[MentionedIn]) -> list[tuple[str, Mark]]:
+    told = {one.signature: told_marks(one.memo) for one in landed}
     # A node that tells no memos has them in the transaction.
-    if one.memo is None:
-        return marks_of(transaction(ask(get_transaction(one.signature))))
-    return told_marks(one.memo)
+    untold = [one.signature for one in landed if one.memo is None]
+    results = ask.all([get_transaction(signature) for signature in untold])
+    told |= {name: marks_of(transaction(result)) for name, result in zip(untold, results, strict=True)}
+    return [(signature, mark) for signature, marks in told.items() for mark in marks]
 
 
-def _bytes_of(result: Any, signature: str, authority: Pubkey) -> bytes:
-    """Return a transaction's bytes, which the wallet signed under this signature.
+def _bytes_of(result: Any, signature: str) -> tuple[bytes, ReadTransaction]:
+    """Return a transaction's bytes, which who pays for it signed under this signature, and what they say.
 
     Raises ``NodeError`` if the node shows something else.
     """
@@ -175,6 +196,11 @@ def _bytes_of(result: Any, signature: str, authority: Pubkey) -> bytes:
     except (TypeError, ValueError, LookupError) as e:
         raise MalformedResultError("a transaction without its bytes") from e
     is_its = base58.encode(read.signatures[0]) == signature
-    if not is_its or not verifies(authority, read.raw_message, read.signatures[0]):
+    if not is_its or not verifies(read.message.signers[0], read.raw_message, read.signatures[0]):
         raise MalformedResultError("the bytes of another transaction")
-    return wire
+    return wire, read
+
+
+def _is_attempt(sent: ReadTransaction, authority: Pubkey, mark: str) -> bool:
+    memos = [one.data for one in sent.message.instructions or () if one.program == MEMO]
+    return sent.message.signers[0] == authority and memos == [mark.encode()]

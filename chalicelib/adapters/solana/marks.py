@@ -7,8 +7,8 @@ from uuid import UUID
 from chalicelib.adapters.solana.programs import MEMO
 from chalicelib.adapters.solana.rpc_answers import TransactionRecord
 
-_MARK: Final = re.compile(rb"([0-9a-f]{32})/([0-9]{1,3})")
-_TOLD_MARK: Final = re.compile(r"(?:^|; )\[[0-9]+\] ([0-9a-f]{32})/([0-9]{1,3})(?=; |$)")
+_MARK: Final = re.compile(rb"([0-9a-f]{32})/([0-9]{1,9})")
+_TOLD_MARK: Final = re.compile(r"(?:^|; )\[[0-9]+\] ([0-9a-f]{32})/([0-9]{1,9})(?=; |$)")
 
 
 class Mark(NamedTuple):

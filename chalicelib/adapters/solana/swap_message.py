@@ -28,7 +28,7 @@ from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
 from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import Mint
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
-from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
 
 UNITS_MAX: Final = 1_400_000
@@ -131,6 +131,7 @@ def contents(
     Raises:
         RefusedError: A delegate would be left with tokens of the owner's, or an account is frozen that the
             swap pays into.
+        PlanOutdatedError: Such an account is the desk's own.
     """
     if wallet.is_delegated and plan.left_between:
         raise RefusedError(
@@ -228,10 +229,13 @@ class _Contents:
         self._left = frozenset(self._between) if is_repeated else plan.left_between
 
     def check_not_frozen(self) -> None:
-        """Raise ``RefusedError`` if a mint's authority has frozen an account of the wallet's."""
+        """Raise if a mint's authority has frozen an account that the swap moves something through."""
         for symbol in self._mints:
             account = self._holdings.accounts.get(self._place(symbol))
             if account is not None and account.is_frozen:
+                if self._wallet.is_delegated and symbol in self._between:
+                    # The desk's own, of which no owner's order ends.
+                    raise PlanOutdatedError(f"the desk's account of {symbol} is frozen")
                 raise RefusedError(Code.INSUFFICIENT_FUNDS, f"the account of {symbol} is frozen")
 
     def terms(self, swap: FixedSwap) -> SwapTerms:

@@ -3,8 +3,9 @@
 What another consumer is working on, or has finished, gets its message's outcome here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.delivery.republish import PUBLISHED_WITHIN_S
 from chalicelib.services.isolation import together_or_alone
-from chalicelib.services.ports import Clock, OrderRecord
+from chalicelib.services.ports import Clock, LostTransactions, OrderRecord
 
 _FIRED_AGAIN_S: Final = 1
 _APART_S: Final = 1
@@ -48,7 +49,7 @@ class Claiming:
     """The first step of a batch.
 
     Args:
-        may_have_executed: What is new to the record may be so because that was set back.
+        lost_transactions: What is new to the record may be so because that was set back; None if it was not.
     """
 
     def __init__(
@@ -58,9 +59,9 @@ class Claiming:
         clock: Clock,
         limits: ExecutionLimits,
         *,
-        may_have_executed: bool = False,
+        lost_transactions: LostTransactions | None = None,
     ) -> None:
-        self._may_have_executed = may_have_executed
+        self._lost_transactions = lost_transactions
         self._record = record
         self._announcer = announcer
         self._clock = clock
@@ -101,7 +102,8 @@ class Claiming:
         Args:
             hold_s: How long what is new may wait for the write-ahead's events.
 
-        Raises ``RetryableError`` if the record is unreachable.
+        Raises ``RetryableError`` if the record is unreachable, or if of no order it is told whether it
+        executed before the record was set back.
         """
         now = self._clock.now()
         # A client that submits an order twice at once may have both in one batch: the first creates it.
@@ -111,7 +113,7 @@ class Claiming:
                 creators.setdefault(each.order_id, each)
         new = {
             id_: transitions.first_transition(
-                each.order, now, each.connection_id, may_have_executed=self._may_have_executed
+                each.order, now, each.connection_id, may_have_executed=self._lost_transactions is not None
             )
             for id_, each in creators.items()
             if each.order is not None
@@ -144,6 +146,33 @@ class Claiming:
         wanted = asked_for.keys() - created - batch.defective
         self._reclaim([id_ for id_ in asked_for if id_ in wanted], batch)
         self._set_apart(batch)
+        if self._lost_transactions is not None:
+            self._put_off_untold(batch, self._lost_transactions)
+
+    def _put_off_untold(self, batch: Batch, lost_transactions: LostTransactions) -> None:
+        """Put off the orders of which it is not told whether they executed before the record was set back.
+
+        A wallet's history may be too long for one look, and that is no reason to hold another's orders.
+        """
+        untold: list[ClaimedOrder] = []
+        for each in batch.claimed.values():
+            try:
+                if each.open_attempt is None:
+                    lost_transactions.of([each.state.order])
+            except RetryableError as fault:
+                untold.append(each)
+                if len(untold) == len(batch.claimed):
+                    raise
+                order_id = str(each.state.order.order_id)
+                logger.warning("order comes back", order_id=order_id, reason=fault.message)
+        self._put_off(untold, batch, [self._limits.lease_s] * len(untold))
+
+    def _put_off(self, orders: Sequence[ClaimedOrder], batch: Batch, pauses_s: Iterable[int]) -> None:
+        if orders:
+            released = [transitions.release(each, published=False) for each in orders]
+            self._record.record(released, lease_ms=self._limits.lease_ms)
+        for each, pause_s in zip(orders, pauses_s, strict=False):
+            batch.leave(each.state.order.order_id, pause_s)
 
     def _created(self, new: Sequence[NewOrder], batch: Batch) -> frozenset[UUID]:
         """Put orders on record; return those that were not there."""
@@ -205,11 +234,7 @@ class Claiming:
         if not put_off or len(batch.claimed) == 1:
             return
         logger.warning("orders set apart", orders=len(put_off))
-        self._record.record(
-            [transitions.release(each, published=False) for each in put_off], lease_ms=self._limits.lease_ms
-        )
-        for place, each in enumerate(put_off, start=1):
-            batch.leave(each.state.order.order_id, _APART_S * place)
+        self._put_off(put_off, batch, count(_APART_S, _APART_S))
 
     def _told_elsewhere(self, claims: Claims, batch: Batch) -> frozenset[UUID]:
         """Return the orders that were canceled just before they were to go on, and are told by who did that.

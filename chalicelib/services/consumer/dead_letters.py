@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.events import Open
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.queue_messages import (
@@ -270,15 +271,17 @@ class ResolveDeadLetters:
         """
         if transition is None or not transition.claimed.is_abandoned or transition.outcome is None:
             return transition
-        if transition.state.status is not OrderStatus.OPEN:
+        rests = transition.events[-1].what
+        if not isinstance(rests, Open):
             return transition
         given_up = transition.claimed.state.given_up + 1
         if given_up < GIVEN_UP_MAX:
             return replace(transition, state=replace(transition.state, given_up=given_up))
-        end = transitions.failed(
-            transition.claimed, ExecutionError(Code.INTERNAL_ERROR, _DEADLY), self._clock.now()
+        error, was = ExecutionError(Code.INTERNAL_ERROR, _DEADLY), transition.outcome.outcome
+        last = transitions.InVain(
+            "dead" if was == "dead" else "refused", error.message, rests.network_fee_lamports
         )
-        return replace(end, outcome=transition.outcome)
+        return transitions.failed(transition.claimed, error, self._clock.now(), last)
 
 
 def _rests(claimed: ClaimedOrder) -> bool:

@@ -121,9 +121,7 @@ class ExecuteOrders:
             batch_hold_ms=limits.batch_hold_ms,
         )
         self._may_have_executed = lost_transactions is not None
-        self._claiming = Claiming(
-            record, self._announcer, clock, limits, may_have_executed=self._may_have_executed
-        )
+        self._claiming = Claiming(record, self._announcer, clock, limits, lost_transactions=lost_transactions)
         self._write_ahead = WriteAhead(
             quote_collector=quote_collector,
             chain=chain,

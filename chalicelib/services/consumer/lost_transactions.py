@@ -6,22 +6,32 @@ whether or not the order's time is up, and is confirmed from there as any other 
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from chalicelib.domain.amounts import BPS_PER_UNIT
 from chalicelib.domain.chosen_route import ChosenRoute, RouteLeg
+from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.events import Building, Routed, Submitted, Triggered
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.prices import route_impact_bps
 from chalicelib.domain.progress import ClaimedOrder, OpenAttempt, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.domain.tokens import is_mint
 from chalicelib.domain.transactions import LegFill, LostTransaction, TransactionStatus
-from chalicelib.services.consumer.transitions import leg_impact, up_to_routing
+from chalicelib.services.consumer.transitions import failed, leg_impact, up_to_routing
+
+_OF_ANOTHER: Final = "another order with this clientOrderId has executed; nothing of this one was"
 
 
 def found_again(claimed: ClaimedOrder, lost: LostTransaction, now: datetime) -> Transition:
-    """Return the write-ahead of what was sent before: its plan is lost, and what it did is known."""
+    """Return the write-ahead of what was sent before: its plan is lost, and what it did is known.
+
+    An order of another pair ends. Its client has used its id before, which is not on record any more.
+    """
     order, done = claimed.state.order, lost.status
+    if not _is_of_its_pair(order, done):
+        return failed(claimed, ExecutionError(Code.CLIENT_ORDER_ID_CONFLICT, _OF_ANOTHER), now)
     stages = (
         *_what_was_seen(claimed.state, done),
         *up_to_routing(claimed.state),
@@ -34,6 +44,15 @@ def found_again(claimed: ClaimedOrder, lost: LostTransaction, now: datetime) -> 
     threshold = done.output_units if is_exact_in else done.input_units
     attempt = OpenAttempt(lost.transaction, state.attempt, done.input_units, done.output_units, threshold)
     return Transition(claimed, state, events, new_attempt=attempt)
+
+
+def _is_of_its_pair(order: Order, done: TransactionStatus) -> bool:
+    """Return whether a transaction swapped what an order names, as far as both name it the same way: what is
+    in a list now may have been named by its mint.
+    """
+    given, got = ({leg.token_in for leg in done.legs}, {leg.token_out for leg in done.legs})
+    pairs = ((order.terms.input_token, given - got), (order.terms.output_token, got - given))
+    return all(token in done_by or any(map(is_mint, {token, *done_by})) for token, done_by in pairs)
 
 
 def _what_was_seen(state: OrderState, done: TransactionStatus) -> tuple[Triggered, ...]:

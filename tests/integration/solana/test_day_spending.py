@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,12 +11,15 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.day_spending import SETTLED_MAX, DaySpending
 from chalicelib.adapters.solana.spending import Spend, SpendCaps
-from chalicelib.domain.errors import RefusedError, RetryableError
+from chalicelib.domain.errors import DayCapError, RefusedError, RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
+from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.terms import OrderType, TimeInForce
+from chalicelib.services.consumer import transitions
 from tests.contract.records import on_postgres
-from tests.fakes.orders import advanced, an_order
+from tests.fakes.orders import NOON, advanced, an_order, changed
 
 CAPS = {"SOL": SpendCaps(10, 25), "USDC": SpendCaps(100, 100)}
 
@@ -97,6 +101,26 @@ def test_order_that_ended_without_a_fill_and_yesterdays_count_no_more(
             text("UPDATE spending SET day = day - 1 WHERE order_id = :late"), {"late": str(late.order_id)}
         )
     spending.reserve([spend(10), spend(10), spend(5)])
+
+
+def test_order_that_rests_keeps_no_other_accounts_order_from_what_is_left_of_the_day(
+    engine: Engine, spending: DaySpending
+) -> None:
+    """It was to be signed for, or was refused, and is at rest since, perhaps for weeks."""
+    terms = {"order_type": OrderType.LIMIT, "limit": Limit("150", Rate.of(150, 1_000)), "slippage_bps": None}
+    order = changed(an_order(), time_in_force=TimeInForce.GTC, valid_for_s=None, **terms)
+    rests, record = spend(10, order_id=order.order_id), on_postgres(engine)
+    claimed = record.created(replace(order, valid_until=None), OrderStatus.PENDING)
+    spending.reserve([rests])
+    spending.reserve([spend(10), spend(5)])
+    resting = replace(transitions.rest(claimed, NOON), release=True)
+    assert record.record.record([resting], lease_ms=0)
+    spending.reserve([spend(9)])
+    with pytest.raises(DayCapError):
+        spending.reserve([rests])
+    assert record.record.claim([order.order_id], lease_ms=60_000).claimed
+    with pytest.raises(DayCapError):  # it may be signed for at this moment
+        spending.reserve([spend(1)])
 
 
 def test_order_that_is_signed_for_again_the_next_day_counts_on_that_day(

@@ -8,12 +8,16 @@ import pytest
 
 from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.solana.chain_audit import wallets_of_unfinished
 from chalicelib.adapters.solana.record_comparison import Difference, Rule
+from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.adapters.solana.swap_message import mark_of
 from chalicelib.bootstrap.archiving import archiver
+from chalicelib.domain.statuses import OrderStatus
+from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 from tests.integration.archives import DAYS, archiving, ended
-from tests.integration.solana.test_chain_audit import MARK, UP_TO, Chain, shown
+from tests.integration.solana.test_chain_audit import KEY, MARK, UP_TO, Chain, shown
 
 
 @pytest.fixture
@@ -42,6 +46,27 @@ def test_transaction_of_our_wallet_that_bears_our_mark_and_is_not_on_record_is_f
     for other in ("lunch", f" {MARK}", MARK.upper(), f"{MARK}000"):
         chain.landed(f"without our mark, {other}", other)
     assert shown(chain.found()) == [stray("stray")]
+
+
+def test_wallet_that_no_attempt_names_is_looked_at_where_an_order_of_its_account_is_unfinished(
+    database_url: str,
+) -> None:
+    engine = make_engine(database_url)
+    chain, seeds = Chain(engine), SeedSigner(b"seed")
+    store = on_postgres(engine)
+    for account_id, is_finished in (("rests", False), ("is done", True)):
+        claimed = store.created(an_order(account_id=account_id))
+        if is_finished:
+            store.moved(claimed, OrderStatus.EXPIRED)
+    wanted = {bytes(seeds.wallet("rests").authority), bytes(desk_key_of(b"seed").key)}
+    with engine.connect() as connection:
+        wallets = set(map(bytes, wallets_of_unfinished(connection, b"seed")))
+        assert wallets == wanted
+        chain.landed("stray", MARK)
+        assert shown(chain.audit.run(connection, up_to_slot=UP_TO)) == []
+        found = chain.audit.run(connection, up_to_slot=UP_TO, wallets=[KEY.key])
+    assert shown(found) == [stray("stray")]
+    engine.dispose()
 
 
 def test_wallets_whole_history_is_read(chain: Chain) -> None:

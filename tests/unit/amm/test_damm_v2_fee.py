@@ -80,3 +80,13 @@ def test_total_rate_is_base_and_dynamic_up_to_the_cap() -> None:
     assert fees.numerator_at(0, 0, None) == 2_500_000
     assert fees.numerator_at(0, 0, mild) == 2_500_000 + 1
     assert fees.numerator_at(0, 0, wild) == 2_500_000 + 500_000
+
+
+def test_move_that_ends_a_hair_before_a_bin_has_not_crossed_it() -> None:
+    price = 3 * ONE
+    at_the_bin = -(-price * (ONE + PARAMETERS.bin_step_q64) // ONE)
+    calm = replace(CALM, sqrt_price_reference=price)
+    for moved_to, bins in ((at_the_bin, 2), (at_the_bin - 1, 0)):
+        after = calm.after_swap(price, moved_to, 1_001)
+        assert after.volatility_accumulator == bins * 10_000
+        assert after.last_update_timestamp == (1_001 if bins else 1_000)

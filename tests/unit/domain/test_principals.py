@@ -26,3 +26,7 @@ def test_credential_expires_at_its_moment_and_not_before() -> None:
 
 def test_credential_without_a_moment_never_expires() -> None:
     assert not Principal("alice").is_expired(NOON.replace(year=9999))
+
+
+def test_account_is_no_operators_unless_its_credential_says_so() -> None:
+    assert not Principal("alice").is_operator

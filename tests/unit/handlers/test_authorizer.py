@@ -47,3 +47,9 @@ def test_bad_token_is_the_one_message_that_means_401(shown: str) -> None:
 @pytest.mark.parametrize(("asked", "noted"), [("1", True), ("0", False), ("yes", False)])
 def test_wish_for_batches_goes_with_the_connection(asked: str, *, noted: bool) -> None:
     assert (authorized(token(), batch=asked)["context"].get("batch") == "1") is noted
+
+
+def test_handshake_without_a_query_shows_its_token_in_a_header() -> None:
+    shown = {"Authorization": f"Bearer {token()}"}
+    policy = authorize({"methodArn": ARN, "headers": shown, "queryStringParameters": None})
+    assert (policy["principalId"], "batch" in policy["context"]) == ("alice", False)

@@ -6,6 +6,7 @@ import pytest
 from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer
 from chalicelib.adapters.solana.holdings import Holdings
+from chalicelib.adapters.solana.instructions import create_token_account
 from chalicelib.adapters.solana.keys import Pubkey, address_of
 from chalicelib.adapters.solana.lighthouse import assert_balance_at_least, assert_time_at_most
 from chalicelib.adapters.solana.programs import (
@@ -58,6 +59,29 @@ def code(program: Pubkey, kind: Any, logs: tuple[str, ...] = (), data: bytes = b
 )
 def test_program_and_number_decide_without_a_name(program: Pubkey, kind: Any, expected: Code) -> None:
     assert code(program, kind) is expected
+
+
+@pytest.mark.parametrize("is_desk", [False, True])
+@pytest.mark.parametrize(
+    ("fault", "is_whose_pays"),
+    [
+        ("InsufficientFundsForFee", True),
+        ({"InsufficientFundsForRent": {"account_index": 0}}, True),
+        ({"InstructionError": [0, {"Custom": 1}]}, True),
+        ({"InstructionError": [1, {"Custom": 1}]}, False),
+    ],
+)
+def test_desk_that_cannot_pay_is_no_want_of_its_owners(
+    fault: Any, *, is_whose_pays: bool, is_desk: bool
+) -> None:
+    payer, owner = a_key(8), a_key(9) if is_desk else a_key(8)
+    made = create_token_account(payer, owner, a_key(7), TOKEN)
+    outer = [
+        InnerInstruction(made.program, keys_of(made.accounts), made.data),
+        InnerInstruction(IDS.cpmm, (), b""),
+    ]
+    expected = Code.TRANSACTION_FAILED if is_desk and is_whose_pays else Code.INSUFFICIENT_FUNDS
+    assert refusal_of(fault, (), outer, IDS) is expected
 
 
 def test_name_of_the_failed_program_goes_before_its_number() -> None:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,10 +72,15 @@ class Histories:
         err: Any = None,
         is_memo_told: bool = True,
         nodes: Sequence[int] = (0,),
+        borne: str | None = None,
     ) -> str:
-        """Have a transaction of an order be in the history that some nodes show; return its signature."""
+        """Have a transaction of an order be in the history that some nodes show; return its signature.
+
+        ``borne``: The mark that it really bears, where the nodes tell another one.
+        """
         mark = mark_of(order.order_id, attempt)
-        made = sign(v0_message(key.key, [memo(mark, key.key)], bytes([attempt] * 32)), {key.key: key.sign})
+        message = v0_message(key.key, [memo(borne or mark, key.key)], bytes([attempt % 256] * 32))
+        made = sign(message, {key.key: key.sign})
         told = {"signature": made.signature, "slot": 7, "err": err, "blockTime": unix_time}
         told["memo"] = f"[{len(mark)}] {mark}" if is_memo_told else None
         keys = [address_of(KEY.key), address_of(MEMO)]
@@ -191,13 +197,58 @@ def test_what_is_not_shown_as_landed_now_is_no_reason_to_sign_anew() -> None:
         told.lost.of([order])
 
 
-def test_bytes_of_another_transaction_or_of_another_signer_are_not_taken() -> None:
+def test_bytes_of_another_transaction_are_not_taken() -> None:
     told, order, other = Histories(), an_order(), an_order()
     signature = told.landed(order)
     told.nodes[0].wires[signature] = told.nodes[0].wires[told.landed(other)]
     with pytest.raises(RetryableError):
         told.lost.of([order])
-    stranger = an_order()
-    told.landed(stranger, key=OTHER)
-    with pytest.raises(RetryableError):
-        told.anew().of([stranger])
+
+
+def test_mark_in_a_strangers_transaction_neither_confirms_an_order_nor_holds_it() -> None:
+    told, order, other = Histories(), an_order(), an_order()
+    told.landed(order, key=OTHER)
+    told.landed(other, key=OTHER)
+    signature = told.landed(other)
+    told.landed(other, key=OTHER, attempt=2)
+    found = told.lost.of([order, other])
+    assert [(id_, lost.transaction.signature) for id_, lost in found.items()] == [(other.order_id, signature)]
+    asked = told.nodes[0].count("getTransaction")
+    assert told.lost.of([order]) == {}
+    assert told.nodes[0].count("getTransaction") == asked
+
+
+def test_order_is_not_confirmed_by_the_transaction_of_another_one_whatever_a_node_tells_of_it() -> None:
+    told, order, other = Histories(), an_order(), an_order()
+    told.landed(order, borne=mark_of(other.order_id, 1))
+    told.landed(order, attempt=2, borne=mark_of(order.order_id, 3))
+    assert told.lost.of([order]) == {}
+
+
+def test_transaction_of_an_order_that_was_tried_for_weeks_is_found() -> None:
+    told, order = Histories(), an_order()
+    told.landed(order, attempt=8_640)
+    told.landed(order, key=OTHER, attempt=10**9)
+    assert told.lost.of([order])[order.order_id].attempt == 8_640
+
+
+def test_wallet_to_which_a_stranger_sent_dust_a_thousand_times_is_read_on_by_the_next_look() -> None:
+    told, order = Histories(), an_order()
+    node = told.nodes[0]
+    told.landed(order, is_memo_told=False)
+    for _ in range(1_000):
+        told.landed(an_order(), is_memo_told=False)
+    answered: list[str] = []
+
+    def limited(call: RpcCall) -> None:
+        if call.method == "getTransaction":
+            answered.append(call.params[0])
+            if len(answered) % 100 == 0:
+                raise NodeError("out of time")
+
+    node.on_call = limited
+    for _ in range(100):
+        with suppress(RetryableError):
+            assert told.lost.of([order]).keys() == {order.order_id}
+            break
+    assert len(answered) < 2_000

@@ -38,10 +38,10 @@ from chalicelib.adapters.solana.swap_message import (
     priority_fee,
     units_after,
 )
-from chalicelib.adapters.solana.tokens import Mint
+from chalicelib.adapters.solana.tokens import Mint, TokenAccount
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.swaps import Exact
-from chalicelib.domain.errors import RefusedError
+from chalicelib.domain.errors import PlanOutdatedError, RefusedError
 from tests.unit.adapters.solana.books import (
     AMOUNT,
     BLOCKHASH,
@@ -301,6 +301,15 @@ def test_nothing_is_swapped_into_an_account_that_is_frozen(place: Pubkey) -> Non
     frozen = Holdings(held.lamports, {**held.accounts, place: account._replace(is_frozen=True)})
     with pytest.raises(RefusedError, match="frozen"):
         contents(two_hops(B), WALLET, frozen, tokens=("SOL", "C"), sol_in=SolIn(100), mark=MARK)
+
+
+def test_account_of_a_desk_that_is_frozen_ends_no_owners_order() -> None:
+    held = holdings(DELEGATED, (SOL, AMOUNT), (C, 0), delegate=(DELEGATED.authority, AMOUNT))
+    place = DELEGATED.between(B.key, B.program)
+    account = TokenAccount(B.key, DELEGATED.authority, 0, True, None, 0, None)
+    frozen = Holdings(held.lamports, {**held.accounts, place: account})
+    with pytest.raises(PlanOutdatedError, match="frozen"):
+        contents(two_hops(B), DELEGATED, frozen, tokens=("SOL", "C"), sol_in=None, mark=MARK)
 
 
 def test_deadline_is_asserted_before_anything_else_is_done() -> None:

@@ -1,3 +1,5 @@
+from itertools import permutations
+
 from chalicelib.adapters.solana.thinning import thinner
 from chalicelib.amm.swaps import Exact
 from tests.unit.adapters.solana.books import an_instruction
@@ -46,3 +48,30 @@ def test_amount_of_the_order_stays_what_it_is() -> None:
     while asked is not None:
         assert sum(leg.planned_units for path in asked.paths for leg in path.hops[0]) == 50
         asked = thinner(asked)  # type: ignore[assignment]
+
+
+def test_share_of_a_leg_is_of_its_path_and_the_least_of_all_goes_first() -> None:
+    paths = [
+        (("A", "B", "C"), [[("x", 60)], [("u", 40), ("v", 20)]]),
+        (("A", "D", "C"), [[("y", 10)], [("w", 9), ("z", 1)]]),
+        (("A", "C"), [[("d", 30)]]),
+    ]
+    seen, asked = [], thinner(an_instruction(*paths, threshold=1))
+    while asked is not None:
+        seen.append(amounts(asked))
+        asked = thinner(asked)
+    assert seen == [
+        [[{"x": 60}, {"u": 40, "v": 20}], [{"y": 10}, {"w": 10}], [{"d": 30}]],
+        [[{"x": 70}, {"u": 40, "v": 20}], [{"d": 30}]],
+        [[{"x": 70}, {"u": 60}], [{"d": 30}]],
+        [[{"x": 100}, {"u": 60}]],
+    ]
+
+
+def test_amount_of_a_path_that_goes_is_the_largest_ones_wherever_the_two_stand() -> None:
+    by_size = [(("A", "C"), [[(pool_id, units)]]) for pool_id, units in (("s", 1), ("m", 5), ("l", 9))]
+    for order in permutations(by_size):
+        asked = thinner(an_instruction(*order, threshold=1))
+        assert asked is not None
+        left = {leg.pool_id: leg.planned_units for path in asked.paths for leg in path.hops[0]}
+        assert left == {"m": 5, "l": 10}

@@ -157,6 +157,26 @@ def test_function_that_cannot_be_loaded_says_why_each_time(
     assert not any("lambda_host" in line or "importlib" in line for line in lines)
 
 
+def test_import_that_hangs_is_reported_and_ends_when_an_invocation_would(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chalice_offline.lambda_host.environment._INIT_TIMEOUT_S", 0.2)
+    text = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    (bench.folder / "app.py").write_text(text)
+
+    async def scenario(host: LambdaHost) -> None:
+        outcome = await host.invoke("hang", {})
+        assert isinstance(outcome, Raised)
+        assert outcome.error_type == "Sandbox.Timedout"
+        assert outcome.error_message.endswith("Error: Task timed out after 0.30 seconds")
+        assert not is_running(int((bench.folder / "pid").read_text()))
+
+    bench.run(scenario)
+    lines = [line for name, line in bench.lines if name == "hang"]
+    assert lines[0] == "INIT_REPORT Init Duration: 200.00 ms\tPhase: init\tStatus: timeout"
+    assert lines[1].endswith("Task timed out after 0.30 seconds")
+
+
 @pytest.mark.parametrize("answer", ["\0\0\0\1?", "\0\0\0\2{}"])
 def test_environment_that_answers_nonsense_is_ended(bench: Bench, answer: str) -> None:
     async def scenario(host: LambdaHost) -> None:

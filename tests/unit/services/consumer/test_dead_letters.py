@@ -173,6 +173,22 @@ def test_order_with_a_limit_that_kills_its_consumers_whenever_it_is_sent_ends_at
     assert [attempt.outcome for attempt in consumer.tables.attempts.values()] == ["dead", "dead"]
 
 
+def test_end_of_a_deadly_order_tells_what_its_last_refusal_took(consumer: ConsumerOnFakes) -> None:
+    order = until_canceled()
+    consumer.chain.status, consumer.chain.network_fee_lamports = SignatureStatus.REFUSED, 5_000
+    consumer.chain.deadly["send"] = order.order_id
+    with suppress(ProcessKilledError):
+        consumer.execute(order)
+    consumer.chain.sent += consumer.chain.signed
+    given_up(consumer, of_order(order), "m1")
+    message = fired_again(consumer)
+    with suppress(ProcessKilledError):
+        consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
+    consumer.chain.sent += consumer.chain.signed
+    given_up(consumer, message, "m2")
+    assert consumer.frames(order)[-1].get("networkFeeLamports") == 5_000
+
+
 def test_order_whose_chain_was_out_of_reach_rests_for_as_often_as_its_message_is_used_up(
     consumer: ConsumerOnFakes,
 ) -> None:

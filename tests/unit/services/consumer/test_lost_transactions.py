@@ -28,10 +28,13 @@ class FakeLostTransactions:
     def __init__(self) -> None:
         self.found: dict[UUID, LostTransaction] = {}
         self.fault: RetryableError | None = None
+        self.untold: set[UUID] = set()
 
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
         if self.fault is not None:
             raise self.fault
+        if any(each.order_id in self.untold for each in orders):
+            raise RetryableError("a history that takes too long")
         return {id_: self.found[id_] for each in orders if (id_ := each.order_id) in self.found}
 
 
@@ -124,6 +127,20 @@ def test_nothing_is_signed_while_the_chain_does_not_tell_what_executed(desk: Des
     assert desk.consumer.chain.signed == signed
 
 
+def test_wallet_whose_history_is_not_told_keeps_no_other_accounts_order(desk: Desk) -> None:
+    untold, found, other = an_order(), an_order(), an_order()
+    desk.executed_and_lost(found)
+    desk.lost.untold = {untold.order_id}
+    outcomes = desk.consumer.execute(untold, found, other)
+    assert desk.consumer.statuses(found) == desk.consumer.statuses(other) == LIFE
+    assert desk.consumer.statuses(untold) == LIFE[:2]
+    assert outcomes[untold.order_id].retry_in_s
+    assert outcomes[found.order_id].retry_in_s is outcomes[other.order_id].retry_in_s is None
+    desk.lost.untold.clear()
+    desk.consumer.execute(untold, delivery=2)
+    assert desk.consumer.statuses(untold) == LIFE
+
+
 def test_order_at_rest_that_fires_again_is_confirmed_by_what_it_fired_for_before(desk: Desk) -> None:
     limit = Limit("190", Rate.of(190, 1_000))
     resting = changed(
@@ -153,3 +170,18 @@ def test_stop_that_executed_is_confirmed_although_its_price_is_gone(desk: Desk) 
     desk.consumer.execute(stop, delivery=2)
     assert desk.consumer.statuses(stop) == (Status.PENDING, Status.TRIGGERED, *LIFE[1:])
     assert len(desk.consumer.chain.signed) == 1
+
+
+@pytest.mark.parametrize("mode", list(SwapMode))
+def test_other_order_under_the_same_id_is_neither_confirmed_by_what_executed_nor_signed(
+    desk: Desk, mode: SwapMode
+) -> None:
+    """A client repeats its id with other terms, which nothing on record refuses any more."""
+    order = changed(an_order(), swap_mode=mode)
+    desk.executed_and_lost(order)
+    signed = dict(desk.consumer.chain.signed)
+    other = changed(order, input_token=order.terms.output_token, output_token=order.terms.input_token)
+    desk.consumer.execute(other)
+    assert desk.consumer.statuses(other) == (Status.PENDING, Status.ROUTING, Status.FAILED)
+    assert desk.consumer.frames(other)[-1]["code"] == "CLIENT_ORDER_ID_CONFLICT"
+    assert desk.consumer.chain.signed == signed

@@ -11,7 +11,7 @@ from chalicelib.domain.events import OrderEvent
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import EventPublisher
-from chalicelib.services.intake.cancel import CancelOrders
+from chalicelib.services.intake.cancel import CancelOrders, earlier_events
 from tests.contract.records import in_memory
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.inline import Unobserved
@@ -108,3 +108,13 @@ def test_order_that_comes_on_record_a_moment_later_is_canceled_all_the_same() ->
     assert state.status is OrderStatus.CANCELED
     with pytest.raises(NotFoundError):
         use.cancel("mallory", order.order_id)
+
+
+@pytest.mark.parametrize(("published_seq", "earlier"), [(0, [1, 2]), (1, [2]), (2, [])])
+def test_events_ahead_of_an_orders_end_are_told_with_it_unless_they_were(
+    published_seq: int, earlier: list[int]
+) -> None:
+    store = in_memory()
+    order_id = store.created(an_order()).state.order.order_id
+    ((events, after_seq),) = earlier_events(store.queries, [(order_id, published_seq, 3)])
+    assert ([event.seq for event in events], after_seq) == (earlier, published_seq)

@@ -62,6 +62,12 @@ def test_all_are_canceled_and_their_subscribers_told() -> None:
     assert (len(frames), sum('"status":"canceled"' in frame for frame in frames)) == (7, 7)
 
 
+def test_more_orders_than_all_looks_take_at_once_are_canceled_part_by_part() -> None:
+    desk = Desk(20)
+    done = desk.use.cancel_all("alice", ALL)
+    assert (done.canceled, done.has_more) == (20, False)
+
+
 @pytest.mark.parametrize("delivery", [1, 2])
 def test_order_that_a_consumer_works_at_is_told_to_be_canceled_once(delivery: int) -> None:
     consumer, order = ConsumerOnFakes(), an_order()

@@ -10,6 +10,7 @@ import pytest
 from chalicelib.domain.errors import Code, ExecutionError, LimitExceededError, RetryableError
 from chalicelib.domain.principals import Principal
 from chalicelib.services.intake.limits import (
+    ACCOUNTS_MAX,
     CONNECTION_DURATION_MAX,
     ConnectionLimits,
     OpenOrders,
@@ -53,6 +54,12 @@ def test_burst_is_allowed_at_once_and_then_the_rate_counts() -> None:
 def test_fast_account_slows_only_itself() -> None:
     rate = OrderRate(1, 1, FrozenClock())
     assert [rate.take("alice"), rate.take("alice"), rate.take("bob")] == [True, False, True]
+
+
+def test_of_too_many_accounts_the_one_that_was_quiet_for_longest_starts_afresh() -> None:
+    rate = OrderRate(1, 1, FrozenClock())
+    assert all(rate.take(str(number)) for number in range(ACCOUNTS_MAX + 1))
+    assert [rate.take(str(number)) for number in (ACCOUNTS_MAX, 1, 0)] == [False, False, True]
 
 
 def test_refused_orders_do_not_postpone_the_next_one_allowed() -> None:
@@ -229,6 +236,17 @@ def test_number_of_orders_is_checked_among_those_of_their_kind_and_not_counted()
     apart.admit("alice")
     apart.admit("alice", may_rest=True)
     assert code_of(lambda: apart.admit("alice")) is Code.TOO_MANY_OPEN_ORDERS
+
+
+def test_orders_taken_here_since_a_count_leave_no_room_that_the_record_does_not_know_of() -> None:
+    case = OpenOrdersCase(limit=10)
+    case.take()
+    case.on_record = 4
+    case.executor.run()
+    case.take(5)
+    assert case.limit.has_room("alice")
+    case.take()
+    assert not case.limit.has_room("alice")
 
 
 def test_account_near_its_limit_is_counted_again_with_the_next_order() -> None:
