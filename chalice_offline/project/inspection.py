@@ -95,7 +95,8 @@ async def inspect_project(
     if ended.status is None:
         raise ProjectError(f"importing {app_dir}/app.py took more than {_TIMEOUT_S:.0f} s\n{text}".rstrip())
     if ended.status == 0 and ended.output:
-        return parse_project(json.loads(ended.output))
+        # What is not ours was printed before: by a script around the interpreter, or by the site's own code.
+        return parse_project(json.loads(ended.output.splitlines()[-1]))
     if not text or ended.status not in _STATUSES_WITH_REASONS:
         text = f"{text}\nit ended the process {_manner(ended.status)}".lstrip()
     hints = _variable_hint(text, stage) + _hint(text, python, app_dir)

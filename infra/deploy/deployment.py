@@ -27,7 +27,7 @@ from infra.deploy.stacks import (
     stage_values,
 )
 from infra.deploy.stacks import template as template_of
-from infra.deploy.variables import check_variables, variables_of, with_later
+from infra.deploy.variables import check_variables, unheeded, variables_of, with_later
 
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
@@ -108,7 +108,10 @@ class Deployment:
         """
         if not any(stack.kind in {APP, MIGRATION} for stack in self._stacks):
             return None
-        check_variables(self._variables())
+        own, made = self._own_variables(), self._variables()
+        for name in unheeded(own, made):
+            self._say(f"{name} in config.json is not taken: make deploy decides it")
+        check_variables(made)
         self._say("packaging ...")
         built = package(self._app_dir, self._stage, out, self._solana.files)
         self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
@@ -117,12 +120,20 @@ class Deployment:
     def _variables(self) -> Mapping[str, str]:
         """Return what the functions will have as environment variables."""
         values = with_later(self._values, self._cloud.session.region_name)
-        there = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
-        own = there.get("stages", {}).get(self._stage, {}).get("environment_variables", {})
+        own = self._own_variables()
         if any(stack.kind == APP for stack in self._stacks):
-            return {**own, **variables_of(template_of(APP), values)}
+            template = template_of(APP)
+            stated = template["Globals"]["Function"]["Environment"]["Variables"]
+            more = {name: value for name, value in own.items() if name not in stated}
+            return {**more, **variables_of(template, values)}
         merged = chalice_config(self._stage, values)["stages"][self._stage]["environment_variables"]
         return {**own, **merged}
+
+    def _own_variables(self) -> Mapping[str, str]:
+        """Return what the stage's ``config.json`` has as environment variables."""
+        there = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
+        own: Mapping[str, str] = there.get("stages", {}).get(self._stage, {}).get("environment_variables", {})
+        return own
 
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
         """Yield what deploying would do, stack by stack. Changes nothing,

@@ -56,6 +56,14 @@ def variables_of(template: JsonObject, values: Mapping[str, str]) -> dict[str, s
     return {name: value for name, value in found.items() if value is not None}
 
 
+def unheeded(own: Mapping[str, str], made: Mapping[str, str]) -> list[str]:
+    """Return those of a stage's own variables that its functions will not have as they are said there.
+
+    Its name is not told: an emulator's stage without tokens has that of the local one.
+    """
+    return [name for name, value in own.items() if name != "STAGE" and made.get(name) != str(value)]
+
+
 def check_variables(variables: Mapping[str, str]) -> None:
     """Refuse variables that Lambda would not take.
 

@@ -114,6 +114,39 @@ def test_functions_go_on_while_a_migration_waits_for_who_reads_for_long(impatien
         assert connection.execute(text("SHOW lock_timeout")).scalar_one() == "0"
 
 
+_WAITS_FOR_WHAT_WAS_BEFORE = text("""
+SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'virtualxid' AND datname = current_database()
+""")
+
+
+def test_functions_go_on_while_a_rule_behind_a_new_index_waits_for_who_reads_for_long(
+    impatient: Engine,
+) -> None:
+    migrated_to(impatient, "0030")
+    with (
+        ThreadPoolExecutor() as executor,
+        impatient.connect() as snapshot,
+        impatient.connect() as audit,
+        impatient.connect() as function,
+    ):
+        snapshot.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+        snapshot.execute(text("SELECT count(*) FROM orders"))
+        migrated = executor.submit(upgrade, impatient)
+        with impatient.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            while not watcher.execute(_WAITS_FOR_WHAT_WAS_BEFORE).scalar_one():
+                time.sleep(0.02)
+        audit.execute(text("SELECT count(*) FROM attempts"))
+        snapshot.rollback()
+        wait_until_waits_for(impatient, "attempts")
+        try:
+            function.execute(text("SET statement_timeout = '60s'"))
+            assert function.execute(text("SELECT count(*) FROM attempts")).scalar_one() == 0
+        finally:
+            function.rollback()
+            audit.rollback()
+        assert migrated.result() == newest_revision()
+
+
 _CUT = text("""
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND wait_event_type = 'Lock'

@@ -82,7 +82,13 @@ def upgrade() -> None:
         pages = connection.execute(text(SIZE)).scalar_one()
         for first in range(0, pages, PAGES):
             op.execute(MARK.format(first=first, behind=first + PAGES))
-        for statement in (*BUILD, *RULE, *REPLACED):
+        for statement in BUILD:
+            op.execute(statement)
+    with while_functions_go_on(takes_turns=True):
+        for statement in RULE:
+            op.execute(statement)
+    with while_functions_go_on():
+        for statement in REPLACED:
             op.execute(statement)
 
 

@@ -220,6 +220,14 @@ def test_app_is_described_whatever_its_import_prints_starts_or_leaves_running(
     assert set(inspect(tmp_path, app=SMALL + at_import).functions) == {"pure"}
 
 
+def test_app_is_described_by_an_interpreter_that_prints_as_it_starts(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text('print("started")')
+    shell = {"PYTHONPATH": str(site), "PYTHONUNBUFFERED": "1"}
+    assert set(inspect(tmp_path, app=SMALL, **shell).functions) == {"pure"}
+
+
 def test_program_that_an_import_left_running_ends_with_the_description(tmp_path: Path) -> None:
     left = 'left = subprocess.Popen(["sleep", "600"])\nopen("pid", "w").write(str(left.pid))'
     inspect(tmp_path, app=SMALL + left)

@@ -65,6 +65,19 @@ def test_variables_are_taken_up_to_the_last_byte_and_refused_beyond_by_name_and_
     assert "xxx" not in str(refused.value)
 
 
+SHELL = {
+    "AWS_REGION": "eu-central-1",
+    "CHAIN": "solana",
+    "SOLANA_CLUSTER": "devnet",
+    "SOLANA_RPC_URLS": "https://node.example",
+    "SOLANA_SIGNER": "kms",
+    "SOLANA_KMS_KEYS": KEYS,
+    "JWKS_URL": "https://issuer.example/keys",
+    "JWT_ISSUER": "https://issuer.example",
+    "JWT_AUDIENCE": "orderflow",
+}
+
+
 @pytest.mark.parametrize("beside", [[], ["--stacks-only"]], ids=["with code", "beside chalice deploy"])
 @pytest.mark.parametrize("decided", [[], ["--yes"]], ids=["plan", "yes"])
 def test_deployment_with_too_many_keys_is_refused_before_it_begins(
@@ -72,19 +85,22 @@ def test_deployment_with_too_many_keys_is_refused_before_it_begins(
 ) -> None:
     pools = tmp_path / "pools"
     pools.write_text(POOLS)
-    environment = {
-        "AWS_REGION": "eu-central-1",
-        "CHAIN": "solana",
-        "SOLANA_CLUSTER": "devnet",
-        "SOLANA_RPC_URLS": "https://node.example",
-        "SOLANA_POOLS_FILE": str(pools),
-        "SOLANA_SIGNER": "kms",
-        "SOLANA_KMS_KEYS": KEYS,
-        "JWKS_URL": "https://issuer.example/keys",
-        "JWT_ISSUER": "https://issuer.example",
-        "JWT_AUDIENCE": "orderflow",
-    }
+    environment = {**SHELL, "SOLANA_POOLS_FILE": str(pools)}
     done = CliRunner().invoke(main, ["--target", "aws", *beside, *decided], env=environment)
     assert done.exit_code == 1
     assert f"SOLANA_KMS_KEYS {len(KEYS) + 21:,}" in done.output
     assert "packaging" not in done.output
+
+
+def test_variable_of_config_json_that_a_deployment_decides_itself_is_named(tmp_path: Path) -> None:
+    pools = tmp_path / "pools"
+    pools.write_text(POOLS)
+    own = {"STAGE": "dev", "RETENTION_DAYS": "7", "SOLANA_WITNESSES": "2", "JWT_SECRET": "s3cret"}
+    (tmp_path / ".chalice").mkdir()
+    config = {"stages": {"dev": {"environment_variables": own}}}
+    (tmp_path / ".chalice" / "config.json").write_text(json.dumps(config))
+    environment = {**SHELL, "SOLANA_POOLS_FILE": str(pools)}
+    done = CliRunner().invoke(main, ["--target", "aws", "--app", str(tmp_path)], env=environment)
+    assert "SOLANA_WITNESSES in config.json is not taken" in done.output
+    assert "JWT_SECRET in config.json is not taken" in done.output
+    assert not any(text in done.output for text in ("RETENTION_DAYS in", "STAGE in", "s3cret"))
