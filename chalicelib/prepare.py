@@ -12,9 +12,11 @@ import sys
 from typing import Final
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.error_translation import is_passing, said
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.adapters.token_list import load_tokens
@@ -88,7 +90,14 @@ def main() -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    prepare(url, chain)
+    try:
+        prepare(url, chain)
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        statement = f", at {' '.join(error.statement.split())[:100]}" if error.statement else ""
+        sys.stderr.write(f"the database was not prepared: {said(error)}{statement}; start again to go on\n")
+        return 1
     functions_url = os.environ.get("FUNCTIONS_DATABASE_URL")
     if functions_url:
         return _let_functions_in(url, functions_url)

@@ -1,6 +1,7 @@
 """An order that a consumer has claimed: claims, attempts, and the transitions that move it on."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, NamedTuple
 from uuid import UUID
 
@@ -81,6 +82,15 @@ class ClaimedOrder:
         if self.held_to is None:
             return terms.bound
         return Bound(terms.swap_mode, self.held_to)
+
+    def is_late(self, now: datetime) -> bool:
+        """Return whether the order may not be sent any more.
+
+        What the record's clock has woken at its end has ended, whatever ours says: one that is behind would
+        have it sent after its end, or woken again each second.
+        """
+        woken_at = now if self.fired is None else self.fired.fired_at
+        return self.state.order.is_late(max(now, woken_at))
 
 
 @value

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
 from chalicelib.adapters.postgres.error_translation import is_out_of_turn
 
@@ -100,4 +100,11 @@ def _apply(connection: Connection) -> None:
     # A % of a path would begin an interpolation.
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except PendingRollbackError as error:
+        # What cleans up behind a statement whose connection is gone fails too, and says nothing of why.
+        reason = error.__context__
+        if isinstance(reason, DBAPIError):
+            raise reason from reason.orig
+        raise

@@ -5,7 +5,7 @@ from typing import Any, Final
 import click
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.error_translation import is_passing
+from chalicelib.adapters.postgres.error_translation import is_passing, said
 from chalicelib.adapters.postgres.revision import check_revision
 from chalicelib.domain.errors import MigrationsMissingError, RetryableError
 from chalicelib.migrations import revisions
@@ -34,7 +34,7 @@ class DatabaseCommands(click.Group):
             raise DatabaseFaultError(error.message) from error
         except DBAPIError as error:
             if is_passing(error):
-                raise DatabaseFaultError(f"the database does not answer: {_said(error)}") from error
+                raise DatabaseFaultError(f"the database does not answer: {said(error)}") from error
             if isinstance(ctx.obj, CliSession):
                 _check_revision(ctx.obj)
             raise
@@ -47,10 +47,3 @@ def _check_revision(session: CliSession) -> None:
     except MigrationsMissingError as error:
         remedy = "which make run and make deploy apply, or python -m chalicelib.prepare"
         raise DatabaseFaultError(f"{error.message}, {remedy}") from error
-
-
-def _said(error: DBAPIError) -> str:
-    """Return what the server says, or else the driver; the statement and its parameters are no help."""
-    arguments = error.orig.args if error.orig else ()
-    fields = arguments[0] if arguments else None
-    return str(fields.get("M", fields) if isinstance(fields, dict) else error.orig)

@@ -221,6 +221,17 @@ def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> 
     assert trial.fires(trial.seen(Rate(1, 1))) == []
 
 
+def test_what_its_time_woke_is_not_due_again_at_once_by_a_time_that_has_passed(trial: Trial) -> None:
+    """As a consumer has it whose clock is behind the record's."""
+    woken = trial.armed(Rate(2, 1), wake_at=NOON - timedelta(seconds=1))
+    assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [woken.order_id]
+    trial.watches.arm([woken])
+    assert trial.watches.wake(limit=9) == []
+    assert trial.fires(trial.seen(Rate(2, 1))) == [woken.order_id]
+    trial.watches.arm([woken])
+    assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [woken.order_id]
+
+
 def test_what_fired_and_is_still_there_is_handed_out_again_after_a_while(trial: Trial) -> None:
     watch = trial.armed(Rate(2, 1))
     trial.armed(Rate(9, 1))

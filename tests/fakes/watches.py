@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+from chalicelib.adapters.postgres.watches import WOKEN_AGAIN_S
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
@@ -43,7 +44,10 @@ class MemoryWatches:
     def arm(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
             old = self.rows.get(watch.order_id)
-            self.rows[watch.order_id] = WatchRow(watch, old.firing if old else 0)
+            wake_at, by = watch.wake_at, old.fired.fired_by if old and old.fired else None
+            if by is FiredBy.TIME and wake_at is not None and wake_at <= self.now():
+                wake_at = self.now() + timedelta(seconds=WOKEN_AGAIN_S)
+            self.rows[watch.order_id] = WatchRow(replace(watch, wake_at=wake_at), old.firing if old else 0)
 
     def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
         return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))

@@ -29,6 +29,8 @@ class BucketArchiveStore:
                 ServerSideEncryption="AES256",
             )
         except (BotoCoreError, ClientError) as error:
+            if isinstance(error, ClientError) and self._has(place, content):
+                return
             raise RetryableError(f"the archive's bucket did not take it: {_reason(error)}") from error
 
     def get(self, place: str) -> bytes | None:
@@ -41,6 +43,13 @@ class BucketArchiveStore:
                 return None
             raise RetryableError(f"the archive's bucket did not give it back: {_reason(error)}") from error
         return found
+
+    def _has(self, place: str, content: bytes) -> bool:
+        """Return whether the very file is there: a bucket may let none be written twice, as a kill has it."""
+        try:
+            return self.get(place) == content
+        except RetryableError:
+            return False
 
 
 def _reason(error: BotoCoreError | ClientError) -> str:

@@ -152,6 +152,13 @@ def condemns_connection(error: BaseException) -> bool:
     )
 
 
+def said(error: DBAPIError) -> str:
+    """Return what the server says, or else the driver; the statement and its parameters are no help."""
+    arguments = error.orig.args if error.orig else ()
+    fields = arguments[0] if arguments else None
+    return str(fields.get("M", fields) if isinstance(fields, dict) else error.orig)
+
+
 def sqlstate(error: DBAPIError) -> str | None:
     """Return the server's five-character code, whichever driver reports it; None if no server spoke."""
     return None if error.orig is None else state_of(error.orig)

@@ -20,6 +20,9 @@ from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
 from chalicelib.services.resting.ports import ArmedLook, ArmedPair
 
+WOKEN_AGAIN_S: Final = 5
+"""No sooner is a watch due again that its time has fired, and that is armed for a time which has passed."""
+
 # Read before it is written: a new number is taken only for a pair that has none.
 PAIRS: Final = Statement("""
 INSERT INTO watch_pairs (input_token, output_token)
@@ -37,6 +40,8 @@ _WATCH: Final = """
     since_height bigint
 """
 
+# A consumer whose clock is behind puts off to moments that have passed here: what was just woken would be
+# woken again at each look, until that clock is there.
 ARM: Final = Statement(f"""
 INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction,
     rate_out, rate_in, wake_key, own_key)
@@ -46,7 +51,11 @@ FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS w ({_WATCH})
 JOIN watch_pairs AS p USING (input_token, output_token)
 ORDER BY w.order_id
 ON CONFLICT (order_id) DO UPDATE SET
-    wake_at = excluded.wake_at, since_height = excluded.since_height, pair_id = excluded.pair_id,
+    wake_at = CASE
+        WHEN watches.fired_by = 'time' AND excluded.wake_at <= clock_timestamp()
+            THEN clock_timestamp() + {WOKEN_AGAIN_S} * interval '1 second'
+        ELSE excluded.wake_at
+    END, since_height = excluded.since_height, pair_id = excluded.pair_id,
     look = excluded.look, direction = excluded.direction, rate_out = excluded.rate_out,
     rate_in = excluded.rate_in, wake_key = excluded.wake_key, own_key = excluded.own_key, armed = true,
     fired_at = NULL, sent_at = NULL, fired_by = NULL, fired_height = NULL, seen_out = NULL, seen_in = NULL

@@ -106,7 +106,7 @@ class Batch:
         whenever it is asked for: what opens at a known time, or has a fee that falls, wakes it by a message
         of its own.
         """
-        if order.state.status is not OrderStatus.OPEN or order.state.order.is_late(now):
+        if order.state.status is not OrderStatus.OPEN or order.is_late(now):
             return True
         if order.state.order.terms.sniper is not None:
             return True

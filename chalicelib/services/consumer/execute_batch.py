@@ -224,7 +224,7 @@ class ExecuteOrders:
         """Plan, sign and commit; return the orders whose transactions may now be sent."""
         now = self._clock.now()
         due = [order for order in claimed if batch.is_due(order, now)]
-        timely = [order for order in due if not order.state.order.is_late(now)]
+        timely = [order for order in due if not order.is_late(now)]
         if timely and quote_request is None:
             quote_request = self._write_ahead.quote_request(timely)
         ready = self._past_triggers(due, batch, quote_request, now)
@@ -244,7 +244,7 @@ class ExecuteOrders:
         now: datetime,
     ) -> list[ClaimedOrder]:
         """Return the orders that wait for no trigger any more; what became of the others is committed."""
-        waiting = [each for each in due if each.state.waits_for_trigger and not each.state.order.is_late(now)]
+        waiting = [each for each in due if each.state.waits_for_trigger and not each.is_late(now)]
         if not waiting:
             return list(due)
         looked_at = self._commit(self._write_ahead.triggers(waiting, quote_request, batch), batch)

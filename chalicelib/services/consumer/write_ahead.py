@@ -118,8 +118,8 @@ class WriteAhead:
         """
         now = self._clock.now()
         known, claimed = self._known(claimed, now)
-        ended = [transitions.late(order, now) for order in claimed if order.state.order.is_late(now)]
-        timely = [order for order in claimed if not order.state.order.is_late(now)]
+        ended = [transitions.late(order, now) for order in claimed if order.is_late(now)]
+        timely = [order for order in claimed if not order.is_late(now)]
         planned = self._planned(timely, quote_request, batch, ahead) if timely else []
         ended += [plan for _, plan in planned if isinstance(plan, Transition)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
@@ -317,7 +317,7 @@ class WriteAhead:
         now = self._clock.now()
         return [
             transitions.late(order, now)
-            if order.state.order.is_late(now)
+            if order.is_late(now)
             else transitions.submitted(order, planned, wish, transaction, now)
             for (order, planned), wish, transaction in zip(ready, wanted, transactions, strict=True)
         ]

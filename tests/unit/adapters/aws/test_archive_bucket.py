@@ -5,6 +5,7 @@ from typing import Any
 
 import botocore.session
 import pytest
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from chalicelib.adapters.aws.archive_bucket import BucketArchiveStore
@@ -36,3 +37,21 @@ def test_bucket_that_is_not_there_is_a_passing_fault(client: Any) -> None:
         store.put("a", b"")
     with pytest.raises(RetryableError, match="NoSuchBucket"):
         store.get("a")
+
+
+def test_bucket_that_takes_no_file_twice_has_what_it_was_given_before(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that was killed between its file and its commit writes the same one again."""
+    client.create_bucket(Bucket="kept")
+    store = BucketArchiveStore(client, "kept", "")
+    store.put("a", b"content")
+
+    def refused(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject")
+
+    monkeypatch.setattr(client, "put_object", refused)
+    store.put("a", b"content")
+    for place, content in (("a", b"other"), ("b", b"content")):
+        with pytest.raises(RetryableError, match="did not take it: AccessDenied"):
+            store.put(place, content)
