@@ -24,6 +24,11 @@ class Terminal:
         with suppress(OSError):
             self._descriptor = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether this process had one when it began."""
+        return self._descriptor is not None
+
     def has_closed_on_us(self) -> bool:
         """Return whether it is gone, and this process was in its foreground when last asked.
 
@@ -44,12 +49,13 @@ def when_hung_up(stop: Callable[[], object]) -> asyncio.Task[None] | None:
     """Have ``stop`` called for SIGHUP, and once when the terminal has closed; never where ``nohup`` says so.
 
     Returns:
-        What looks at the terminal, to be kept by the caller.
+        What looks at the terminal, if there is one, to be kept by the caller.
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return None
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop)
-    return asyncio.create_task(_watch(Terminal(), stop))
+    terminal = Terminal()
+    return asyncio.create_task(_watch(terminal, stop)) if terminal.is_there else None
 
 
 async def _watch(terminal: Terminal, stop: Callable[[], object]) -> None:

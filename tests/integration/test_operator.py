@@ -182,6 +182,7 @@ def test_audit_of_the_record_needs_nothing_of_the_simulated_market(run: Run, eng
         (["b"], {"txSignature": "a"}, "exactly one attempt that landed"),
         (["a"], {"txSignature": "b"}, "is what the record shows"),
         (["a"], {"inputAmount": "2"}, "is what the record shows"),
+        (["a"], {"outputAmount": "2"}, "is what the record shows"),
         (["a"], {"unspentInputAmount": "0.5"}, "is what the record shows"),
     ],
 )
