@@ -28,7 +28,7 @@ from chalicelib.adapters.solana.raydium_cpmm import CpmmAccounts
 from chalicelib.adapters.solana.swap_terms import SwapTerms
 from chalicelib.adapters.solana.tokens import Mint
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
-from chalicelib.domain.errors import Code, RefusedError
+from chalicelib.domain.errors import Code, PlanOutdatedError, RefusedError
 from chalicelib.domain.swap_mode import SwapMode
 
 UNITS_MAX: Final = 1_400_000
@@ -129,12 +129,13 @@ def contents(
         expires_at_s: Asserted on chain by Lighthouse; None on a cluster without it.
 
     Raises:
-        RefusedError: A delegate would be left with tokens of the owner's, or an account is frozen that the
-            swap pays into.
+        RefusedError: An account is frozen that the swap pays into.
+        PlanOutdatedError: A delegate would be left with tokens of the owner's: no such plan is made
+            (``room_of``), but a pool may have changed since.
     """
     if wallet.is_delegated and plan.left_between:
-        raise RefusedError(
-            Code.NO_ROUTE, f"something of {', '.join(sorted(plan.left_between))} would stay with the desk"
+        raise PlanOutdatedError(
+            f"something of {', '.join(sorted(plan.left_between))} would stay with the desk"
         )
     made = _Contents(plan, wallet, holdings, tokens, is_repeated=is_repeated)
     made.check_not_frozen()
@@ -225,7 +226,8 @@ class _Contents:
         self._input, self._output = tokens
         self._mints = mints_of(plan)
         self._between = sorted(self._mints.keys() - set(tokens))
-        self._left = frozenset(self._between) if is_repeated else plan.left_between
+        stay = {symbol for symbol in self._between if is_repeated or self._mints[symbol].withholds}
+        self._left = plan.left_between | stay
 
     def check_not_frozen(self) -> None:
         """Raise ``RefusedError`` if a mint's authority has frozen an account of the wallet's."""
