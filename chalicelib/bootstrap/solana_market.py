@@ -119,7 +119,11 @@ class SolanaMarket:
 
         names = sorted({pool.venue for pool in self._listed}, reverse=True)
         name_tokens = [self.found.name] if self.found else []
-        return [SolanaVenue(name, self._listed, self.pools, *name_tokens) for name in names]
+        is_delegated = self._settings.solana_signer is SignerName.DESK
+        return [
+            SolanaVenue(name, self._listed, self.pools, *name_tokens, is_delegated=is_delegated)
+            for name in names
+        ]
 
     @cached_property
     def reader(self) -> "ChainReader":

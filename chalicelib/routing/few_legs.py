@@ -1,4 +1,5 @@
-"""Plans that one transaction has room for: some chains carry only so much at once.
+"""Plans that one transaction can carry: some chains carry only so much at once, and some signers may keep
+nothing of what lies between two hops.
 
 A plan with too many legs is made again without the pool whose leg brings least for its room, among the pools
 that it has, until it fits. The certificate stays that of all plans: how far this one is from the best there
@@ -8,25 +9,29 @@ would be without the limit.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from chalicelib.amm.pools import Pool
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, gap_bps, improvement_bps
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.market import Market
-from chalicelib.routing.plan import Leg, Plan
+from chalicelib.routing.plan import Leg, Plan, RoutablePool
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 
 
 class Room(NamedTuple):
-    """How much of a transaction legs take up.
+    """How much of a transaction legs take up, and what may come of two hops in it.
 
     Attributes:
         most: What all legs together may take.
         taken: Given a pool's id, returns what a leg through it takes; 0 for a pool that it knows nothing of.
+        passes_all_on: Where nothing may be left between two hops: returns whether what a pool pays can be
+            given on to the unit, exact in. None where something may be left.
     """
 
     most: int
     taken: Callable[[str], int]
+    passes_all_on: Callable[[Pool], bool] | None = None
 
     def holds(self, plan: Plan) -> bool:
         """Return whether one transaction can carry all legs of a plan."""
@@ -37,7 +42,33 @@ def common_room(rooms: Sequence[Room]) -> Room | None:
     """Return what holds only plans that every one of some rooms holds, each with its own pools."""
     if len(rooms) < 2:
         return rooms[0] if rooms else None
-    return Room(min(room.most for room in rooms), lambda pool_id: max(room.taken(pool_id) for room in rooms))
+    demands = [room.passes_all_on for room in rooms if room.passes_all_on is not None]
+    return Room(
+        min(room.most for room in rooms),
+        lambda pool_id: max(room.taken(pool_id) for room in rooms),
+        (lambda pool: all(passes_all_on(pool) for passes_all_on in demands)) if demands else None,
+    )
+
+
+def leaving_nothing(market: Market, order: SwapOrder, room: Room) -> Market:
+    """Return what an order's plans may go through so that nothing is left between two hops, where that is
+    demanded, else all.
+
+    Exact out takes pools of its pair alone, since what a second hop will take is not known to the unit. So
+    plans are the best, and their certificates hold, among those that can be carried out.
+    """
+    passes_all_on, pair = room.passes_all_on, {order.input_token, order.output_token}
+    if passes_all_on is None:
+        return market
+
+    def is_open(pool: RoutablePool) -> bool:
+        if pair.issuperset(pool.tokens):
+            return True
+        is_first_hop = order.input_token in pool.tokens
+        return order.mode is SwapMode.EXACT_IN and (not is_first_hop or passes_all_on(pool.state))
+
+    chosen = [pool for pool in market.pools.values() if is_open(pool)]
+    return market if len(chosen) == len(market.pools) else Market(chosen, market.now_s, market.slot)
 
 
 def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:

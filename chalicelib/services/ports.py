@@ -74,7 +74,7 @@ class Offers:
         firm_quotes: Promises for what was wanted, and the venue's alone to compute.
         refused: The pools that are not traded with.
         chain_time: As of which the pools are; None if they go by our own clock, and by no slot.
-        room: What one transaction carries of the pools; None if it carries any number of legs.
+        room: What one transaction carries of the pools; None if it carries any number of legs and hops.
         on_plan: Told of the swaps of each plan on the pools, by what may have to carry them out itself.
     """
 

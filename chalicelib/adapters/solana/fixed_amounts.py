@@ -184,7 +184,7 @@ class _Attempt:
         pool, token_in = self._pool(path, 0, leg)
         quoted, _ = self._swap(pool, token_in, Exact.IN, leg.planned_units)
         wanted = max(1, quoted.amount_out * (_UNIT_BPS - self._reserve_bps) // _UNIT_BPS)
-        if not _rests_limit_orders(pool.state):
+        if passes_all_on(pool.state):
             for _ in range(_STEPS_DOWN):
                 needed, _ = self._swap(pool, token_in, Exact.OUT, wanted)
                 if needed.amount_in <= leg.planned_units:
@@ -192,7 +192,7 @@ class _Attempt:
                     return wanted
                 # Both ways round against the trader: without a reserve a few units may be missing.
                 wanted = max(1, wanted - max(1, wanted // 1_000_000))
-        # DLMM's exact-out fails where limit orders rest: it gives all, and what it pays beyond stays between.
+        # It gives all, and what it pays beyond stays between.
         self._add(path, 0, leg, Exact.IN, leg.planned_units, threshold=wanted)
         self._left.add(path.tokens[1])
         return wanted
@@ -275,6 +275,7 @@ def _shared(total: int, planned: Sequence[int]) -> list[int]:
     return [*parts, total - sum(parts)]
 
 
-def _rests_limit_orders(state: Pool) -> bool:
+def passes_all_on(state: Pool) -> bool:
+    """Return whether a pool can be asked for a fixed output: DLMM's cannot where limit orders rest."""
     inner = state.inner if isinstance(state, TransferFeePool) else state
-    return isinstance(inner, DlmmPool) and bool(inner.orders)
+    return not (isinstance(inner, DlmmPool) and inner.orders)

@@ -7,6 +7,7 @@ All else is shared, and counted once. ``swap_message.has_room`` has the last wor
 from typing import Final
 
 from chalicelib.adapters.solana.book import Book, BookPool
+from chalicelib.adapters.solana.fixed_amounts import passes_all_on
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.messages import V1_ADDRESSES_MAX
 from chalicelib.adapters.solana.swap_terms import SwapTerms
@@ -24,8 +25,13 @@ _BESIDE: Final = 2  # the configuration, and half of a middle token's mint and a
 _AUTHORITY, _INPUT, _OUTPUT = (Pubkey(bytes([number] * 32)) for number in (1, 2, 3))
 
 
-def room_of(book: Book) -> Room:
-    """Return what one transaction carries of the pools of a book."""
+def room_of(book: Book, *, is_delegated: bool = False) -> Room:
+    """Return what one transaction carries of the pools of a book.
+
+    Args:
+        is_delegated: A delegate signs: what lies between two hops is in its own account, and nothing of the
+            owner's may be left there.
+    """
     known: dict[str, int] = {}
 
     def taken(pool_id: str) -> int:
@@ -36,7 +42,7 @@ def room_of(book: Book) -> Room:
             known[pool_id] = max(_addresses(pool, 0), _addresses(pool, 1))
         return known[pool_id]
 
-    return Room(V1_ADDRESSES_MAX - SHARED, taken)
+    return Room(V1_ADDRESSES_MAX - SHARED, taken, passes_all_on if is_delegated else None)
 
 
 def _addresses(pool: BookPool, token_in: TokenIndex) -> int:

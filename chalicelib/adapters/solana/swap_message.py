@@ -129,13 +129,13 @@ def contents(
         expires_at_s: Asserted on chain by Lighthouse; None on a cluster without it.
 
     Raises:
-        RefusedError: A delegate would be left with tokens of the owner's, or an account is frozen that the
-            swap pays into.
-        PlanOutdatedError: Such an account is the desk's own.
+        RefusedError: An account is frozen that the swap pays into.
+        PlanOutdatedError: That account is the desk's own. Or a delegate would be left with tokens of the
+            owner's: no such plan is made (``room_of``), but a pool may have changed since.
     """
     if wallet.is_delegated and plan.left_between:
-        raise RefusedError(
-            Code.NO_ROUTE, f"something of {', '.join(sorted(plan.left_between))} would stay with the desk"
+        raise PlanOutdatedError(
+            f"something of {', '.join(sorted(plan.left_between))} would stay with the desk"
         )
     made = _Contents(plan, wallet, holdings, tokens, is_repeated=is_repeated)
     made.check_not_frozen()
@@ -226,7 +226,8 @@ class _Contents:
         self._input, self._output = tokens
         self._mints = mints_of(plan)
         self._between = sorted(self._mints.keys() - set(tokens))
-        self._left = frozenset(self._between) if is_repeated else plan.left_between
+        stay = {symbol for symbol in self._between if is_repeated or self._mints[symbol].withholds}
+        self._left = plan.left_between | stay
 
     def check_not_frozen(self) -> None:
         """Raise if a mint's authority has frozen an account that the swap moves something through."""

@@ -70,6 +70,13 @@ class Mint:
     newer_fee: TransferFee = NO_FEE
     newer_epoch: int = 0
 
+    @property
+    def withholds(self) -> bool:
+        """Whether a transfer may leave a fee in the account that it pays into, which then cannot be closed
+        (``AccountHasWithheldTransferFees``) until the fee is harvested.
+        """
+        return bool(self.older_fee.basis_points or self.newer_fee.basis_points)
+
     def transfer_fee_at(self, epoch: int) -> TransferFee:
         """Return the fee in force in an epoch: ``get_epoch_fee``."""
         return self.newer_fee if epoch >= self.newer_epoch else self.older_fee

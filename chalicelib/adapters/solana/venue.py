@@ -30,6 +30,7 @@ class SolanaVenue:
     Args:
         name_tokens: Told what is to be traded, before the pools are read: those of a mint that is in no list
             are not read for who does not name it.
+        is_delegated: As of ``room_of``.
     """
 
     def __init__(
@@ -38,11 +39,14 @@ class SolanaVenue:
         listed: Sequence[ListedPool],
         reader: PoolReader,
         name_tokens: Callable[[Collection[str]], object] = _no_matter,
+        *,
+        is_delegated: bool = False,
     ) -> None:
         self._name_tokens = name_tokens
         self._name = name
         self._listed = [pool for pool in listed if pool.venue == name]
         self._reader = reader
+        self._is_delegated = is_delegated
 
     @property
     def name(self) -> str:
@@ -73,4 +77,5 @@ class SolanaVenue:
             reasons = "; ".join(f"{pool.pool_id}: {pool.problem}" for pool in refused)
             raise VenueUnavailableError(f"no pool can be traded with ({reasons})" if reasons else "no pools")
         time = chain_time(book.clock)
-        return Offers(found, refused=refused, chain_time=time, room=room_of(book))
+        room = room_of(book, is_delegated=self._is_delegated)
+        return Offers(found, refused=refused, chain_time=time, room=room)

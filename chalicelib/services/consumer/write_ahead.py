@@ -282,7 +282,9 @@ class WriteAhead:
         if terms.rests_at_limit and (is_traded or isinstance(error, VenueUnavailableError)):
             now = self._clock.now()
             pause = NO_VENUE_FOR if isinstance(error, VenueUnavailableError) else ELSEWHERE_FOR
-            return transitions.rest(order, now, LookAgain(NEVER, at=now + pause))
+            # A route may never come: its owner is told what is waited for.
+            reason = error.message if isinstance(error, RefusedError) else None
+            return transitions.rest(order, now, LookAgain(NEVER, at=now + pause), reason=reason)
         return self._ended(order, error)
 
     def _signed(self, ready: Sequence[tuple[ClaimedOrder, PlannedSwap]], batch: Batch) -> list[Transition]:

@@ -1,6 +1,7 @@
 """From an order and the venues' answers to a plan and the transaction that carries it out."""
 
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from chalicelib.domain.amounts import max_in_units, min_out_units
 from chalicelib.domain.chosen_route import ChosenRoute
@@ -13,7 +14,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, InstructedQuote, SwapInstruction
 from chalicelib.routing.best_offer import best_offer
 from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError, RoutingError
-from chalicelib.routing.few_legs import with_room
+from chalicelib.routing.few_legs import leaving_nothing, with_room
 from chalicelib.routing.firm_quotes import FirmQuotes, WantedSwap
 from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.market import Market
@@ -25,6 +26,8 @@ from chalicelib.services.planning.chosen_route import chosen_route, foreseen
 from chalicelib.services.planning.venues import VenueAnswers
 from chalicelib.services.ports import ChainTime
 from chalicelib.values import value
+
+_LEAVING_NOTHING: Final = " without leaving something between two hops, which may not be left with who signs"
 
 
 @value
@@ -148,16 +151,18 @@ class Planner:
         elif not tokens.symbols.issuperset(pair):
             chosen = open_to(pair, self.pools.values(), tokens)
             market = Market(chosen, market.now_s, market.slot)
+        usable = market if answers.room is None else leaving_nothing(market, order, answers.room)
         try:
-            plan = best_offer(market, quotes, order)
+            plan = best_offer(usable, quotes, order)
             if answers.room is None or plan.firm_quote is not None:
                 return plan
-            return with_room(market, order, plan, answers.room)
+            return with_room(usable, order, plan, answers.room)
         except RoutingError as error:
-            raise self._refusal(error, wish) from error
+            has_other_ways = usable is not market and bool(market.two_hop_pairs(*pair))
+            raise self._refusal(error, wish, _LEAVING_NOTHING if has_other_ways else "") from error
 
-    def _refusal(self, error: RoutingError, wish: SwapWish) -> RefusedError:
-        pair = f"{wish.input_token} to {wish.output_token}"
+    def _refusal(self, error: RoutingError, wish: SwapWish, how: str) -> RefusedError:
+        pair = f"{wish.input_token} to {wish.output_token}{how}"
         match error:
             case InsufficientLiquidityError():
                 return RefusedError(

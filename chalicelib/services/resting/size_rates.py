@@ -11,7 +11,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Threshold
 from chalicelib.routing.errors import RoutingError
-from chalicelib.routing.few_legs import with_room
+from chalicelib.routing.few_legs import leaving_nothing, with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.open_to import open_to
 from chalicelib.routing.plan import Plan
@@ -69,9 +69,12 @@ class SizeRates:
 
 
 def _plan(market: Market, prices: Prices, order: SwapOrder) -> Plan | None:
+    room = prices.room
     try:
-        plan = best_plan(market, order)
-        return plan if prices.room is None else with_room(market, order, plan, prices.room)
+        if room is None:
+            return best_plan(market, order)
+        usable = leaving_nothing(market, order, room)
+        return with_room(usable, order, best_plan(usable, order), room)
     except RoutingError:
         return None
 

@@ -145,3 +145,11 @@ def test_desk_signs_for_registered_wallets_with_a_key_that_no_account_has(pools_
     assert isinstance(made.signer, DelegateSigner)
     with pytest.raises(RetryableError):
         made.signer.wallet("alice")  # whom it would have to look up
+
+
+@pytest.mark.parametrize("name", SignerName)
+def test_orders_that_a_desk_signs_and_no_others_may_leave_nothing_between_two_hops(
+    pools_file: Path, name: SignerName
+) -> None:
+    made = market(pools_file, solana_signer=name)
+    assert {venue._is_delegated for venue in made.venues} == {name is SignerName.DESK}  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.few_legs import Room, common_room, with_room
+from chalicelib.routing.few_legs import Room, common_room, leaving_nothing, with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
@@ -89,3 +89,49 @@ def test_common_room_is_the_least_and_every_venue_counts_its_own_pools() -> None
     both = common_room([Room(10, lambda pool_id: {"a": 3}.get(pool_id, 0)), second])
     assert both is not None
     assert (both.most, both.taken("a"), both.taken("b"), both.taken("c")) == (8, 3, 4, 0)
+
+
+def ways(mode: SwapMode, closed: str = "") -> set[str]:
+    """What plans may go through if nothing of what one pool pays could be given on to the unit."""
+    market = Market(
+        [
+            a_routable(name, a_cpmm(10**12 + place, 10**12), (name[0].upper(), name[1].upper()))
+            for place, name in enumerate(("ab", "am", "mb", "ma", "xb", "ay"))
+        ],
+        NOW_S,
+    )
+    refused = market.pools[closed].state if closed else None
+    room = Room(12, lambda _: 1, lambda pool: pool != refused)
+    return set(leaving_nothing(market, SwapOrder(mode, "A", "B", 10**9, leg_cost=1), room).pools)
+
+
+def test_exact_out_that_may_leave_nothing_between_two_hops_takes_one() -> None:
+    assert ways(SwapMode.EXACT_OUT) == {"ab"}
+
+
+def test_exact_in_that_may_leave_nothing_between_two_hops_begins_where_all_is_passed_on() -> None:
+    every = {"ab", "am", "mb", "ma", "xb", "ay"}
+    assert ways(SwapMode.EXACT_IN) == every
+    assert ways(SwapMode.EXACT_IN, "am") == every - {"am"}
+    assert ways(SwapMode.EXACT_IN, "ma") == every - {"ma"}
+    assert ways(SwapMode.EXACT_IN, "mb") == every
+    assert ways(SwapMode.EXACT_IN, "ab") == every
+
+
+def test_market_is_the_same_where_something_may_be_left_between() -> None:
+    market = a_market(0)
+    assert leaving_nothing(market, SwapOrder(SwapMode.EXACT_OUT, "A", "B", 10**9, 1), legs(3)) is market
+
+
+def test_common_room_leaves_nothing_between_if_one_venue_demands_it() -> None:
+    pool = a_cpmm(10**9, 10**9)
+    strict = Room(8, lambda _: 1, lambda each: each != pool)
+    for rooms in ([legs(3), strict], [strict, legs(3)]):
+        both = common_room(rooms)
+        assert both is not None
+        assert both.passes_all_on is not None
+        assert not both.passes_all_on(pool)
+        assert both.passes_all_on(a_cpmm(10**9, 10**8))
+    both = common_room([legs(3), legs(4)])
+    assert both is not None
+    assert both.passes_all_on is None

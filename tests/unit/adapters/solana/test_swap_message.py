@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from chalicelib.adapters.solana.swap_message import (
 from chalicelib.adapters.solana.tokens import Mint, TokenAccount
 from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.swaps import Exact
+from chalicelib.amm.transfer_fee import TransferFee
 from chalicelib.domain.errors import PlanOutdatedError, RefusedError
 from tests.unit.adapters.solana.books import (
     AMOUNT,
@@ -191,7 +193,7 @@ def test_what_may_hold_a_rest_between_two_hops_stays_open() -> None:
     plan = a_plan(hops=hops, mode=Exact.OUT)
     made = built(plan, WALLET, holdings(WALLET, (A, 2**61)))
     assert (TOKEN, b"\x09") not in shown(made.instructions)
-    with pytest.raises(RefusedError, match="B would stay with the desk"):
+    with pytest.raises(PlanOutdatedError, match="B would stay with the desk"):
         built(plan, DELEGATED, holdings(DELEGATED, (A, 2**61), delegate=(DELEGATED.authority, 2**61)))
 
 
@@ -280,6 +282,18 @@ def test_wrapping_leaves_what_the_accounts_take_that_the_transaction_makes() -> 
 def test_account_of_token_2022_may_take_more_rent_for_its_extensions() -> None:
     opened = opened_by(two_hops(a_mint(4, TOKEN_2022)), WALLET, holdings(WALLET), tokens=("SOL", "C"))
     assert opened[0].rent_lamports == (191 + 128) * 6_960
+
+
+@pytest.mark.parametrize("wallet", [WALLET, DELEGATED])
+@pytest.mark.parametrize("since_epoch", [0, 2**40])
+def test_account_in_which_a_transfer_fee_is_withheld_is_not_closed(
+    wallet: TradingWallet, since_epoch: int
+) -> None:
+    """Token-2022 closes none that holds withheld fees: ``AccountHasWithheldTransferFees``."""
+    fee = TransferFee(100, 10**6)
+    middle = replace(a_mint(4, TOKEN_2022), newer_fee=fee, newer_epoch=since_epoch)
+    opened = opened_by(two_hops(middle), wallet, holdings(wallet), tokens=("SOL", "C"))
+    assert [one.stays for one in opened if one.mint == middle] == [True]
 
 
 def test_account_that_an_order_leaves_is_not_closed_by_the_next_one_of_its_batch() -> None:

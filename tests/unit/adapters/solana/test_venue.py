@@ -106,6 +106,15 @@ def test_venue_has_its_pools_as_the_bytes_say_and_no_other_venues() -> None:
     assert raydium.offers(()).chain_time == ChainTime(CLOCK.unix_timestamp, CLOCK.slot)
 
 
+@pytest.mark.parametrize("is_delegated", [False, True])
+def test_venue_whose_orders_a_delegate_signs_offers_nothing_that_leaves_a_rest_with_it(
+    is_delegated: bool,
+) -> None:
+    room = SolanaVenue("raydium", LISTED, a_reader(a_node()), is_delegated=is_delegated).offers(()).room
+    assert room is not None
+    assert (room.passes_all_on is not None) == is_delegated
+
+
 def test_pace_of_the_chains_slots_is_told_with_its_time() -> None:
     clock = ClockSysvar(8 * EPOCH_SLOTS + 1_000, 8, CLOCK.unix_timestamp, CLOCK.unix_timestamp - 210)
     assert chain_time(clock) == ChainTime(CLOCK.unix_timestamp, clock.slot, 0.21)

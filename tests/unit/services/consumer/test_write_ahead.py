@@ -193,3 +193,6 @@ def test_order_with_a_limit_waits_where_there_is_no_plan_for_it_and_any_other_do
     step = desk.transitions(order)[order]
     assert statuses(step) == [status]
     assert (step.watch and step.watch.wake_at) == (pause and NOON + pause)
+    if status is Status.OPEN:
+        told = None if is_silent else "no venue trades SOL to USDC"
+        assert [getattr(event.what, "reason", None) for event in step.events] == [told]

@@ -11,11 +11,12 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.chosen_route import RefusedPool, VenueRefusal
 from chalicelib.domain.errors import Code, RefusedError, VenueUnavailableError
 from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.routing.few_legs import Room
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.planning.planner import Planner, instruction
+from chalicelib.services.planning.planner import PlannedSwap, Planner, instruction
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime
 from tests.fakes.inline import InOneThread
@@ -87,6 +88,59 @@ def test_plan_has_no_more_legs_than_a_transaction_carries_and_shows_what_was_ref
     assert len(planned.plan.legs) == len(planned.route.legs) == 3
     assert planned.route.quotes[1:] == (VenueRefusal("raydium", "swap_disabled", "old"),)
     assert planned.plan.gap_bps > 0
+
+
+def dear_beside_cheap() -> FakeVenue:
+    """A pool of the pair that is dearer by a fifth than the way over USDT."""
+    return FakeVenue(
+        "raydium",
+        [
+            a_pool("direct", reserves=(10**15, 16 * 10**13)),
+            a_pool("first", tokens=("SOL", "USDT")),
+            a_pool("second", tokens=("USDT", "USDC"), reserves=(10**15, 10**15)),
+        ],
+    )
+
+
+def for_a_delegate(venue: FakeVenue, *, orders_rest: bool = False) -> Planner:
+    room = Room(44, lambda _: 8, lambda _: not orders_rest)
+    venue.offered = replace(venue.offered, room=room)
+    return planner(venue)
+
+
+def pools_of(planned: PlannedSwap) -> list[str]:
+    return [leg.pool_id for leg in planned.plan.legs]
+
+
+def test_exact_output_takes_one_hop_where_nothing_may_be_left_between_two() -> None:
+    out, given = wish_of(exact_out(an_order(), 1_000 * USDC)), wish_of(an_order())
+    assert pools_of(planner(dear_beside_cheap()).plan(out)) == ["first", "second"]
+    used = for_a_delegate(dear_beside_cheap())
+    assert used.offered(out) == Rate.of((plan := used.plan(out).plan).amount_out, plan.amount_in)
+    assert [leg.pool_id for leg in plan.legs] == ["direct"]
+    assert pools_of(used.plan(given)) == ["first", "second"]
+    assert pools_of(for_a_delegate(dear_beside_cheap(), orders_rest=True).plan(given)) == ["direct"]
+
+
+def test_next_order_of_a_batch_is_planned_on_what_an_order_of_one_hop_leaves() -> None:
+    used, out = for_a_delegate(dear_beside_cheap()), wish_of(exact_out(an_order(), 1_000_000 * USDC))
+    first, second = used.plan(out).plan, used.plan(out).plan
+    assert second.amount_in > first.amount_in
+
+
+def test_only_two_hops_that_may_leave_nothing_are_no_route_and_the_reason_says_so() -> None:
+    venue = FakeVenue("raydium", dear_beside_cheap().offered.pools[1:])
+    used, out = for_a_delegate(venue), wish_of(exact_out(an_order(), 1_000 * USDC))
+    error = refusal(used, out)
+    how = " without leaving something between two hops, which may not be left with who signs"
+    assert (error.code, error.message) == (Code.NO_ROUTE, f"no venue trades SOL to USDC{how}")
+    much = refusal(for_a_delegate(dear_beside_cheap()), replace(out, amount_units=17 * 10**13))
+    assert (much.code, much.message) == (
+        Code.INSUFFICIENT_LIQUIDITY,
+        f"the pools cannot fill SOL to USDC{how}",
+    )
+    plain = refusal(used, replace(out, output_token="BONK"))
+    assert plain.message == "no venue trades SOL to BONK"
 
 
 def test_exact_output_is_planned_whole_and_the_most_input_is_the_quote_plus_slippage() -> None:

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from uuid import uuid4
@@ -16,6 +17,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, Threshold, Watch
+from chalicelib.routing.few_legs import Room
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.planning.planner import Planner
 from chalicelib.services.planning.venues import QuoteCollector
@@ -29,6 +31,7 @@ from tests.fakes.ports import FrozenClock
 
 PAIR = DirectedPair("SOL", "USDC")
 TOKENS = load_tokens()
+FOR_A_DELEGATE = Room(64, lambda _: 1, lambda _: True)
 NEAR = [Fraction(each, 1_000_000) for each in (900_000, 990_000, 999_000, 1_000_000, 1_001_000, 1_100_000)]
 
 
@@ -43,9 +46,10 @@ def a_market(dice: random.Random) -> list[RoutablePool]:
     ]
 
 
-def planner(pools: Sequence[RoutablePool]) -> Planner:
-    venues = [FakeVenue("raydium", pools)]
-    collector = QuoteCollector(venues, InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
+def planner(pools: Sequence[RoutablePool], room: Room | None = None) -> Planner:
+    venue = FakeVenue("raydium", pools)
+    venue.offered = replace(venue.offered, room=room)
+    collector = QuoteCollector([venue], InOneThread(), FrozenClock(), time_limit_ms=0, valid_ms=2_000)
     return Planner(collector.ask(), TOKENS)
 
 
@@ -53,11 +57,13 @@ def a_stop(mode: SwapMode, units: int, rate: Rate) -> Watch:
     return Watch(uuid4(), PAIR, Direction.AT_MOST, size_look(mode, units), rate, NOON)
 
 
-def thresholds(pools: Sequence[RoutablePool], stops: Sequence[Watch]) -> dict[int, Threshold]:
+def thresholds(
+    pools: Sequence[RoutablePool], stops: Sequence[Watch], room: Room | None = None
+) -> dict[int, Threshold]:
     armed: dict[int, Decimal] = {}
     for stop in stops:
         armed[stop.look] = max(stop.wake_key, armed.get(stop.look, stop.wake_key))
-    prices = Prices(pools, int(NOON.timestamp()), 0, 9)
+    prices = Prices(pools, int(NOON.timestamp()), 0, 9, room)
     sizes = [ArmedSize(look, highest) for look, highest in armed.items()]
     return {found.look: found for found in SizeRates(TOKENS).thresholds(prices, PAIR, sizes)}
 
@@ -67,11 +73,12 @@ def is_woken(stop: Watch, found: dict[int, Threshold]) -> bool:
     return threshold is not None and stop.wake_key >= threshold.key and stop.rate.is_at_least(threshold.seen)
 
 
+@pytest.mark.parametrize("room", [None, FOR_A_DELEGATE])
 @pytest.mark.parametrize("seed", range(12))
-def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int) -> None:
+def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int, room: Room | None) -> None:
     dice = random.Random(seed)
     pools = a_market(dice)
-    slow, stops, met = planner(pools), [], []
+    slow, stops, met = planner(pools, room), [], []
     for _ in range(25):
         mode, units = dice.choice(list(SwapMode)), int(10 ** dice.uniform(3, 13))
         try:
@@ -83,7 +90,7 @@ def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int)
         stops.append(stop)
         if stop.rate.is_at_least(got):
             met.append(stop)
-    found = thresholds(pools, stops)
+    found = thresholds(pools, stops, room)
     assert len(met) > 3
     assert [stop for stop in met if not is_woken(stop, found)] == []
 
