@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).parents[3]
 LEADER: Final = """
 import fcntl, os, signal, subprocess, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 group = {"group": None, "background": 0}[sys.argv[2]]
 program = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdin=subprocess.PIPE, process_group=group)
 signal.signal(signal.SIGHUP, lambda *_: program.stdin.close())
