@@ -10,7 +10,10 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
+
+from chalice_offline.supervision import keep_going
 
 _LOOKS_S: Final = 1.0
 
@@ -55,7 +58,7 @@ def when_hung_up(stop: Callable[[], object]) -> asyncio.Task[None] | None:
         return None
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop)
     terminal = Terminal()
-    return asyncio.create_task(_watch(terminal, stop)) if terminal.is_there else None
+    return keep_going("terminal", partial(_watch, terminal, stop)) if terminal.is_there else None
 
 
 async def _watch(terminal: Terminal, stop: Callable[[], object]) -> None:

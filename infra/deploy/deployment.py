@@ -80,7 +80,12 @@ class Deployment:
         self._stage = stage
         self._app_dir = app_dir
         self._say = say
-        self._values = {**stage_values(stage), **options, **solana.parameters}
+        self._values = {
+            **stage_values(stage),
+            **options,
+            **solana.parameters,
+            "IsEmulated": "true" if cloud.is_emulated else "false",
+        }
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
         self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
         self.has_code = cloud.has_websocket_apis()

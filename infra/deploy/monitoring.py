@@ -21,8 +21,12 @@ def monitoring_template() -> JsonObject:
             "WebsocketAPIId": {"Type": "String"},
             "AlarmEmail": {"Type": "String", "Default": ""},
             "DatabaseCluster": {"Type": "String", "Default": ""},
+            "IsEmulated": {"Type": "String", "Default": "false"},
         },
-        "Conditions": {name: _is_given(parameter) for name, parameter in _CONDITIONS.items()},
+        "Conditions": {
+            **{name: _is_other(parameter, "") for name, parameter in _CONDITIONS.items()},
+            "IsNoEmulator": _is_other("IsEmulated", "true"),
+        },
         "Resources": {
             "AlarmTopic": {
                 "Type": "AWS::SNS::Topic",
@@ -45,5 +49,5 @@ def monitoring_template() -> JsonObject:
     }
 
 
-def _is_given(parameter: str) -> JsonObject:
-    return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+def _is_other(parameter: str, value: str) -> JsonObject:
+    return {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, value]}]}

@@ -9,6 +9,7 @@ from chalicelib.adapters.observer import PowertoolsObserver
 from infra.deploy.alarms import ALARMS, alarm_resource
 from infra.deploy.defects import ERROR_LINES_METRIC, ERROR_PATTERN, defect_filters
 from infra.deploy.metrics import ENGINE, FUNCTIONS
+from infra.deploy.monitoring import monitoring_template
 from tests.fakes.orders import VIEWS
 
 ROOT = Path(__file__).parents[4]
@@ -57,7 +58,9 @@ def test_what_the_functions_count_is_counted_for_their_own_stage(capsys: object)
 
 def test_more_orders_that_fail_than_are_confirmed_ring() -> None:
     (alarm,) = (alarm for alarm in ALARMS if alarm.name == "OrdersFailing")
-    made = alarm_resource(alarm)["Properties"]
+    resource = alarm_resource(alarm)
+    assert resource["Condition"] in monitoring_template()["Conditions"]
+    made = resource["Properties"]
     assert "MetricName" not in made
     asked = {each["Id"]: each for each in made["Metrics"]}
     assert [asked[name]["MetricStat"]["Metric"]["MetricName"] for name in ("bad", "good")] == [
