@@ -45,7 +45,7 @@ class BucketArchiveStore:
         return found
 
     def _has(self, place: str, content: bytes) -> bool:
-        """Return whether the very file is there: a bucket may let none be written twice, as a kill has it."""
+        """Return whether a run that was killed has written the very file: a bucket may take it only once."""
         try:
             return self.get(place) == content
         except RetryableError:
