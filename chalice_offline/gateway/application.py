@@ -8,6 +8,7 @@ from chalice_offline.callers import by_name
 from chalice_offline.gateway.asgi import Receive, Scope, Send
 from chalice_offline.gateway.callbacks import CONNECTIONS_PATH, REQUEST_ID, Callbacks
 from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.events import Arrival
 from chalice_offline.gateway.forwarded import with_forwarded
 from chalice_offline.gateway.invocations import (
     INVOKE_PATH,
@@ -81,7 +82,7 @@ class Application:
             answer = await self._invocations.respond(
                 InvokeRequest(scope["method"], target, scope["headers"], body)
             )
-            return answer._replace(headers=(*answer.headers, (REQUEST_ID, new_uuid())))
+            return _with_headers(answer, (REQUEST_ID, new_uuid()))
         stranger = self._edge.stranger(scope["headers"])
         if stranger is not None:
             return error(403, "ForbiddenException", f"Forbidden: {stranger}")
@@ -97,7 +98,7 @@ class Application:
         )
         connection_id = scope["path"].removeprefix(self._callbacks.path)
         response = self._callbacks.respond(connection_id, request)
-        return Response(response.status, response.body, (*response.headers, (REQUEST_ID, new_uuid())))
+        return _with_headers(response, (REQUEST_ID, new_uuid()))
 
     async def _serve(self, scope: Scope, receive: Receive) -> Response:
         """Answer a request of the REST API, or one that is none of any API's."""
@@ -110,7 +111,7 @@ class Application:
             return _HEALTHY
         if self._base_path is not None and _is_below(path, self._base_path):
             return await self._call_rest(scope, receive, self._base_path)
-        return self._answer_of_no_api(scope["method"], path)
+        return _with_headers(self._answer_of_no_api(scope["method"], path), (REQUEST_ID, new_uuid()))
 
     def _answer_of_no_api(self, method: str, path: str) -> Response:
         stage, _, route = path[1:].partition("/")
@@ -123,6 +124,13 @@ class Application:
 
     async def _call_rest(self, scope: Scope, receive: Receive, base: str) -> Response:
         """Answer a request to the REST API, which is at this path: its stage's, or the other one."""
+        arrival, request_id = self._edge.arrival(), new_uuid()
+        response = await self._answer_of_rest(scope, receive, base, arrival, request_id)
+        return _with_headers(response, (REQUEST_ID, request_id), (_EXTENDED_ID, arrival.request_id))
+
+    async def _answer_of_rest(
+        self, scope: Scope, receive: Receive, base: str, arrival: Arrival, request_id: str
+    ) -> Response:
         edge = self._edge
         if edge.stopping:
             return _STOPPING
@@ -133,7 +141,6 @@ class Application:
         target = scope["raw_path"].decode("ascii").removeprefix(base) or "/"
         if scope["query_string"]:
             target += f"?{scope['query_string'].decode('latin-1')}"
-        arrival = edge.arrival()
         source_ip, source_port = scope["client"] or ("", 0)
         headers = with_forwarded(
             (
@@ -153,14 +160,16 @@ class Application:
             headers=headers,
             body=body,
             source_ip=source_ip,
-            request_id=new_uuid(),
+            request_id=request_id,
             extended_id=arrival.request_id,
             now_ms=arrival.now_ms,
             still_waits=lambda: not _has_left(receive),
         )
-        response = await self._rest.respond(request)
-        ids = ((REQUEST_ID, request.request_id), (_EXTENDED_ID, request.extended_id))
-        return response._replace(headers=(*response.headers, *ids))
+        return await self._rest.respond(request)
+
+
+def _with_headers(response: Response, *headers: tuple[str, str]) -> Response:
+    return response._replace(headers=(*response.headers, *headers))
 
 
 def _is_below(path: str, base: str) -> bool:

@@ -15,7 +15,8 @@ MAX_UNITS: Final = 2**64 - 1
 
 PRICE_DIGITS: Final = 12
 _PRICE_CONTEXT: Final = Context(prec=PRICE_DIGITS, rounding=ROUND_HALF_EVEN)
-_PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,40}(?:\.[0-9]{1,40})?")
+# No field takes longer texts, and Python's integers would mind them.
+_PLAIN_DECIMAL: Final = re.compile(r"[0-9]{1,128}(?:\.[0-9]{1,128})?")
 
 
 def ceil_div(dividend: int, divisor: int) -> int:

@@ -21,7 +21,8 @@ KEY_DIGITS: Final = 20
 
 _KEY_DOWN: Final = Context(prec=KEY_DIGITS, rounding=ROUND_FLOOR)
 _KEY_UP: Final = Context(prec=KEY_DIGITS, rounding=ROUND_CEILING)
-_PLAIN_DECIMAL: Final = re.compile(r"(?P<whole>[0-9]{1,40})(?:\.(?P<part>[0-9]{1,40}))?")
+_PLAIN_DECIMAL: Final = re.compile(r"(?P<whole>[0-9]{1,128})(?:\.(?P<part>[0-9]{1,128}))?")
+_DIGITS_MAX: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,11 @@ def limit_rate(price: str, *, input_token: Token, output_token: Token, price_bas
     found = _PLAIN_DECIMAL.fullmatch(price)
     if found is None:
         raise FieldError(field, "must be a plain positive decimal number, such as 155.25")
-    part = (found["part"] or "").rstrip("0")
-    digits, shift = int(found["whole"] + part), 10 ** len(part)
+    whole, part = found["whole"].lstrip("0"), (found["part"] or "").rstrip("0")
+    if max(len(whole), len(part)) > _DIGITS_MAX:
+        problem = f"must have at most {_DIGITS_MAX} digits before the point and {_DIGITS_MAX} behind it"
+        raise FieldError(field, problem)
+    digits, shift = int(whole + part or "0"), 10 ** len(part)
     if digits == 0:
         raise FieldError(field, "must be greater than 0")
     one_in, one_out = 10**input_token.scale, 10**output_token.scale

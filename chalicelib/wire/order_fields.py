@@ -20,7 +20,7 @@ _WHOLE_NUMBERS: Final = frozenset(
     {"slippageBps", "validForSeconds", "confirmations", "maxFeeBps", "maxDelayBlocks", "decimals"}
 )
 _NESTED: Final = ("trigger", "sniper")
-_URL_NAMES: Final = frozenset({"requestId", "batch", "orderId", "afterSeq", "token"})
+_URL_NAMES: Final = frozenset({"requestId", "batch", "afterSeq", "token"})
 """What a connection URL may say beside an order."""
 
 
@@ -93,6 +93,9 @@ def order_fields_from_query(query: Mapping[str, str]) -> OrderFields:
     Raises:
         InvalidRequestError: It breaks a rule.
     """
+    if "orderId" in query:
+        # A client that comes back with the URL of its order and the order's id would submit it once more.
+        raise FieldError("orderId", "does not go with an order: a URL submits one, or subscribes to one")
     members: dict[str, Any] = {}
     for name, text in query.items():
         outer, _, inner = name.partition(".")

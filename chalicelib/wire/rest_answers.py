@@ -33,6 +33,12 @@ class OrderBody(OrderEventFrame):
     accepted_at: Moment
     valid_until: Annotated[Moment | None, Field(description="Null if it waits until it is canceled.")]
     updated_at: Moment
+    archived: Annotated[
+        bool | None,
+        Field(
+            description="True if it ended long ago: its events, and the last one's fields, are in an archive."
+        ),
+    ] = None
 
 
 class OrderPage(Answer):

@@ -192,6 +192,7 @@ def refused_at(endpoint: str) -> tuple[int, str]:
     with pytest.raises(ClientError) as refused:
         management_client(endpoint, "probe", "probe").get_connection(ConnectionId=NEVER_ASSIGNED)
     answer = refused.value.response
+    assert answer["ResponseMetadata"]["RequestId"], "as on every answer"
     return answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Message"]
 
 

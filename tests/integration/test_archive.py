@@ -15,11 +15,16 @@ from sqlalchemy.exc import DBAPIError, ProgrammingError
 from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import EVENT_COLUMNS, PostgresFinishedOrders
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.archiving import archiver
 from chalicelib.bootstrap.audit import audit
 from chalicelib.domain.errors import ArchivedError, RetryableError
 from chalicelib.migrations.roles import grant
 from chalicelib.wire.archived_orders import order_of
+from chalicelib.wire.event_views import EventViews
+from chalicelib.wire.order_views import order_view
+from chalicelib.wire.rest_answers import OrderBody
+from chalicelib.wire.server_frames import json_text
 from infra.cli.archives import archived
 from infra.cli.orderflow import orderflow
 from tests.contract.records import on_postgres
@@ -134,6 +139,10 @@ def test_archived_order_is_said_to_be_one_to_its_owner_alone(engine: Engine, tmp
     assert queries.find("mallory", order_id) is None
     (view,) = queries.page("alice", status=None, limit=10, before=None)
     assert view.state.order.order_id == order_id
+    tokens = load_tokens()
+    last_event = EventViews(tokens).fields(view.last_event)
+    shown = order_view(view.state, last_event, view.updated_at, tokens)
+    assert OrderBody.model_validate_json(json_text(shown)).archived is True
 
 
 def test_late_retry_of_an_archived_order_finds_it_ended_and_is_not_executed(

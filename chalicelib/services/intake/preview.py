@@ -24,6 +24,7 @@ from chalicelib.services.planning.planner import PlannedSwap, Planner, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, VenueAnswers
 from chalicelib.services.ports import ClientOrderContents
 
+_KEY: Final = "clientOrderId"
 _UNKNOWABLE: Final = (
     Check("funds", CheckResult.UNKNOWN, "what the wallet holds is looked at when the transaction executes"),
     Check(
@@ -123,7 +124,7 @@ class PreviewOrders:
 
     def _by_key(self, terms: OrderTerms, account_id: str) -> tuple[bool, tuple[Check, ...]]:
         """Return whether the order is one already, by its client order id, and the check of that id."""
-        name, key = "clientOrderId", terms.client_order_id
+        name, key = _KEY, terms.client_order_id
         if key is None:
             return False, ()
         try:
@@ -156,10 +157,9 @@ def _outcome(judgement: Judgement, checks: tuple[Check, ...], *, is_repeated: bo
         (each for each in checks if each.result is CheckResult.FAILED and each not in judgement.checks), None
     )
     if own is not None:
-        return (
-            Outlook.REFUSED,
-            f"Would be refused: {own.name} {own.message}. If it were not: {judgement.sentence}",
-        )
+        # What is said of a field is said behind its name; a limit has a sentence of its own.
+        problem = f"{own.name} {own.message}" if own.name == _KEY else own.message
+        return Outlook.REFUSED, f"Would be refused: {problem}. If it were not: {judgement.sentence}"
     if is_repeated:
         return (
             judgement.outlook,

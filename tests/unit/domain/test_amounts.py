@@ -17,7 +17,7 @@ from chalicelib.domain.amounts import (
     parse_units,
     price_text,
 )
-from chalicelib.domain.errors import FieldError
+from chalicelib.domain.errors import Code, FieldError
 
 UNITS = st.integers(1, MAX_UNITS)
 SCALES = st.integers(0, 18)
@@ -65,6 +65,16 @@ def test_excess_decimals_are_refused_and_trailing_zeros_are_not() -> None:
     assert parse_units("1.500000000000", 6, field="amount") == 1_500_000
     with pytest.raises(FieldError, match="at most 6 decimals"):
         parse_units("1.0000001", 6, field="amount")
+
+
+@pytest.mark.parametrize("decimals", [41, 100])
+def test_rule_is_the_same_however_many_digits_there_are(decimals: int) -> None:
+    assert parse_units("1." + "0" * decimals, 9, field="amount") == 10**9
+    with pytest.raises(FieldError, match="at most 9 decimals") as refused:
+        parse_units("0." + "0" * (decimals - 1) + "1", 9, field="amount")
+    assert refused.value.code is Code.TOO_MANY_DECIMALS
+    with pytest.raises(FieldError, match="at most 18446744073"):
+        parse_units("1" * decimals, 9, field="amount")
 
 
 def test_largest_amount_is_that_of_the_chain() -> None:

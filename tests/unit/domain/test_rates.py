@@ -159,6 +159,13 @@ def test_price_that_is_no_plain_positive_decimal_is_refused(price: str) -> None:
         a_rate(price, "IN")
 
 
+def test_price_of_more_digits_than_any_has_is_told_so() -> None:
+    assert a_rate("155.5" + "0" * 60, "IN") == a_rate("155.5", "IN")
+    for price in ("1." + "0" * 40 + "1", "1" * 41):
+        with pytest.raises(FieldError, match="at most 40 digits before the point and 40 behind it"):
+            a_rate(price, "IN")
+
+
 def test_bound_that_no_trade_could_keep_is_refused_by_name() -> None:
     out, paid = a_token("OUT", 6), a_token("IN", 9)
     with pytest.raises(FieldError, match=r"asks for more than 18446744073709\.551615 OUT"):

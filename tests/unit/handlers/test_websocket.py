@@ -157,6 +157,13 @@ def test_url_that_breaks_a_rule_lets_no_connection_in(wired: Wired, query: dict[
     assert wired.parts.queue.messages == []
 
 
+def test_url_that_a_client_comes_back_with_submits_no_order_beside_the_one_that_it_names(
+    wired: Wired,
+) -> None:
+    assert connected({**ORDER, "orderId": str(uuid4())}) == (400, "INVALID_REQUEST")
+    assert wired.parts.queue.messages == []
+
+
 def test_url_that_says_an_amount_twice_lets_no_connection_in(wired: Wired) -> None:
     twice = {name: [value] for name, value in ORDER.items()} | {"amount": ["1", "2"]}
     assert connected(ORDER, multiValueQueryStringParameters=twice) == (400, "INVALID_REQUEST")

@@ -1214,6 +1214,7 @@ class OrderBody:
     accepted_at: datetime
     valid_until: datetime | None = None
     updated_at: datetime
+    archived: bool | None = None
     raw: Mapping[str, Any] = member(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -1274,6 +1275,7 @@ class OrderBody:
             accepted_at=required(wire, "acceptedAt", moment),
             valid_until=optional(wire, "validUntil", moment),
             updated_at=required(wire, "updatedAt", moment),
+            archived=optional(wire, "archived", yes_or_no),
             raw=wire,
         )
 

@@ -37,6 +37,7 @@ def test_body_beyond_the_limit_is_refused_as_captured() -> None:
         b"x" * 1_001, "text/plain", functions, limits=GatewayLimits(rest_body_bytes_max=1_000)
     )
     assert (response.status_code, response.text) == (413, "HTTP content length exceeded 1000 bytes.")
+    assert {"x-amzn-requestid", "x-amz-apigw-id"} <= set(response.headers)
     assert functions.events == []
 
 

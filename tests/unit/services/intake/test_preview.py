@@ -74,7 +74,7 @@ def test_limits_of_the_account_are_those_of_a_live_order() -> None:
     dry.limits.admit("alice")
     preview = dry.of()
     assert preview.code is Code.RATE_LIMITED
-    assert preview.summary.startswith("Would be refused: rate")
+    assert preview.summary.startswith("Would be refused: too many orders a second; slow down. If it were not")
     dry.clock.sleep(1)
     assert dry.of().outlook is Outlook.EXECUTE_NOW
 
@@ -91,6 +91,7 @@ def test_order_that_may_rest_is_counted_among_those_that_do() -> None:
     )
     dry.resting_orders = 20
     assert dry.of(waiting).code is Code.TOO_MANY_RESTING_ORDERS
+    assert dry.of(waiting).summary.startswith("Would be refused: too many resting orders; cancel some")
     assert dry.of(replace(waiting, time_in_force=TimeInForce.IOC)).code is Code.TOO_MANY_OPEN_ORDERS
 
 
