@@ -51,12 +51,23 @@ class Subscriptions(Protocol):
         ...
 
     def begin_replay(
-        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+        self,
+        connection_id: str,
+        account_id: str,
+        order_id: UUID,
+        *,
+        replay_id: UUID,
+        after_seq: int,
+        is_of_all: bool = False,
     ) -> Replay | None:
         """Subscribe a connection to an order, not live yet; None if the account has no such order.
 
         The replay begins after ``after_seq``, or after the last event if there are fewer.
         A replay that was under way for the same pair is superseded.
+
+        Args:
+            is_of_all: It belongs to a subscription to all of the account's orders: None as well, and nothing
+                is subscribed to, if the connection has unsubscribed from everything meanwhile.
         """
         ...
 

@@ -239,6 +239,27 @@ def test_unsubscribing_from_everything_leaves_other_connections(store: Store) ->
     assert [each.connection_id for each in subscriptions(store, order)] == [staying]
 
 
+def test_replay_of_all_orders_ends_with_the_subscription_to_them(store: Store) -> None:
+    order, connection_id = an_order(account_id=an_account()), a_connection()
+    store.created(order)
+
+    def begun() -> Replay | None:
+        return store.subscriptions.begin_replay(
+            connection_id,
+            order.account_id,
+            order.order_id,
+            replay_id=uuid4(),
+            after_seq=0,
+            is_of_all=True,
+        )
+
+    store.subscriptions.subscribe_account(connection_id, order.account_id)
+    assert begun() is not None
+    store.subscriptions.remove(connection_id, None)
+    assert begun() is None
+    assert subscriptions(store, order) == []
+
+
 def test_forgotten_connections_have_no_subscriptions(store: Store) -> None:
     order, connection_id = an_order(account_id=an_account()), a_connection()
     store.created(order, connection_id=connection_id)

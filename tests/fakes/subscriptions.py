@@ -45,10 +45,19 @@ class MemorySubscriptions:
         return found
 
     def begin_replay(
-        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+        self,
+        connection_id: str,
+        account_id: str,
+        order_id: UUID,
+        *,
+        replay_id: UUID,
+        after_seq: int,
+        is_of_all: bool = False,
     ) -> Replay | None:
         order = self._tables.orders.get(order_id)
         if order is None or order.state.order.account_id != account_id:
+            return None
+        if is_of_all and (connection_id, EVERY_ORDER) not in self._tables.subscriptions:
             return None
         replayed_to = min(after_seq, order.state.seq)
         self._tables.subscriptions[connection_id, order_id] = SubscriptionRow(

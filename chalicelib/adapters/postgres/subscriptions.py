@@ -48,15 +48,24 @@ LEFT JOIN LATERAL (
 WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
 """)
 
-_BEGIN_REPLAY: Final = text("""
+_REPLAY: Final = """
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, replay_id)
 SELECT :connection_id, order_id, account_id, false, least(:after_seq, seq), CAST(:replay_id AS uuid)
-FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id
+FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id {condition}
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id,
     updated_at = clock_timestamp()
 RETURNING replayed_to, coalesce(
     (SELECT batched FROM connections c WHERE c.connection_id = subscriptions.connection_id), false) AS batched
+"""
+_BEGIN_REPLAY: Final = text(_REPLAY.format(condition=""))
+# The lock makes it one or the other: what unsubscribes from everything removes this row first, so it waits
+# for the replay and then removes what that inserted, or the replay waits for it and finds nothing.
+_BEGIN_REPLAY_OF_ALL: Final = text(f"""
+WITH all_of_them AS MATERIALIZED (
+    SELECT FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:every AS uuid)
+    FOR KEY SHARE)
+{_REPLAY.format(condition="AND EXISTS (SELECT FROM all_of_them)")}
 """)
 
 _GO_LIVE: Final = text("""
@@ -179,7 +188,14 @@ class PostgresSubscriptions:
         return [each for found in by_order(orders, rows).values() for each in found]
 
     def begin_replay(
-        self, connection_id: str, account_id: str, order_id: UUID, *, replay_id: UUID, after_seq: int
+        self,
+        connection_id: str,
+        account_id: str,
+        order_id: UUID,
+        *,
+        replay_id: UUID,
+        after_seq: int,
+        is_of_all: bool = False,
     ) -> Replay | None:
         parameters = {
             "connection_id": connection_id,
@@ -188,8 +204,11 @@ class PostgresSubscriptions:
             "replay_id": str(replay_id),
             "after_seq": after_seq,
         }
+        statement = _BEGIN_REPLAY
+        if is_of_all:
+            statement, parameters["every"] = _BEGIN_REPLAY_OF_ALL, str(EVERY_ORDER)
         with translated_errors(), self._single.connect() as connection:
-            row = connection.execute(_BEGIN_REPLAY, parameters).first()
+            row = connection.execute(statement, parameters).first()
             return None if row is None else Replay(row.replayed_to, row.batched)
 
     def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:
@@ -226,10 +245,11 @@ class PostgresSubscriptions:
 
     def remove(self, connection_id: str, order_id: UUID | None) -> None:
         with translated_errors(), self._single.connect() as connection:
+            # That to every order goes ahead, in a transaction of its own: no replay begins after it.
+            removed = str(order_id or EVERY_ORDER)
+            connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": removed})
             if order_id is None:
                 _remove_all(connection, [connection_id])
-            else:
-                connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": str(order_id)})
 
     def forget(self, connection_ids: Sequence[str]) -> None:
         with translated_errors(), self._single.connect() as connection:

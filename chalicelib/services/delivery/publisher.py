@@ -100,11 +100,13 @@ class EventPublisher:
     ) -> None:
         """Send an event as ``publish`` does, and to the connection that asked for it, subscribed or not.
 
+        One that is being caught up gets it too, perhaps ahead of earlier events and once more among them: a
+        replay does not know what was asked, and a request has to have its answer.
+
         Args:
             batched: That connection gets its events in batches.
             request_id: Of what it asked, which its frame names.
         """
-        subscriptions = self._subscriptions.of_orders([order]) if connection_id is not None else ()
         outgoing = self._outgoing([(order, [event])], NONE_DEFERRED)
         frame = self._views.frame(order.terms.client_order_id, event)
         answer = json_text(frame if request_id is None else frame | {"requestId": request_id})
@@ -114,7 +116,7 @@ class EventPublisher:
                 for each in outgoing
             ]
         )
-        if connection_id is None or any(each.connection_id == connection_id for each in subscriptions):
+        if connection_id is None or any(each.connection_id == connection_id for each in outgoing):
             return
         texts = [answer]
         self._connections.post(

@@ -97,8 +97,22 @@ class ReplayOrders:
             if self._post(subscriber, [json_text(answer)]) is not Delivery.DELIVERED:
                 return
             one_by_one(
-                found.order_ids, lambda each: self.replay(subscriber, each, after_seq=0), _log_failed_replay
+                found.order_ids, lambda each: self._replay_of_all(subscriber, each), _log_failed_replay
             )
+
+    def _replay_of_all(self, subscriber: Subscriber, order_id: UUID) -> None:
+        """Replay one of the orders that a subscription to all found, unless that has ended meanwhile."""
+        replay_id = uuid4()
+        replay = self._subscriptions.begin_replay(
+            subscriber.connection_id,
+            subscriber.account_id,
+            order_id,
+            replay_id=replay_id,
+            after_seq=0,
+            is_of_all=True,
+        )
+        if replay is not None:
+            self._replay(subscriber, order_id, replay, replay_id=replay_id)
 
     def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:
         """Unsubscribe from one order, or from everything.

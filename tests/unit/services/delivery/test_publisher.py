@@ -4,6 +4,7 @@ the acknowledgement ahead of them, nothing lost.
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -257,3 +258,21 @@ def test_connection_that_asked_and_subscribes_gets_the_event_once(exchange: Exch
     (event, *_) = exchange.store.queries.events_after(order.order_id, 0, limit=1)
     exchange.publisher.publish_to(order, event, "c=", request_id="r1")
     assert [(frame["seq"], frame["requestId"]) for frame in exchange.frames("c=")] == [(1, "r1")]
+
+
+@pytest.mark.parametrize("is_replay_over", [False, True])
+def test_connection_that_asked_while_it_is_caught_up_gets_its_answer(
+    exchange: Exchange, is_replay_over: bool
+) -> None:
+    order = an_order()
+    exchange.store.created(order)
+    replay_id = uuid4()
+    exchange.store.subscriptions.begin_replay(
+        "c=", order.account_id, order.order_id, replay_id=replay_id, after_seq=0
+    )
+    *_, event = exchange.store.queries.events_after(order.order_id, 0, limit=9)
+    if is_replay_over:
+        # The replay has sent the event already, which did not know what it answers.
+        assert exchange.store.subscriptions.go_live("c=", order.order_id, replay_id=replay_id, seq=event.seq)
+    exchange.publisher.publish_to(order, event, "c=", request_id="r1")
+    assert [(frame["seq"], frame["requestId"]) for frame in exchange.frames("c=")] == [(event.seq, "r1")]

@@ -1,6 +1,7 @@
 """Subscribing and publishing together: every event once, in order, whatever the connection does."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
 from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
-from chalicelib.services.ports import OrderQueries, OrderView
+from chalicelib.services.ports import Delivery, Frame, OrderQueries, OrderView
 from chalicelib.services.subscription_ports import AccountOrders, Subscriptions
 from tests.contract.records import in_memory
 from tests.fakes.orders import LIFE, VIEWS, an_order
@@ -92,6 +93,26 @@ def test_subscriber_to_everything_is_caught_up_with_unfinished_orders(exchange: 
     exchange.replay_orders.subscribe(ALICE, None, after_seq=0, request_id=None)
     exchange.go_on(claimed, *LIFE[2:])
     assert exchange.seqs() == [1, 2, 3, 4, 5, 6]
+
+
+def test_who_unsubscribes_while_caught_up_with_everything_is_told_no_more(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (exchange.store.created(an_order()) for _ in range(2))
+    post = exchange.connections.post
+
+    def posted(frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        delivered = post(frames)
+        if exchange.seqs() == [1, 2]:
+            monkeypatch.undo()
+            exchange.replay_orders.unsubscribe(ALICE, None, request_id="r2")
+        return delivered
+
+    monkeypatch.setattr(exchange.connections, "post", posted)
+    exchange.replay_orders.subscribe(ALICE, None, after_seq=0, request_id="r1")
+    for claimed in (first, second):
+        exchange.go_on(claimed, *LIFE[2:])
+    assert [frame["type"] for frame in exchange.frames()] == ["subscribed", "order", "order", "unsubscribed"]
 
 
 @pytest.mark.parametrize("more_rest", [True, False])
