@@ -55,7 +55,8 @@ class OrderState:
             landed when there was none left, or no time.
         paid_refusals: How many of them the chain refused, which takes a fee for that, since its owner last
             changed what they are refused for.
-        given_up: How often in a row a dead letter put it to rest, its consumers having died over it.
+        given_up: How many leases ran out since a consumer put it to rest last: those consumers died over it,
+            or lost the record.
     """
 
     order: Order
@@ -94,6 +95,10 @@ class OrderState:
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    def abandoned(self) -> "OrderState":
+        """Return the state after one more lease that ran out."""
+        return replace(self, given_up=self.given_up + 1)
 
     def with_order(self, order: Order) -> "OrderState":
         """Return the state under other terms; refusals of another price or amount do not count for these."""

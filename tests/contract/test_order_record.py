@@ -79,6 +79,21 @@ def test_order_whose_lease_ran_out_is_abandoned_and_one_that_was_released_is_not
     assert (again.is_abandoned, claimed_once_free(store, again).is_abandoned) == (False, True)
 
 
+def test_leases_that_ran_out_count_on_until_something_else_is_written_down(store: Store) -> None:
+    left, counted = store.created(an_order(), lease_ms=SHORT_LEASE_MS), []
+    for _ in range(2):
+        left = claimed_once_free(store, left, lease_ms=SHORT_LEASE_MS)
+        counted.append(left.state.given_up)
+    left = claimed_once_free(store, left)
+    # Put off, it is not seen to have done its next consumer no harm.
+    assert store.record.record([release(left, published=False)], lease_ms=LONG_LEASE_MS)
+    left = claimed_once_free(store, left)
+    assert [*counted, left.state.given_up] == [1, 2, 3]
+    lived = replace(release(left, published=False), state=replace(left.state, given_up=0))
+    assert store.record.record([lived], lease_ms=LONG_LEASE_MS)
+    assert claimed_once_free(store, left).state.given_up == 0
+
+
 def claimed_once_free(store: Store, order: ClaimedOrder, *, lease_ms: int = LONG_LEASE_MS) -> ClaimedOrder:
     """Ask for an order until the lease on it has ended."""
     while True:

@@ -56,6 +56,7 @@ class MemoryRecord:
         for id_, row in free.items():
             row.fence += 1
             is_abandoned = row.lease_until > row.updated_at + timedelta(milliseconds=100)
+            row.state = row.state.abandoned() if is_abandoned else row.state
             row.lease_until = self._tables.now() + timedelta(milliseconds=lease_ms)
             fired = self._tables.watches.fired(id_) if row.state.status is OrderStatus.OPEN else None
             held_to = self._tables.refused_at(id_) if row.state.is_held_to_refusals else None

@@ -8,7 +8,10 @@ import pytest
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
+from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.wire.order_fields import OrderFields
+from chalicelib.wire.resting_fields import meant_fields
 from tests.integration.consumer import Consumer
 from tests.integration.test_resting_orders import RESTS, SELL, Desk, desk
 
@@ -61,3 +64,26 @@ def test_order_that_is_to_be_looked_at_later_is_not_looked_at_each_second(
         board.set(Faults())
     assert fired <= 1
     assert desk.statuses(order_id) == RESTS
+
+
+@pytest.mark.parametrize(("ahead", "becomes"), [(timedelta(minutes=3), S.OPEN), (timedelta(), S.CANCELED)])
+def test_cancel_of_all_ends_what_waits_in_the_queue_by_the_clock_of_what_accepted_it(
+    clock: SkewedClock, desk: Desk, ahead: timedelta, becomes: OrderStatus
+) -> None:
+    """Neither clock is the database's, which is not asked when an order is accepted: they must not differ."""
+    terms = meant_fields(OrderFields, LIMIT).terms(desk.services.tokens)
+    clock.by = ahead
+    order_id = desk.services.submit_orders.submit(terms, "local").order_id
+    clock.by = timedelta()
+    desk.services.cancel_all_orders.cancel_all("local", OrderFilter())
+    assert desk.consumer.run()[1] == []
+    assert desk.statuses(order_id)[-1] is becomes
+    assert desk.services.cancel_all_orders.cancel_all("local", OrderFilter()).canceled == (becomes is S.OPEN)
+
+
+def test_order_that_is_accepted_after_a_cancel_of_all_by_a_clock_that_is_behind_ends_with_it(
+    clock: SkewedClock, desk: Desk
+) -> None:
+    desk.services.cancel_all_orders.cancel_all("local", OrderFilter())
+    clock.by = -timedelta(minutes=3)
+    assert desk.statuses(desk.submit(LIMIT))[-1] is S.CANCELED

@@ -12,6 +12,7 @@ from chalicelib.domain.terms import OrderTerms, OrderType
 from chalicelib.services.delivery.replay import Subscriber
 from chalicelib.services.ports import Frame
 from chalicelib.wire.server_frames import accepted, error, json_text
+from tests.simulation.answers import Answers
 from tests.simulation.engine import Engine
 from tests.simulation.gateway import Peer
 from tests.simulation.simulator import Simulator
@@ -61,6 +62,7 @@ class SimulatedClients:
         self._simulator = simulator
         self._world = simulator.world
         self.ledger = Ledger()
+        self.answers = Answers()
         self._requests = 0
         self._peers = [simulator.connect(account) for account in (*ACCOUNTS, "alice")]
 
@@ -173,6 +175,8 @@ class SimulatedClients:
                 )
             except (ConflictError, NotFoundError) as refusal:
                 self._world.note("client", f"not canceled: {refusal.code}")
+            else:
+                self.answers.canceled.append(order.order_id)
 
         self._simulator.invoke("cancel", work)
 

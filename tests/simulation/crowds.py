@@ -1,16 +1,12 @@
 """Clients whose orders fill whole batches: new ones, repeated ones and canceled ones side by side."""
 
-from collections.abc import Collection, Iterator
-from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
 from chalicelib.domain.errors import ExecutionError
 from chalicelib.domain.order_filters import OrderFilter
 from tests.simulation.clients import ACCOUNTS, SimulatedClients, market_terms
 from tests.simulation.engine import Engine
-from tests.simulation.simulator import Simulator
 
 GATHERED_S: Final = 0.25
 """So long a consumer leaves messages to others that come: under load it finds its batch full."""
@@ -18,40 +14,14 @@ GATHERED_S: Final = 0.25
 _KEYS: Final = 12
 
 
-class AnsweredCancel(NamedTuple):
-    """A cancel of all orders of an account that was said to be done.
-
-    Attributes:
-        sent: Orders of which something was on record as sent by then.
-    """
-
-    account_id: str
-    until: datetime
-    sent: Collection[UUID]
-
-
 class CrowdedClients(SimulatedClients):
     """Submit several orders at a moment, also under each other's client order ids, and cancel all."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        super().__init__(simulator)
-        self._answered: list[AnsweredCancel] = []
 
     def schedule(self) -> None:
         super().schedule()
         dice, latest_s = self._world.dice, self._world.weather.until_s * 0.5
         for _ in range(dice.randint(2, 5)):
             self._world.scheduler.at(dice.random() * latest_s, self._crowd)
-
-    def violations(self) -> Iterator[str]:
-        """Yield each order that was sent though a cancel of all, answered before, covers it."""
-        tables = self._simulator.tables
-        sent_orders = {row.order_id for row in tables.attempts.values()}
-        for cancel in self._answered:
-            for order_id in sent_orders - set(cancel.sent):
-                order = tables.orders[order_id].state.order
-                if order.account_id == cancel.account_id and order.accepted_at <= cancel.until:
-                    yield f"{order_id} was sent after a cancel of all that covers it was answered"
 
     def _crowd(self) -> None:
         dice = self._world.dice
@@ -75,10 +45,7 @@ class CrowdedClients(SimulatedClients):
             except ExecutionError as refusal:
                 self._world.note("client", f"not canceled: {refusal}")
                 return
-            if done.has_more:
-                return
-            sent = {row.order_id for row in self._simulator.tables.attempts.values()}
-            self._answered.append(AnsweredCancel(account_id, done.accepted_until, sent))
+            self.answers.note_canceled_all(self._simulator.tables, account_id, OrderFilter(), done)
             self._world.note("client", f"all of {account_id} canceled: {done.canceled}")
 
         self._simulator.invoke("cancel all", work)

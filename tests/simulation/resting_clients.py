@@ -21,6 +21,8 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.domain.tokens import Token, new_token
 from chalicelib.domain.triggers import STOP_SLIPPAGE_BPS, IfAlreadyMet, PriceSource, When, trigger
+from chalicelib.wire.moments import rfc3339
+from tests.simulation.answers import AnsweredAmendment
 from tests.simulation.chain import VENUES
 from tests.simulation.clients import ACCOUNTS, SimulatedClients
 from tests.simulation.engine import TOKENS, Engine
@@ -41,6 +43,8 @@ _MATCHER_RUNS_S: Final = 8.0
 
 class RestingClients(SimulatedClients):
     """Have orders that wait beside those that do not, and start the looks by the clock."""
+
+    _amendments = 0
 
     def schedule(self) -> None:
         super().schedule()
@@ -155,7 +159,8 @@ class RestingClients(SimulatedClients):
         )
 
         def work(engine: Engine) -> None:
-            engine.cancel_all_orders.cancel_all(account_id, wanted)
+            done = engine.cancel_all_orders.cancel_all(account_id, wanted)
+            self.answers.note_canceled_all(self._simulator.tables, account_id, wanted, done)
 
         self._simulator.invoke("cancel all", work)
 
@@ -168,13 +173,21 @@ class RestingClients(SimulatedClients):
             self._world.scheduler.after(dice.random() * 90, partial(self._cancel, order, peer))
 
     def _amend(self, order: Order) -> None:
-        changes = self._changes(order)
+        """Amend an order as it stands, or however it does by then; some clients try it from two places."""
+        self._amendments += 1
+        row = self._simulator.tables.orders.get(order.order_id)
+        if_seq = row.state.seq if row is not None and self._amendments % 2 else None
+        for _ in range(2 if self._amendments % 3 == 1 else 1):
+            self._amend_once(order, self._changes(order), if_seq)
 
+    def _amend_once(self, order: Order, changes: Amendment, if_seq: int | None) -> None:
         def work(engine: Engine) -> None:
             try:
-                engine.amend_orders.amend(order.account_id, order.order_id, changes)
+                engine.amend_orders.amend(order.account_id, order.order_id, changes, if_seq=if_seq)
             except (ConflictError, NotFoundError, FieldError, UnknownOutcomeError) as refusal:
                 self._world.note("client", f"not amended: {refusal}")
+            else:
+                self.answers.amended.append(AnsweredAmendment(order.order_id, _named(changes), if_seq))
 
         self._simulator.invoke("amend", work)
 
@@ -295,3 +308,15 @@ class RestingClients(SimulatedClients):
         if terms.limit is not None:
             return replace(terms, trigger=found)
         return replace(terms, order_type=OrderType.MARKET, slippage_bps=STOP_SLIPPAGE_BPS, trigger=found)
+
+
+def _named(changes: Amendment) -> dict[str, str]:
+    """Return what an order's event says of an amendment."""
+    ends = None if changes.expires_at is None else rfc3339(changes.expires_at)
+    said = {
+        "limitPrice": changes.limit_price,
+        "triggerPrice": changes.trigger_price,
+        "amount": changes.amount,
+        "expiresAt": ends,
+    }
+    return {name: value for name, value in said.items() if value is not None}

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
+from chalicelib.domain.events import Canceled, OrderEvent
 from chalicelib.domain.launches import SeenOpenings
+from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.progress import ClaimedOrder, Claims
 from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.domain.triggers import is_met
@@ -170,6 +174,65 @@ class _AlwaysNew:
         seen = self._openings.seen(pairs)
         later = {name: replace(each, at=each.at + _A_WHILE) for name, each in seen.by_pool.items()}
         return SeenOpenings(seen.height, later)
+
+
+def ended_early(parts: Parts, _simulator: Simulator) -> Parts:
+    """Take what fired for what was woken at its end."""
+    return replace(parts, record=cast("OrderRecord", _EndsEarly(parts.record)))
+
+
+def amended_as_it_was_found(parts: Parts, _simulator: Simulator) -> Parts:
+    """Hold an amendment against the order as it was read before its row was held."""
+    return replace(parts, record=cast("OrderRecord", _AsFound(parts.record)))
+
+
+def canceled_by_word_alone(parts: Parts, _simulator: Simulator) -> Parts:
+    """Answer that an order is canceled before that is committed, and never do it."""
+    return replace(parts, record=cast("OrderRecord", _SaysCanceled(parts.record)))
+
+
+class _AroundRecord:
+    def __init__(self, record: OrderRecord) -> None:
+        self._record = record
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._record, name)
+
+
+class _EndsEarly(_AroundRecord):
+    def claim(self, order_ids: Sequence[UUID], *, lease_ms: int) -> Claims:
+        claims = self._record.claim(order_ids, lease_ms=lease_ms)
+        claimed = {id_: _fired_later(each) for id_, each in claims.claimed.items()}
+        return replace(claims, claimed=claimed)
+
+
+def _fired_later(order: ClaimedOrder) -> ClaimedOrder:
+    if order.fired is None:
+        return order
+    return replace(order, fired=replace(order.fired, fired_at=order.fired.fired_at + _A_WHILE))
+
+
+class _AsFound(_AroundRecord):
+    def amend(
+        self,
+        account_id: str,
+        order_id: UUID,
+        at: datetime,
+        change: Callable[[OrderState], Order],
+        amended: Mapping[str, object],
+    ) -> tuple[Order, OrderEvent] | None:
+        found = self._record.state(account_id, order_id)
+        assert found is not None
+        return self._record.amend(account_id, order_id, at, lambda _: change(found), amended)
+
+
+class _SaysCanceled(_AroundRecord):
+    def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
+        found = self._record.state(account_id, order_id)
+        if found is None or found.status is not OrderStatus.OPEN:
+            return self._record.cancel(account_id, order_id, at)
+        after, event = found.transition_to(Canceled(), at)
+        return after.order, event
 
 
 class _KeepsWatch:

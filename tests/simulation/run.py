@@ -71,8 +71,8 @@ def run(
         fleet=fleet,
         gathered_s=GATHERED_S if is_crowded else 0.0,
     )
-    crowd = CrowdedClients(simulator) if is_crowded else None
-    clients = crowd or (RestingClients(simulator) if is_moving else SimulatedClients(simulator))
+    kind = CrowdedClients if is_crowded else RestingClients if is_moving else SimulatedClients
+    clients = kind(simulator)
     clients.schedule()
     for time_s in weather.kill_all_times:
         scheduler.at(time_s, simulator.kill_all)
@@ -80,7 +80,7 @@ def run(
     problems = [
         *violations(simulator, clients.ledger),
         *resting_violations(simulator, clients.ledger.accepted),
-        *(crowd.violations() if crowd else ()),
+        *clients.answers.violations(simulator.tables),
     ]
     if not has_rested:
         problems.append("the engine did not come to rest")

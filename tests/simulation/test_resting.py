@@ -50,15 +50,18 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
 @pytest.mark.parametrize(
     ("defect", "consequence", "shown_by"),
     [
-        (sabotage.fire_before_commit, "was sent as fired before that was on record", 0),
+        (sabotage.fire_before_commit, "was sent as fired before that was on record", 1),
         (sabotage.disarm_without_message, "is open and nothing is armed for it", 5),
-        (sabotage.bound_on_quote_alone, "was executed past its limit", 6),
+        (sabotage.bound_on_quote_alone, "was executed past its limit", 8),
         (sabotage.expiry_not_looked_at, "is open after its end", 5),
         (sabotage.old_pools_count, "which is not what it waited for", 6),
         (sabotage.decimals_of_another_mint, "was told inputAmount as", 0),
         (sabotage.decimals_forgotten, "bought a mint of other decimals than it says", 232),
         (sabotage.canceled_and_still_watched, "is canceled and is still watched for", 2),
         (sabotage.amended_and_not_watched_anew, "was watched for at another rate than it waits for", 13),
+        (sabotage.ended_early, "before its end", 0),
+        (sabotage.amended_as_it_was_found, "after another event than the one that was named", 2),
+        (sabotage.canceled_by_word_alone, "was said to be canceled, and is", 2),
     ],
 )
 def test_defect_of_waiting_is_found_within_the_seeds_of_the_suite(

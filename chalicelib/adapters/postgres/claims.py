@@ -26,12 +26,13 @@ LOCK_WAIT_MS: Final = 500
 # A lease that ends later than any that is taken now is of a server whose clock was ahead, as before a
 # failover: the fence shuts its holder out. A step of a consumer's writes down when it was done, and a release
 # has the lease end then.
+_ABANDONED: Final = "o.lease_until > o.updated_at + interval '0.1 second'"
 _FOUND: Final = f"""
 SELECT {ORDER_COLUMNS}, o.fence, o.chain,
     o.lease_until NOT BETWEEN clock_timestamp()
         AND clock_timestamp() + make_interval(secs => {CLOCK_JUMP_S} + CAST(:lease_ms AS float8) / 1000)
         AS is_free,
-    o.lease_until > o.updated_at + interval '0.1 second' AS is_abandoned
+    {_ABANDONED} AS is_abandoned
 FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id
 """
 _LOCK: Final = Statement(f"{_FOUND} FOR UPDATE")
@@ -42,11 +43,11 @@ _LOCK_WAIT: Final = Statement(f"SELECT public.for_transaction('lock_timeout', '{
 _LOCK_FREE: Final = Statement(f"{_FOUND} FOR UPDATE SKIP LOCKED")
 _HELD: Final = Statement(_FOUND)
 
-_CLAIM: Final = Statement("""
-UPDATE orders
-SET fence = fence + 1,
+_CLAIM: Final = Statement(f"""
+UPDATE orders o
+SET fence = o.fence + 1, given_up = o.given_up + CAST({_ABANDONED} AS int),
     lease_until = clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
-WHERE order_id = ANY(:order_ids)
+WHERE o.order_id = ANY(:order_ids)
 """)
 
 _OPEN_ATTEMPTS: Final = Statement("""
@@ -102,7 +103,7 @@ def _claimed(
     claims = Claims(
         claimed={
             id_: ClaimedOrder(
-                states[id_],
+                states[id_].abandoned() if row.is_abandoned else states[id_],
                 row.fence + 1,
                 attempts.get(id_),
                 fired.get(id_),

@@ -21,7 +21,9 @@ from chalicelib.domain.errors import RetryableError
 SETTLED_MAX: Final = 1_000
 """Orders at a time: more than end between two that are signed for."""
 
-_TODAY: Final = "(statement_timestamp() AT TIME ZONE 'UTC')::date"
+# One day for all of a transaction: what is put down counts on the day whose sum it was compared with, though
+# midnight has come meanwhile, and a server's clock that was ahead may have been on that day before.
+_TODAY: Final = "(transaction_timestamp() AT TIME ZONE 'UTC')::date"
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('orderflow spending ' || :token, 0))")
 # What is left after so many is settled by the next ones, and counted by itself until then.
 _SETTLE: Final = text(f"""
@@ -54,9 +56,9 @@ WHERE s.day = {_TODAY} AND s.token = :token AND NOT s.is_settled
 """)
 # A client may have sent two orders under one id at once: only one of them comes on record and is sent, and it
 # may be the other one than asks for this. So never less is put down, nor another token.
-_PUT_DOWN: Final = text("""
+_PUT_DOWN: Final = text(f"""
 INSERT INTO spending AS s (order_id, day, token, units)
-VALUES (CAST(:order_id AS uuid), (clock_timestamp() AT TIME ZONE 'UTC')::date, :token, :units)
+VALUES (CAST(:order_id AS uuid), {_TODAY}, :token, :units)
 ON CONFLICT (order_id) DO UPDATE SET day = excluded.day, units = greatest(s.units, excluded.units)
 WHERE s.token = excluded.token
 """)

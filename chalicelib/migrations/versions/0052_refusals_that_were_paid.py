@@ -1,9 +1,9 @@
-"""What the chain refused is counted apart from what never landed; and rests that dead letters brought are.
+"""What the chain refused is counted apart from what never landed; and consumers that died over an order are.
 
 Revision: 0052. An order with a limit that was refused often is left alone for longer, as each refusal takes a
 fee. What a network dropped took none, and counted as well; and an amended limit kept the count of the last
 one. Orders that rest now begin anew. An order over which its consumers die rests again, too, when its message
-is used up, and fires again: that has a bound by its count.
+is used up, and fires again: that has a bound by their count.
 """
 
 from alembic import op
@@ -25,7 +25,7 @@ ALTER TABLE orders
 COMMENT ON COLUMN orders.paid_refusals IS
     'How many transactions the chain refused, for a fee, since limit or amount were amended last';
 COMMENT ON COLUMN orders.given_up IS
-    'How often in a row a dead letter put the order to rest, its consumers having died over it';
+    'How many leases ran out since a consumer put the order to rest: those died over it, or lost the record';
 """
 
 DOWNGRADE = """

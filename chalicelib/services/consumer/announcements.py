@@ -89,7 +89,7 @@ class Announcer:
     def republish(self, batch: Batch, found: OrderState) -> None:
         """Publish what may not have been published, ahead of all that will happen."""
         order_id: UUID = found.order.order_id
-        if not batch.may_be_unpublished(order_id):
+        if not batch.may_be_unpublished(found):
             return
         creator = batch.creator(found.order)
         deferred_acknowledgement = creator.deferred_acknowledgement if creator else None

@@ -123,9 +123,20 @@ class Batch:
         """Return whether one of an order's requests holds the order, with what its client waits for."""
         return any(each.order is not None for each in self.requests[order_id])
 
-    def may_be_unpublished(self, order_id: UUID) -> bool:
-        """Return whether an order may have events that a consumer recorded and died before publishing."""
-        return order_id in self.claimed or any(each.is_repeated for each in self.requests[order_id])
+    def may_be_unpublished(self, found: OrderState) -> bool:
+        """Return whether an order may have events that a consumer recorded and died before publishing.
+
+        What fired is announced again while its message waits. The order has ended by then by a message that
+        comes again itself, if its consumer died; a cancel alone needs none.
+        """
+        order_id = found.order.order_id
+        if order_id in self.claimed:
+            return True
+        has_ended = found.is_final and found.status is not OrderStatus.CANCELED
+        return any(
+            each.is_repeated and not (has_ended and each.firing is not None and each.delivery == 1)
+            for each in self.requests[order_id]
+        )
 
     def creator(self, order: Order) -> Incoming | None:
         """Return the request that an order was made from, if it is one of these:

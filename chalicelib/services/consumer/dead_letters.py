@@ -20,7 +20,7 @@ from chalicelib.domain.queue_messages import (
     SubscribeMessage,
     UnreadableMessageError,
 )
-from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.statuses import MAY_FOLLOW, OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
@@ -35,10 +35,11 @@ _DEADLY: Final = (
     "whatever was to send the order died, or lost the record, each time; nothing of it was executed"
 )
 
-GIVEN_UP_MAX: Final = 2
-"""So often in a row may the consumers of an order with a limit die over it until its message is used up.
+GIVEN_UP_MAX: Final = 50
+"""So many consumers of an order that may rest have to have died over it, until its message was used up.
 
-Once may be an outage of the record, which looks the same.
+More than one message brings, since half an outage looks the same: the record lets orders be claimed, and
+takes nothing else. In a whole one nothing can be claimed, and so no lease runs out but the first.
 """
 
 
@@ -209,7 +210,7 @@ class ResolveDeadLetters:
             ended = self._end(claims.claimed[order_id])
             if ended is None:
                 return False
-            # One with a limit waits on if its last transaction came to nothing.
+            # One that may rest waits on, unless its last transaction may land, or has landed.
             became = f"ended as {ended.status}" if ended.is_final else "rests"
             reason, found = f"received {letter.receive_count} times; the order {became}", ended
         elif order_id in claims.final:
@@ -261,31 +262,50 @@ class ResolveDeadLetters:
             # What it exchanged is written down in token units.
             self._mints.learn((claimed.state.order.terms.input_token, claimed.state.order.terms.output_token))
             return self._bounded(self._confirmation.decision(claimed, self._confirmation.look([claimed])))
+        return self._bounded(self._unsent(claimed))
+
+    def _unsent(self, claimed: ClaimedOrder) -> Transition:
+        """Return what becomes of an order of which nothing is on its way: one that may rest waits on."""
+        now = self._clock.now()
+        if claimed.is_late(now):
+            return transitions.late(claimed, now)
+        if _may_rest(claimed.state):
+            return transitions.rest(claimed, now)
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
-        return transitions.failed(claimed, error, self._clock.now())
+        return transitions.failed(claimed, error, now)
 
     def _bounded(self, transition: Transition | None) -> Transition | None:
         """Return the end of an order in the place of another rest, if its consumers died over it too often.
 
         It would fire again and kill as many of them, for ever.
         """
-        if transition is None or not transition.claimed.is_abandoned or transition.outcome is None:
+        if transition is None or transition.watch is None:
             return transition
-        rests = transition.events[-1].what
-        if not isinstance(rests, Open):
-            return transition
-        given_up = transition.claimed.state.given_up + 1
+        given_up = transition.claimed.state.given_up
         if given_up < GIVEN_UP_MAX:
+            # No consumer of it has lived yet: those that die over it next count on.
             return replace(transition, state=replace(transition.state, given_up=given_up))
-        error, was = ExecutionError(Code.INTERNAL_ERROR, _DEADLY), transition.outcome.outcome
-        last = transitions.InVain(
-            "dead" if was == "dead" else "refused", error.message, rests.network_fee_lamports
-        )
+        error, last = ExecutionError(Code.INTERNAL_ERROR, _DEADLY), None
+        if transition.outcome is not None:
+            rests = transition.events[-1].what
+            assert isinstance(rests, Open)
+            last = transitions.InVain(
+                "dead" if transition.outcome.outcome == "dead" else "refused",
+                error.message,
+                rests.network_fee_lamports,
+            )
         return transitions.failed(transition.claimed, error, self._clock.now(), last)
 
 
 def _rests(claimed: ClaimedOrder) -> bool:
     return claimed.state.status is OrderStatus.OPEN and claimed.fired is None
+
+
+def _may_rest(state: OrderState) -> bool:
+    """Return whether an order of which nothing was sent, or only what came to nothing, may wait on."""
+    terms = state.order.terms
+    waits = terms.rests_at_limit or (terms.may_rest and state.waits_for_trigger)
+    return waits and OrderStatus.OPEN in MAY_FOLLOW[state.status]
 
 
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:

@@ -177,9 +177,10 @@ def rest(
     claimed: ClaimedOrder, now: datetime, again: LookAgain = AT_ITS_RATE, *, reason: str | None = None
 ) -> Transition:
     """Return an order put to rest, armed; of one that rests already nothing is published."""
-    if claimed.state.status is OrderStatus.OPEN:
-        return Transition(claimed, claimed.state, (), watch=watch_of(claimed.state, now, again))
-    state, event = claimed.state.transition_to(Open(reason), now)
+    before = replace(claimed.state, given_up=0)
+    if before.status is OrderStatus.OPEN:
+        return Transition(claimed, before, (), watch=watch_of(before, now, again))
+    state, event = before.transition_to(Open(reason), now)
     return Transition(claimed, state, (event,), watch=watch_of(state, now, again))
 
 

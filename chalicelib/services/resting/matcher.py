@@ -155,10 +155,13 @@ class Matcher:
         return self._repeated(lambda limit: self._watches.wake(limit=limit))
 
     def resend(self, *, unclaimed_for_ms: int = UNCLAIMED_FOR_MS) -> Matched:
-        """Send messages again of what fired and was not taken up. Raises as ``match``."""
-        return self._repeated(
-            lambda limit: self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=limit)
-        )
+        """Send messages again of what fired and was not taken up, some at each look. Raises as ``match``.
+
+        They are hardly ever lost, and wait in a queue that is behind: all of them again, every half minute,
+        would be more than is consumed meanwhile, and it would never catch up.
+        """
+        fired = self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=self._limit)
+        return Matched(len(fired), self._send(fired) if fired else 0)
 
     def _fired(self, met: Sequence[Threshold], limit: int) -> tuple[Matched, bool]:
         """Fire once; return what became of it, and whether that was all."""

@@ -135,6 +135,25 @@ def test_order_that_is_signed_for_again_the_next_day_counts_on_that_day(
         spending.reserve([spend(1)])
 
 
+def test_order_is_put_down_on_the_day_whose_cap_it_was_compared_with(
+    engine: Engine, spending: DaySpending
+) -> None:
+    """Midnight comes between the two, on a server that has had tomorrow before, until its clock went back."""
+    spending.reserve([spend(10), spend(10), spend(5)])
+    late = "SELECT pg_catalog.clock_timestamp() + interval '1 day'"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE spending SET day = day + 1"))
+        connection.execute(text("CREATE SCHEMA late"))
+        connection.execute(
+            text(f"CREATE FUNCTION late.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $${late}$$")
+        )
+        connection.execute(text("SELECT set_config('search_path', 'late, pg_catalog, public', false)"))
+    spending.reserve([spend(10)])
+    with engine.begin() as connection:
+        by_day = connection.execute(text("SELECT sum(units) FROM spending GROUP BY day ORDER BY day"))
+        assert by_day.scalars().all() == [10, 25]
+
+
 def test_order_under_way_counts_and_filled_ones_add_up_as_they_end(
     engine: Engine, spending: DaySpending
 ) -> None:

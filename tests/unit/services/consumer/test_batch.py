@@ -8,6 +8,7 @@ import pytest
 from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.batch import Batch, Incoming
 from tests.fakes.orders import an_order
 
@@ -37,13 +38,31 @@ def test_request_is_repeated_that_came_before_or_names_an_order_on_record(
 ) -> None:
     request = Incoming(order.order_id, order if has_order else None, delivery=delivery)
     assert request.is_repeated is is_repeated
-    assert Batch.of([request]).may_be_unpublished(order.order_id) is is_repeated
+    assert Batch.of([request]).may_be_unpublished(OrderState(order)) is is_repeated
 
 
 def test_reclaimed_order_may_have_events_that_were_not_published(order: Order) -> None:
     batch = Batch.of([asked(order)])
     batch.claimed[order.order_id] = ClaimedOrder(OrderState(order), fence=2)
-    assert batch.may_be_unpublished(order.order_id)
+    assert batch.may_be_unpublished(OrderState(order))
+
+
+@pytest.mark.parametrize(
+    ("delivery", "status", "may_be"),
+    [
+        (1, OrderStatus.CONFIRMED, False),
+        (1, OrderStatus.EXPIRED, False),
+        # What cancels has no message that comes again.
+        (1, OrderStatus.CANCELED, True),
+        (1, OrderStatus.SUBMITTED, True),
+        (2, OrderStatus.CONFIRMED, True),
+    ],
+)
+def test_order_that_ended_by_another_message_of_its_firing_is_published_by_that(
+    order: Order, delivery: int, status: OrderStatus, *, may_be: bool
+) -> None:
+    batch = Batch.of([Incoming(order.order_id, delivery=delivery, firing=1)])
+    assert batch.may_be_unpublished(OrderState(order, status)) is may_be
 
 
 def test_order_was_made_from_the_submission_that_it_names_and_from_no_other(order: Order) -> None:

@@ -12,26 +12,21 @@ from chalicelib.domain.errors import Code, RetryableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import NewOrder, Subscribed
 from chalicelib.domain.queue_messages import (
-    FiredMessage,
     Message,
     OrderMessage,
     ResumeMessage,
     SubscribeMessage,
 )
-from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus as Status
-from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.transactions import SignatureStatus
-from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
 from chalicelib.services.ports import OrderView
-from chalicelib.services.resting.waiting import BACKOFF_BLOCKS
 from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
-from tests.fakes.orders import LIFE, an_order, changed
+from tests.fakes.orders import LIFE, an_order
 
 SENT = LIFE[:5]
 
@@ -110,96 +105,6 @@ def test_order_whose_transaction_is_dead_fails_and_is_not_signed_anew(consumer: 
     assert resolved(consumer, of_order(order))
     assert consumer.statuses(order) == (*SENT, Status.FAILED)
     assert len(consumer.chain.signed) == 1
-
-
-def until_canceled() -> Order:
-    limit = Limit("150", Rate.of(150, 1_000))
-    terms = {"order_type": OrderType.LIMIT, "limit": limit, "slippage_bps": None, "valid_for_s": None}
-    return replace(changed(an_order(), time_in_force=TimeInForce.GTC, **terms), valid_until=None)
-
-
-@pytest.mark.parametrize("outcome", [SignatureStatus.REFUSED, SignatureStatus.UNKNOWN])
-def test_order_with_a_limit_waits_on_whose_transaction_came_to_nothing(
-    consumer: ConsumerOnFakes, outcome: SignatureStatus
-) -> None:
-    order = until_canceled()
-    sent_and_undecided(consumer, order)
-    consumer.chain.status = outcome
-    consumer.chain.height += VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS + 1
-    assert resolved(consumer, of_order(order))
-    assert consumer.statuses(order) == (*SENT, Status.OPEN)
-    assert reason(consumer) == "received 10 times; the order rests"
-    consumer.chain.status = SignatureStatus.LANDED
-    consumer.chain.height += BACKOFF_BLOCKS
-    consumer.clock.sleep(LEASE_MS / 1_000)
-    consumer.price_watcher.look()
-    (message,) = consumer.queue.messages
-    assert isinstance(message, FiredMessage)
-    consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
-    assert consumer.statuses(order) == (*SENT, Status.OPEN, *LIFE[1:])
-
-
-def given_up(consumer: ConsumerOnFakes, message: Message, message_id: str) -> None:
-    """Have an order's message used up, nothing of whose transaction has landed."""
-    consumer.clock.sleep(LEASE_MS / 1_000 + 1)
-    consumer.chain.height += VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS + BACKOFF_BLOCKS + 1
-    assert consumer.resolve_dead_letters.resolve(letter(message, message_id))
-
-
-def fired_again(consumer: ConsumerOnFakes) -> FiredMessage:
-    consumer.queue.messages.clear()
-    consumer.price_watcher.look()
-    message = consumer.queue.messages[-1]
-    assert isinstance(message, FiredMessage)
-    return message
-
-
-def test_order_with_a_limit_that_kills_its_consumers_whenever_it_is_sent_ends_at_its_second_dead_letter(
-    consumer: ConsumerOnFakes,
-) -> None:
-    order = until_canceled()
-    consumer.chain.status = SignatureStatus.UNKNOWN
-    consumer.chain.deadly["send"] = order.order_id
-    with suppress(ProcessKilledError):
-        consumer.execute(order)
-    given_up(consumer, of_order(order), "m1")
-    assert consumer.statuses(order) == (*SENT, Status.OPEN)
-    message = fired_again(consumer)
-    with suppress(ProcessKilledError):
-        consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
-    given_up(consumer, message, "m2")
-    assert consumer.statuses(order) == (*SENT, Status.OPEN, *SENT[1:], Status.FAILED)
-    assert consumer.failure_code(order) == Code.INTERNAL_ERROR
-    assert [attempt.outcome for attempt in consumer.tables.attempts.values()] == ["dead", "dead"]
-
-
-def test_end_of_a_deadly_order_tells_what_its_last_refusal_took(consumer: ConsumerOnFakes) -> None:
-    order = until_canceled()
-    consumer.chain.status, consumer.chain.network_fee_lamports = SignatureStatus.REFUSED, 5_000
-    consumer.chain.deadly["send"] = order.order_id
-    with suppress(ProcessKilledError):
-        consumer.execute(order)
-    consumer.chain.sent += consumer.chain.signed
-    given_up(consumer, of_order(order), "m1")
-    message = fired_again(consumer)
-    with suppress(ProcessKilledError):
-        consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
-    consumer.chain.sent += consumer.chain.signed
-    given_up(consumer, message, "m2")
-    assert consumer.frames(order)[-1].get("networkFeeLamports") == 5_000
-
-
-def test_order_whose_chain_was_out_of_reach_rests_for_as_often_as_its_message_is_used_up(
-    consumer: ConsumerOnFakes,
-) -> None:
-    order = until_canceled()
-    sent_and_undecided(consumer, order)
-    given_up(consumer, of_order(order), "m0")
-    for number in range(1, 4):
-        message = fired_again(consumer)
-        consumer.execute_orders.execute([Incoming(message.order_id, firing=message.firing)])
-        given_up(consumer, message, f"m{number}")
-        assert consumer.statuses(order)[-1] is Status.OPEN
 
 
 def test_order_that_a_consumer_has_claimed_is_left_to_that(consumer: ConsumerOnFakes) -> None:

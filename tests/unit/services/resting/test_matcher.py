@@ -148,6 +148,17 @@ def test_lost_messages_are_counted_and_sent_again() -> None:
     assert trial.sent == [order_id]
 
 
+def test_messages_that_may_wait_in_a_queue_that_is_behind_are_sent_again_a_part_at_a_look() -> None:
+    """All of them each time, faster than they are consumed, and the queue would grow for as long as it is."""
+    trial = Trial(limit=3)
+    armed = [trial.armed(Rate(price, 1)) for price in range(1, 9)]
+    assert trial.at(8) == Matched(fired=8)
+    trial.queue.sent.clear()
+    assert [trial.matcher.resend(unclaimed_for_ms=0).fired for _ in range(3)] == [3, 3, 3]
+    # Those that were sent longest ago come first.
+    assert trial.sent == [*armed, armed[0]]
+
+
 def test_what_is_due_fires_by_time() -> None:
     trial = Trial()
     watch = Watch(uuid4(), PAIR, Direction.AT_LEAST, 0, Rate(9, 1), NOON, wake_at=NOON)
