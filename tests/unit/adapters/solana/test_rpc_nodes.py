@@ -290,6 +290,17 @@ def test_all_nodes_are_told_except_those_that_limit_us() -> None:
     assert (limited.calls, silent.calls, well.calls) == (2, 2, 3)
 
 
+@pytest.mark.parametrize("error", [RateLimitedError(None), SILENT, BEHIND])
+def test_node_that_alone_is_left_is_told_unless_it_asked_for_a_pause(error: NodeError) -> None:
+    """A transaction lives for half a minute, and looks in vain must not keep it from being sent again."""
+    for node, told in ((ANode("a", error), 10), (ANode("a", RateLimitedError(8)), 1)):
+        nodes, clock = some_nodes(node)
+        for _ in range(10):
+            nodes.tell_all(CALL, time_limit_s=2)
+            clock.at_s += 0.5
+        assert node.calls == told
+
+
 class Tarpit(ANode):
     """Takes a connection and all the time that there is, for the calls of one method."""
 
