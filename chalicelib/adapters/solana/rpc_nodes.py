@@ -290,12 +290,14 @@ class RpcNodes:
                 results = node.call_all(calls, time_limit_s=time_limit_s)
         except NodeError as error:
             results = [error] * len(calls)
-        for result in results:
-            if isinstance(result, NodeError) and result.remedy not in _TELLING:
-                self._limited[index] += 1
-                self._leave_alone(index, result)
-                return results
-        if not all(isinstance(result, NodeError) for result in results):
+        errors = [result for result in results if isinstance(result, NodeError)]
+        failed = [error for error in errors if error.remedy not in _TELLING]
+        if failed:
+            # One that answers the rest is neither down nor, unless it says so, asked too much.
+            is_well = len(errors) < len(results) and not isinstance(failed[0], RateLimitedError)
+            self._limited[index] = 1 if is_well else self._limited[index] + 1
+            self._leave_alone(index, failed[0])
+        elif len(errors) < len(results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
         return results
 

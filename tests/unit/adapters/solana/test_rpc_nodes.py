@@ -290,6 +290,20 @@ def test_all_nodes_are_told_except_those_that_limit_us() -> None:
     assert (limited.calls, silent.calls, well.calls) == (2, 2, 3)
 
 
+@pytest.mark.parametrize(("error", "longest_s"), [(BEHIND, 0.25), (RateLimitedError(None), 8.0)])
+def test_node_that_fails_at_one_of_several_calls_is_not_left_alone_for_longer_and_longer(
+    error: NodeError, longest_s: float
+) -> None:
+    class HalfWell(ANode):
+        def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:  # noqa: ARG002
+            return ["result", *[error] * (len(calls) - 1)]
+
+    nodes, clock = some_nodes(HalfWell("a", "result"))
+    with pytest.raises(type(error)):
+        nodes.converse(lambda ask, _: ask.all([CALL, CALL]), time_limit_s=30)
+    assert max(clock.paused) == longest_s
+
+
 @pytest.mark.parametrize("error", [RateLimitedError(None), SILENT, BEHIND])
 def test_node_that_alone_is_left_is_told_unless_it_asked_for_a_pause(error: NodeError) -> None:
     """A transaction lives for half a minute, and looks in vain must not keep it from being sent again."""
