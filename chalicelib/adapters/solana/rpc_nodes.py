@@ -306,10 +306,12 @@ class RpcNodes:
 
     def _leave_alone(self, index: int, error: NodeError) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
-        backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
-        if asked_s is not None:
+        if asked_s is not None and asked_s >= _BACKOFF_S:
+            wait_s = asked_s
             self._asked_until_s[index] = self._now_s() + asked_s
-        wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
+        else:  # some limit us, and ask for 0 s
+            backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
+            wait_s = backoff_s * (0.5 + self._jitter() / 2)
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + wait_s)
 
 

@@ -209,6 +209,14 @@ def test_pauses_grow_while_every_node_fails_and_end_with_the_time() -> None:
     assert [round(seconds, 2) for seconds in clock.paused] == [0.0, 0.25, 0.5, 1.0]
 
 
+def test_node_that_asks_for_no_pause_while_it_limits_us_is_not_hammered() -> None:
+    limiting = ANode("a", RateLimitedError(0.0))
+    nodes, _ = some_nodes(limiting)
+    with pytest.raises(RateLimitedError):
+        nodes.ask(CALL, time_limit_s=2)
+    assert limiting.calls == 4
+
+
 def test_wait_longer_than_the_time_is_not_begun() -> None:
     nodes, clock = some_nodes(ANode("a", RateLimitedError(60)))
     for _ in range(2):
