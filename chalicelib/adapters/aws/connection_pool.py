@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 from urllib.parse import SplitResult
@@ -79,8 +80,9 @@ class ConnectionPool:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # until there is none left, whatever other threads take
+            while True:
+                self._idle.pop().close()
 
     def _connected(self, time_limit_s: float) -> socket.socket:
         deadline = monotonic() + min(_CONNECT_TIME_LIMIT_S, time_limit_s)

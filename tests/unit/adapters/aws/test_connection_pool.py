@@ -4,6 +4,7 @@ Used again while the server keeps them, and not a moment longer.
 """
 
 import socket
+from collections import deque
 
 import pytest
 
@@ -78,6 +79,20 @@ def test_closed_pool_keeps_no_connection() -> None:
         pool.give_back(connection)
         pool.close()
         assert connection.socket.fileno() == -1
+
+
+def test_pool_may_be_closed_while_other_threads_take_from_it() -> None:
+    """As where several requests fail at once, each of which closes what is idle."""
+
+    class Emptied(deque[PooledConnection]):
+        def __bool__(self) -> bool:
+            return True  # and by the next moment another thread has taken the last one
+
+    with scripted_server(OK) as server:
+        pool = ConnectionPool(server.address)
+        pool._idle = Emptied()
+        pool.close()
+        pool.take(TIMEOUT_S).close()
 
 
 def test_connection_never_waits_and_sends_at_once() -> None:
