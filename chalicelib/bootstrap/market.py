@@ -93,6 +93,12 @@ class MarketPorts:
         return self._market.lost_transactions if isinstance(self._market, SolanaMarket) else None
 
     @property
+    def may_have_executed(self) -> bool:
+        """Whether there is something to look up, as a function finds it that may not read the key."""
+        restored_to = self._settings.solana_record_restored_to
+        return isinstance(self._market, SolanaMarket) and restored_to is not None
+
+    @property
     def venues(self) -> "Sequence[Venue]":
         return self._market.venues
 

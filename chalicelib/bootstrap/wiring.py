@@ -246,6 +246,7 @@ class Services(Ports):
             parse=parse_message,
             remains=remains,
             mints=self.mints,
+            may_have_executed=self.market.may_have_executed,
         )
 
     @cached_property
@@ -285,6 +286,7 @@ class Services(Ports):
             poll_policy=poll_policy,
             wait_policy=WaitPolicy(self.clock),
             attempts_max=attempts_max,
+            may_have_executed=self.market.may_have_executed,
         )
 
     def has_marks(self) -> bool:

@@ -82,9 +82,11 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     if singles.best is not None:
         single = filled_by(order, (direct_path(singles.best),))
         known = [_final_root(singles.best, order)]
-    two_hop_path = _single_two_hop_path(network, order, execution, single, known)
+    two_hop_path = single_two_hop_path(network, order, execution)
     if two_hop_path is not None:
-        return assemble(order, *two_hop_path, singles)
+        settled = _settled(network, order, two_hop_path, single, known)
+        if settled is not None:
+            return assemble(order, *settled, singles)
     if singles.best is not None and single is not None:
         bound = _tightest(network, order, single, known, None)
         if is_close(order, single, bound) or (
@@ -95,6 +97,10 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
 
     split, roots = _split(network, order, execution)
     best = _better(single, split)
+    if two_hop_path is not None:
+        # Of a few units a search may make something worse, or nothing.
+        best = _better(best, two_hop_path[0])
+        bound = two_hop_path[1] if bound is None else bound
     if best is None:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=amount
@@ -105,15 +111,16 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     return assemble(order, best, bound, singles)
 
 
-def _single_two_hop_path(
-    network: Network, order: SwapOrder, execution: Execution, single: Filling | None, known: Sequence[float]
+def _settled(
+    network: Network,
+    order: SwapOrder,
+    found: tuple[Filling, int],
+    single: Filling | None,
+    known: Sequence[float],
 ) -> tuple[Filling, int] | None:
-    """Return the one two-hop path that a search would come to, and its bound,
-    or None where a search has to find out.
+    """Return a two-hop path, and its bound, if it is what a search would come to;
+    None where a search has to find out.
     """
-    found = single_two_hop_path(network, order, execution)
-    if found is None:
-        return None
     filling, bound = found
     reached = filling.objective if order.mode is SwapMode.EXACT_IN else -filling.objective
     if reached <= 0 or (single is not None and is_close(order, single, reached)):

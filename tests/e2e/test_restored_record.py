@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
@@ -21,7 +22,12 @@ from tests.e2e.trader import Frame, Trader, assert_whole, following, statuses
 
 WALLET = SeedSigner(SEED.encode()).wallet("local")
 WAKE = "UPDATE watches SET wake_at = now() WHERE armed"
-"""As ``docs/operating.md`` says it."""
+"""As ``docs/operating.md`` says it, like the next one."""
+NOT_LOOKED_UP = """
+SELECT (SELECT count(*) FROM watches WHERE NOT armed OR wake_at <= now())
+    + (SELECT count(*) FROM orders
+       WHERE status IN ('pending', 'triggered', 'routing', 'routed', 'building', 'submitted'))
+"""
 KEYED = {"clientOrderId": "sent after the backup", "inputToken": "USDC", "outputToken": "USDT", "amount": "7"}
 
 
@@ -59,6 +65,12 @@ def landed(chain: LocalChain, order_id: str) -> list[str]:
     history = chain.call("getSignaturesForAddress", address_of(WALLET.authority))
     mark = order_id.replace("-", "")
     return [one["signature"] for one in history if one["err"] is None and mark in (one["memo"] or "")]
+
+
+def looked_up_later(database: Database) -> int:
+    """Return how many orders are yet to be looked up."""
+    with database.connect() as connection:
+        return int(connection.execute(text(NOT_LOOKED_UP)).scalar_one())
 
 
 def copied(there: Path, to: Path) -> None:
@@ -108,6 +120,8 @@ def test_what_executed_after_the_moment_that_the_record_is_set_back_to_executes_
         assert [last.get(name) for name in same] == [before[order_id].get(name) for name in same]
     with Trader(engine.url, {"orderId": stays}) as trader:
         trader.until(lambda: "open" in statuses(trader.events(stays)))
+        while looked_up_later(database):
+            assert trader.is_open()
         assert trader.ask(action="cancel", orderId=stays)
         assert trader.put_right(stays)[-1]["status"] == "canceled"
     # What no order asks for again is named: those of the two large orders, which had no key.

@@ -58,6 +58,7 @@ class ConsumerOnFakes:
         mints: Mints = NO_MINTS,
         lost_transactions: LostTransactions | None = None,
     ) -> None:
+        self._may_have_executed = lost_transactions is not None
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
         self.record = record_type(self.tables)
@@ -117,6 +118,7 @@ class ConsumerOnFakes:
             parse=parse_message,
             remains=remains,
             mints=LearnMints(load_tokens(), mints),
+            may_have_executed=self._may_have_executed,
         )
 
     def execute(self, *orders: Order, delivery: int = 1) -> Mapping[UUID, MessageOutcome]:
@@ -156,4 +158,5 @@ class ConsumerOnFakes:
             poll_policy=PollPolicy(wait_s=1.0, poll_s=0.4, again_s=1.0),
             wait_policy=WaitPolicy(self.clock),
             attempts_max=attempts_max,
+            may_have_executed=self._may_have_executed,
         )

@@ -5,6 +5,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 from uuid import UUID
 
+from chalicelib.amm.activation import ActivationType
+from chalicelib.amm.damm_v2_curve import CompoundingCurve
+from chalicelib.amm.damm_v2_fee import BaseFee, DammCollectFeeMode, DammV2Fees
+from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool
 from chalicelib.domain.errors import Code
 from chalicelib.domain.transactions import (
@@ -32,6 +36,17 @@ def a_pool(
     """A deep pool; SOL is worth 200 USDC in it."""
     state = CpmmPool(*reserves, CpmmFees(2_500, 120_000, 40_000))
     return RoutablePool(pool_id, venue, tokens, state)
+
+
+def a_pool_that_opens_at(slot: int, pool_id: str = "pool") -> RoutablePool:
+    """A deep pool that goes by slots; SOL is worth 200 USDC in it."""
+    state = DammV2Pool(
+        CompoundingCurve(10**15, 2 * 10**14),
+        DammV2Fees(BaseFee(2_500_000), DammCollectFeeMode.BOTH),
+        activation_point=slot,
+        activation_type=ActivationType.SLOT,
+    )
+    return RoutablePool(pool_id, "meteora", ("SOL", "USDC"), state)
 
 
 class FakeVenue:

@@ -4,11 +4,17 @@ import select
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 from urllib.parse import SplitResult
 
 from chalicelib.adapters.reaching import reached
+
+IDLE_MAX_S: Final = 60.0
+"""What has been silent for longer may be gone without a word: NAT gateways forget it after 350 s, others
+sooner, and a function that was frozen has heard of no end."""
 
 _CONNECT_TIME_LIMIT_S: Final = 1.0
 
@@ -18,13 +24,15 @@ class PooledConnection:
 
     Attributes:
         readable: Waits for something to read here, and for nothing else.
+        idle_since_s: When it was given back.
     """
 
-    __slots__ = ("fileno", "readable", "socket")
+    __slots__ = ("fileno", "idle_since_s", "readable", "socket")
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
         self.fileno = connection.fileno()
+        self.idle_since_s = 0.0
         self.readable = select.poll()
         self.readable.register(self.fileno, select.POLLIN)
 
@@ -39,14 +47,16 @@ class PooledConnection:
 class ConnectionPool:
     """Safe to share between threads."""
 
-    def __init__(self, address: SplitResult) -> None:
+    def __init__(self, address: SplitResult, *, monotonic_s: Callable[[], float] = monotonic) -> None:
+        self._monotonic_s = monotonic_s
         is_secure = address.scheme == "https"
         self._address = address.hostname or "", address.port or (443 if is_secure else 80)
         self._context = ssl.create_default_context() if is_secure else None
         self._idle: deque[PooledConnection] = deque()
 
     def take(self, time_limit_s: float) -> PooledConnection:
-        """Return the connection used last that the server has not closed meanwhile, or a new one.
+        """Return the connection used last if it was not long ago, and the server has not closed it meanwhile;
+        or a new one.
 
         Raises:
             OSError: The server takes no connection, or not in time.
@@ -57,19 +67,22 @@ class ConnectionPool:
             except IndexError:  # another thread was faster
                 break
             # An idle connection has nothing to say; if there is something to read, it is its end.
-            if not connection.readable.poll(0):
+            is_old = self._monotonic_s() - connection.idle_since_s > IDLE_MAX_S
+            if not is_old and not connection.readable.poll(0):
                 return connection
             connection.close()
         return PooledConnection(self._connected(time_limit_s))
 
     def give_back(self, connection: PooledConnection) -> None:
         """Keep a connection on which nothing is under way."""
+        connection.idle_since_s = self._monotonic_s()
         self._idle.append(connection)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # until there is none left, whatever other threads take
+            while True:
+                self._idle.pop().close()
 
     def _connected(self, time_limit_s: float) -> socket.socket:
         deadline = monotonic() + min(_CONNECT_TIME_LIMIT_S, time_limit_s)

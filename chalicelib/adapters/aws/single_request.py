@@ -30,6 +30,8 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
             unsent = _send(connection, unsent, deadline)
         answer = _answer(connection, deadline)
     except (OSError, ProtocolError, ValueError) as error:
+        if not isinstance(error, TimeoutError):
+            pool.close()  # what is idle beside it may have gone the same way, unheard
         raise (NotSentError if len(unsent) == len(data) else NoAnswerError) from error
     finally:
         if answer is not None and answer.is_reusable:

@@ -30,7 +30,7 @@ from chalicelib.adapters.solana.rpc_calls import (
     get_signature_statuses,
     get_transaction,
 )
-from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, Remedy, RpcError
+from chalicelib.adapters.solana.rpc_errors import NO_BLOCK, MalformedResultError, NodeError, Remedy, RpcError
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.usual_looks import UsualLooks
 from chalicelib.domain.transactions import (
@@ -46,7 +46,9 @@ REMEMBERED_BLOCKS: Final = 1_000
 
 _HISTORY_HOLDS_BLOCKS: Final = 20
 _LOOKED_BACK_SLOTS: Final = (1_000, 500, 250, 170)
-_SLOTS_TRIED: Final = 4
+SLOTS_TRIED: Final = 4
+"""From that of the first block on: not every node has the block that it names."""
+
 _SEARCHES: Final = 3
 """Of each address, for what seems dead: behind one there may be many machines, and one of them at fault."""
 
@@ -54,9 +56,6 @@ _WRONG_FOR_S: Final = 10.0
 """A node that did not show what another one did is asked last for so long."""
 
 _DISPUTES_KEPT: Final = 1_000
-
-_NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
-"""Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
 _UNKNOWN: Final = TransactionStatus(SignatureStatus.UNKNOWN)
 
@@ -235,12 +234,12 @@ class ChainReader:
         """Return the height of the oldest block that the node shows, or of an old enough one."""
         try:
             first = first_available_block(ask(get_first_available_block()))
-            # Not every node has the block that it names; then one that it does have is proof for itself.
+            # Where the one that it names is not there, one that it does have is proof for itself.
             for slot in (
                 first,
                 *(info.slot - back for back in _LOOKED_BACK_SLOTS if info.slot - back > first),
             ):
-                for later in range(_SLOTS_TRIED):
+                for later in range(SLOTS_TRIED):
                     if slot + later == 0:
                         return 0
                     height = _height_at(ask, slot + later)
@@ -342,6 +341,6 @@ def _height_at(ask: Ask, slot: int) -> int | None:
     try:
         return block_height(ask(get_block(slot)))
     except RpcError as error:
-        if error.code in _NO_BLOCK:
+        if error.code in NO_BLOCK:
             return None
         raise

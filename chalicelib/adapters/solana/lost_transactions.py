@@ -13,7 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from chalicelib.adapters import base58
-from chalicelib.adapters.solana.chain_view import ChainReader
+from chalicelib.adapters.solana.chain_view import SLOTS_TRIED, ChainReader
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.marks import Mark, marks_of, told_marks
 from chalicelib.adapters.solana.message_reader import ReadTransaction, read_transaction
@@ -31,7 +31,13 @@ from chalicelib.adapters.solana.rpc_calls import (
     get_signatures_for_address,
     get_transaction,
 )
-from chalicelib.adapters.solana.rpc_errors import MalformedResultError, NodeError, not_answered
+from chalicelib.adapters.solana.rpc_errors import (
+    NO_BLOCK,
+    MalformedResultError,
+    NodeError,
+    RpcError,
+    not_answered,
+)
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.signing import verifies
 from chalicelib.adapters.solana.swap_message import mark_of
@@ -170,10 +176,21 @@ class SolanaLostTransactions:
         first = first_available_block(ask(get_first_available_block()))
         if first == 0:
             return
-        block = ask(get_block(first))
-        unix_time = block.get("blockTime") if isinstance(block, dict) else None
-        if not isinstance(unix_time, int) or unix_time > self._restored_to_s:
+        times = (_unix_time_at(ask, slot) for slot in range(first, first + SLOTS_TRIED))
+        began_s = next((one for one in times if one is not None), None)
+        if began_s is None or began_s > self._restored_to_s:
             raise NodeError("the node's ledger begins after the moment that the record was set back to")
+
+
+def _unix_time_at(ask: Ask, slot: int) -> int | None:
+    try:
+        block = ask(get_block(slot))
+    except RpcError as error:
+        if error.code in NO_BLOCK:
+            return None
+        raise
+    unix_time = block.get("blockTime") if isinstance(block, dict) else None
+    return unix_time if isinstance(unix_time, int) else None
 
 
 def _marks(ask: Ask, landed: Sequence[MentionedIn]) -> list[tuple[str, Mark]]:

@@ -53,6 +53,7 @@ class PriorityFees:
         self._nodes, self._policy, self._time_limit_s = nodes, policy, time_limit_s
         self._monotonic_s = monotonic_s
         self._known: dict[tuple[Pubkey, ...], tuple[float, int]] = {}
+        self._silent_until_s = 0.0
 
     def budget(self, pools: Sequence[Pubkey]) -> Budget:
         """Return what to bid for a transaction that writes these pools; without an answer, nothing."""
@@ -63,12 +64,14 @@ class PriorityFees:
             return 0
         now_s = self._monotonic_s()
         known = self._known.get(pools)
-        if known is not None and now_s - known[0] < _HOLDS_S:
-            return known[1]
+        # Each order of a batch asks by itself, and there is no time for as many answers that do not come.
+        if now_s < self._silent_until_s or (known is not None and now_s - known[0] < _HOLDS_S):
+            return known[1] if known is not None else 0
         try:
             call = get_recent_prioritization_fees(pools)
             fees = prioritization_fees(self._nodes.ask(call, time_limit_s=self._time_limit_s))
         except NodeError:
+            self._silent_until_s = self._monotonic_s() + _HOLDS_S
             return known[1] if known is not None else 0
         price = price_at(fees, self._policy)
         if len(self._known) >= _KEPT:

@@ -283,6 +283,8 @@ def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
 def _status(value: Any) -> RpcSignatureStatus:
     commitment = value.get("confirmationStatus") if isinstance(value, dict) else None
     is_final = isinstance(commitment, str) and commitment in FINAL_COMMITMENTS
+    if isinstance(value, dict) and commitment is None:
+        is_final = value.get("confirmations", 0) is None  # as nodes say it that leave the word out
     return RpcSignatureStatus(_int(value, "slot"), value.get("err"), is_final)
 
 

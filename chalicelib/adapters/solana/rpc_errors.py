@@ -75,6 +75,9 @@ class RpcError(NodeError):
 
 
 PREFLIGHT_FAILURE: Final = -32002
+NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
+"""Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
+
 _MESSAGE_MAX: Final = 300
 _DEFECTS: Final = frozenset({-32003, -32015, -32600, -32601, -32602, -32700})
 _STALE: Final = frozenset(

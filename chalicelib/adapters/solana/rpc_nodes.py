@@ -162,6 +162,7 @@ class RpcNodes:
         self._nodes = list(nodes)
         self._now_s, self._pause, self._jitter = now_s, pause, jitter
         self._free_at_s = [0.0] * len(self._nodes)
+        self._asked_until_s = [0.0] * len(self._nodes)
         self._limited = [0] * len(self._nodes)
         self._last_until_s = [0.0] * len(self._nodes)
 
@@ -234,16 +235,19 @@ class RpcNodes:
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + seconds)
 
     def tell_all(self, call: RpcCall, *, time_limit_s: float) -> dict[str, Any]:
-        """Make a call to each node that does not limit us, and return by its name the result or the error.
+        """Make a call to each node that is not left alone, and return by its name the result or the error.
 
+        If all are, then to those that did not ask for it: what is told is not to wait for our own guesses.
         Each has its share of the time that is left, so that one which never answers keeps it from no other.
         """
         told: dict[str, Any] = {}
         names = self.names
-        deadline_s = self._now_s() + self._within(time_limit_s)
+        now_s = self._now_s()
+        deadline_s = now_s + self._within(time_limit_s)
+        busy_until_s = self._free_at_s if min(self._free_at_s) <= now_s else self._asked_until_s
         for index, name in enumerate(names):
             left_s = deadline_s - self._now_s()
-            if self._free_at_s[index] > self._now_s() or left_s <= 0:
+            if busy_until_s[index] > now_s or left_s <= 0:
                 continue
             try:
                 told[name] = self._call(index, call, min(CALL_TIME_LIMIT_S, left_s / (len(names) - index)))
@@ -286,12 +290,14 @@ class RpcNodes:
                 results = node.call_all(calls, time_limit_s=time_limit_s)
         except NodeError as error:
             results = [error] * len(calls)
-        for result in results:
-            if isinstance(result, NodeError) and result.remedy not in _TELLING:
-                self._limited[index] += 1
-                self._leave_alone(index, result)
-                return results
-        if not all(isinstance(result, NodeError) for result in results):
+        errors = [result for result in results if isinstance(result, NodeError)]
+        failed = [error for error in errors if error.remedy not in _TELLING]
+        if failed:
+            # One that answers the rest is neither down nor, unless it says so, asked too much.
+            is_well = len(errors) < len(results) and not isinstance(failed[0], RateLimitedError)
+            self._limited[index] = 1 if is_well else self._limited[index] + 1
+            self._leave_alone(index, failed[0])
+        elif len(errors) < len(results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
         return results
 
@@ -300,8 +306,12 @@ class RpcNodes:
 
     def _leave_alone(self, index: int, error: NodeError) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
-        backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
-        wait_s = backoff_s * (0.5 + self._jitter() / 2) if asked_s is None else asked_s
+        if asked_s is not None and asked_s >= _BACKOFF_S:
+            wait_s = asked_s
+            self._asked_until_s[index] = self._now_s() + asked_s
+        else:  # some limit us, and ask for 0 s
+            backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
+            wait_s = backoff_s * (0.5 + self._jitter() / 2)
         self._free_at_s[index] = max(self._free_at_s[index], self._now_s() + wait_s)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from chalicelib.domain.errors import OF_THE_MARKET, Code, ExecutionError, RetryableError
+from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.transactions import (
     ChainView,
@@ -55,7 +56,12 @@ class PollPolicy:
 
 
 class Confirmation:
-    """Sends open attempts and turns the chain's answers into transitions."""
+    """Sends open attempts and turns the chain's answers into transitions.
+
+    Args:
+        may_have_executed: The record was set back, and may lack later attempts of an order: one that is late
+            goes back to routing, where it is looked up before it ends.
+    """
 
     def __init__(
         self,
@@ -65,7 +71,9 @@ class Confirmation:
         poll_policy: PollPolicy,
         wait_policy: WaitPolicy,
         attempts_max: int,
+        may_have_executed: bool = False,
     ) -> None:
+        self._may_have_executed = may_have_executed
         self._chain = chain
         self._clock = clock
         self._poll_policy = poll_policy
@@ -200,7 +208,7 @@ class Confirmation:
             is_for_a_fee=status.network_fee_lamports is not None,
         )
         last = InVain("refused", error.message, status.network_fee_lamports)
-        if code in OF_THE_MARKET and order.terms.rests_at_limit and not order.is_late(now):
+        if code in OF_THE_MARKET and order.terms.rests_at_limit and not self._ends_late(order, now):
             return transitions.rest_again(claimed, last, now, height=height)
         goes_on = order.terms.limit is not None or order.terms.is_stop_at_market
         if code in OF_THE_MARKET and (status.is_leg_refusal or goes_on):
@@ -215,7 +223,7 @@ class Confirmation:
         time: one with a limit waits on, since its price may be there later.
         """
         order, used = claimed.state.order, claimed.state.used_attempts
-        if order.is_late(now):
+        if self._ends_late(order, now):
             return transitions.late(claimed, now, last)
         if used < self._attempts_max:
             return transitions.next_attempt(claimed, last.reason, now, last)
@@ -223,6 +231,9 @@ class Confirmation:
             return transitions.rest_again(claimed, last, now, height=height)
         message = f"{used} attempts came to nothing; of the last one: {last.reason}"
         return transitions.failed(claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, last)
+
+    def _ends_late(self, order: Order, now: datetime) -> bool:
+        return order.is_late(now) and not self._may_have_executed
 
     def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
         """Return what the chain knows of open attempts; what seems dead is looked up by all means there are.

@@ -68,6 +68,9 @@ class ResolveDeadLetters:
         mints: Learns of tokens that are not listed, which an order may name.
         parse: Returns a body's message; raises ``UnreadableMessageError`` if it is not one of ours.
         remains: Returns what a body that breaks the rules still says; raises nothing.
+        may_have_executed: The record was set back, and an order may have executed of which it knows nothing.
+            Who resolves dead letters may not read the key that tells the wallet, and so cannot look it up:
+            nothing ends here then but what has landed.
     """
 
     def __init__(
@@ -85,7 +88,9 @@ class ResolveDeadLetters:
         parse: Callable[[str], Message],
         remains: Callable[[str], Remains],
         mints: LearnMints,
+        may_have_executed: bool = False,
     ) -> None:
+        self._may_have_executed = may_have_executed
         self._record = record
         self._queries = queries
         self._archive = archive
@@ -237,7 +242,9 @@ class ResolveDeadLetters:
 
     def _create(self, order: Order, connection_id: str | None) -> None:
         """Put an accepted order on record that no consumer ever got to."""
-        new = transitions.first_transition(order, self._clock.now(), connection_id)
+        new = transitions.first_transition(
+            order, self._clock.now(), connection_id, may_have_executed=self._may_have_executed
+        )
         # No lease: it is claimed like any other in the next breath.
         if self._record.create([new], lease_ms=0):
             self._observer.saw([(order, new.events)], {})
@@ -247,6 +254,8 @@ class ResolveDeadLetters:
         consumer moved it on.
         """
         transition = self._decided(claimed)
+        if self._may_have_executed and transition and transition.state.status is not OrderStatus.CONFIRMED:
+            transition = None  # the sweep has the consumer take it up
         if transition is None:
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
             return None

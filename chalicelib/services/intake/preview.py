@@ -76,7 +76,9 @@ class PreviewOrders:
         )
         pair = wish.input_token, wish.output_token
         of_pair = sum(1 for pool in answers.pools if canonical(*pool.tokens) == canonical(*pair))
-        seen = MarketSight(swapped, mark_of(answers.pools, pair, int(answers.asked_at.timestamp())), of_pair)
+        seen = MarketSight(
+            swapped, mark_of(answers.pools, pair, answers.time.unix_s, answers.time.slot), of_pair
+        )
         words = Wording(wish, self._tokens[wish.input_token], terms.bought_token(self._tokens))
         judgement = (
             _ENDED

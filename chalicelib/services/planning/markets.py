@@ -10,7 +10,7 @@ from chalicelib.routing.open_to import makes_price
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.mints import NO_MINTS, LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Clock, Mints
+from chalicelib.services.ports import ChainTime, Clock, Mints
 
 
 class ReadMarkets:
@@ -42,16 +42,16 @@ class ReadMarkets:
             for pool in answers.pools
             if makes_price(pool, pool.tokens) and None not in map(self._tokens.find, pool.tokens)
         ]
-        found = _prices(pools, int(answers.asked_at.timestamp()), self._tokens.default_pair)
+        found = _prices(pools, answers.time, self._tokens.default_pair)
         age_ms = round((self._clock.now() - answers.asked_at).total_seconds() * 1000)
         return MarketPrices(found, answers.asked_at, max(0, age_ms), height, answers.problems)
 
 
-def _prices(pools: Sequence[RoutablePool], now_s: int, default: TokenPair) -> Sequence[PairPrices]:
+def _prices(pools: Sequence[RoutablePool], now: ChainTime, default: TokenPair) -> Sequence[PairPrices]:
     by_pair: dict[tuple[str, str], list[RoutablePool]] = {}
     for pool in sorted(pools, key=lambda pool: pool.pool_id):
         by_pair.setdefault(canonical(*pool.tokens), []).append(pool)
-    rates = MarginalRates(pools, now_s)
+    rates = MarginalRates(pools, now.unix_s, now.slot)
     found = []
     for of_pair in by_pair.values():
         pair = _as_traded(of_pair[0].tokens, default)
@@ -60,7 +60,7 @@ def _prices(pools: Sequence[RoutablePool], now_s: int, default: TokenPair) -> Se
             PairPrices(
                 pair,
                 len(of_pair),
-                mark_of(of_pair, (pair.base, pair.quote), now_s),
+                mark_of(of_pair, (pair.base, pair.quote), now.unix_s, now.slot),
                 rates.best(pair.base, pair.quote),
                 None if buy is None else buy.inverse(),
             )

@@ -11,6 +11,7 @@ from chalicelib.amm.pools import swap
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.plan import RoutablePool
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
 from tests.unit.routing.test_router import TOLERANCE, plan_for
@@ -51,6 +52,24 @@ def test_small_exact_outs_match_brute_force(seed: int) -> None:
     plan = plan_for(pools, amount, mode=SwapMode.EXACT_OUT)
     assert plan.bound <= best
     assert plan.amount_in <= best + 2
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_few_units_are_bought_over_two_hops_as_well_as_one_pool_after_the_other_sells_them(seed: int) -> None:
+    random = Random(seed)
+    first, second = (
+        a_routable(name, a_cpmm(random.randint(20, 400), random.randint(20, 400)), tokens)
+        for name, tokens in (("a", ("A", "M")), ("b", ("M", "B")))
+    )
+    amount = random.randint(1, 9)
+    between = _needed(second, amount)
+    best = None if between is None else _needed(first, between)
+    if best is None:
+        with pytest.raises(InsufficientLiquidityError):
+            plan_for([first, second], amount, mode=SwapMode.EXACT_OUT)
+        return
+    plan = plan_for([first, second], amount, mode=SwapMode.EXACT_OUT)
+    assert plan.bound <= plan.amount_in <= best
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -4,10 +4,11 @@ Used again while the server keeps them, and not a moment longer.
 """
 
 import socket
+from collections import deque
 
 import pytest
 
-from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
+from chalicelib.adapters.aws.connection_pool import IDLE_MAX_S, ConnectionPool, PooledConnection
 from tests.fakes.http_server import OK, ScriptedServer, scripted_server
 
 TIMEOUT_S = 30.0
@@ -53,6 +54,24 @@ def test_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
         second.close()
 
 
+def test_connection_that_was_idle_for_long_is_replaced_since_its_end_may_not_have_been_heard() -> None:
+    """Ten of a burst, each of which fails by itself, would use up an order's tries."""
+    clock = [0.0]
+    with scripted_server(OK) as server:
+        pool = ConnectionPool(server.address, monotonic_s=lambda: clock[0])
+        first, second = pool.take(TIMEOUT_S), pool.take(TIMEOUT_S)
+        pool.give_back(first)
+        clock[0] = IDLE_MAX_S
+        pool.give_back(second)
+        clock[0] += 1
+        assert pool.take(TIMEOUT_S) is second
+        third = pool.take(TIMEOUT_S)
+        assert third is not first
+        assert first.socket.fileno() == -1
+        second.close()
+        third.close()
+
+
 def test_closed_pool_keeps_no_connection() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)
@@ -60,6 +79,20 @@ def test_closed_pool_keeps_no_connection() -> None:
         pool.give_back(connection)
         pool.close()
         assert connection.socket.fileno() == -1
+
+
+def test_pool_may_be_closed_while_other_threads_take_from_it() -> None:
+    """As where several requests fail at once, each of which closes what is idle."""
+
+    class Emptied(deque[PooledConnection]):
+        def __bool__(self) -> bool:
+            return True  # and by the next moment another thread has taken the last one
+
+    with scripted_server(OK) as server:
+        pool = ConnectionPool(server.address)
+        pool._idle = Emptied()
+        pool.close()
+        pool.take(TIMEOUT_S).close()
 
 
 def test_connection_never_waits_and_sends_at_once() -> None:

@@ -38,6 +38,22 @@ def test_connection_that_the_server_ends_is_followed_by_another() -> None:
         assert (bodies, server.connections) == ([b"hi", b"hi"], 2)
 
 
+def test_connections_that_died_unheard_fail_one_request_and_not_one_each() -> None:
+    """As where a gateway between has forgotten all of a burst's: each would use up a try."""
+    with scripted_server(OK, b"") as server:
+        pool = ConnectionPool(server.address)
+        burst = [pool.take(TIMEOUT_S) for _ in range(3)]
+        for connection in burst:
+            connection.socket.send(ASKED)
+            assert connection.readable.poll(TIMEOUT_S * 1000)
+            assert connection.socket.recv(65_536) == OK
+            pool.give_back(connection)
+        with pytest.raises(NoAnswerError):
+            ask_single(pool, ASKED, time_limit_s=TIMEOUT_S)
+        assert ask_single(pool, ASKED, time_limit_s=TIMEOUT_S).body == b"hi"
+        pool.close()
+
+
 @pytest.mark.parametrize(
     "said", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi"]
 )

@@ -17,7 +17,7 @@ from chalicelib.adapters.solana.lost_transactions import BEFORE_S, SolanaLostTra
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.programs import MEMO, PROGRAM_IDS, Cluster
 from chalicelib.adapters.solana.rpc_calls import RpcCall
-from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.rpc_errors import NodeError, RpcError
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.signing import sign
 from chalicelib.adapters.solana.swap_message import mark_of
@@ -151,6 +151,21 @@ def test_node_whose_ledger_begins_after_the_moment_proves_nothing(
     else:
         with pytest.raises(RetryableError):
             told.lost.of([order])
+
+
+def test_node_that_lacks_the_first_block_that_it_names_tells_by_the_next_one() -> None:
+    told, order = Histories(), an_order()
+    node = told.nodes[0]
+    node.first_block, node.block_unix_time = 5, LONG_BEFORE_S
+
+    def skip(call: RpcCall) -> None:
+        if call.method == "getBlock" and call.params[0] == node.first_block:
+            raise RpcError(
+                -32007, "Slot 5 was skipped, or missing due to ledger jump to recent snapshot", None
+            )
+
+    node.on_call = skip
+    assert told.lost.of([order]) == {}
 
 
 def test_one_node_that_hides_it_is_not_believed_where_two_have_to_agree() -> None:

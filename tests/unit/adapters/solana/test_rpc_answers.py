@@ -161,6 +161,16 @@ def test_status_is_final_once_it_is_confirmed(commitment: Any, *, is_final: bool
     assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final), None)
 
 
+@pytest.mark.parametrize(
+    ("said", "is_final"), [({"confirmations": None}, True), ({"confirmations": 9}, False)]
+)
+def test_node_that_leaves_the_word_out_says_by_confirmations_what_is_rooted(
+    said: dict[str, Any], *, is_final: bool
+) -> None:
+    read = answers.statuses_at({**CONTEXT, "value": [{"slot": 3, "err": None, **said}]}, 1)
+    assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final),)
+
+
 @pytest.mark.parametrize("height", [2**63, 10**30])
 def test_number_that_no_record_holds_is_not_believed(height: int) -> None:
     """It would fail what is written down with it, and the order with that."""

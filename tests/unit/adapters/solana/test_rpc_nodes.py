@@ -209,6 +209,14 @@ def test_pauses_grow_while_every_node_fails_and_end_with_the_time() -> None:
     assert [round(seconds, 2) for seconds in clock.paused] == [0.0, 0.25, 0.5, 1.0]
 
 
+def test_node_that_asks_for_no_pause_while_it_limits_us_is_not_hammered() -> None:
+    limiting = ANode("a", RateLimitedError(0.0))
+    nodes, _ = some_nodes(limiting)
+    with pytest.raises(RateLimitedError):
+        nodes.ask(CALL, time_limit_s=2)
+    assert limiting.calls == 4
+
+
 def test_wait_longer_than_the_time_is_not_begun() -> None:
     nodes, clock = some_nodes(ANode("a", RateLimitedError(60)))
     for _ in range(2):
@@ -288,6 +296,31 @@ def test_all_nodes_are_told_except_those_that_limit_us() -> None:
     clock.at_s += 6
     nodes.tell_all(CALL, time_limit_s=2)
     assert (limited.calls, silent.calls, well.calls) == (2, 2, 3)
+
+
+@pytest.mark.parametrize(("error", "longest_s"), [(BEHIND, 0.25), (RateLimitedError(None), 8.0)])
+def test_node_that_fails_at_one_of_several_calls_is_not_left_alone_for_longer_and_longer(
+    error: NodeError, longest_s: float
+) -> None:
+    class HalfWell(ANode):
+        def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:  # noqa: ARG002
+            return ["result", *[error] * (len(calls) - 1)]
+
+    nodes, clock = some_nodes(HalfWell("a", "result"))
+    with pytest.raises(type(error)):
+        nodes.converse(lambda ask, _: ask.all([CALL, CALL]), time_limit_s=30)
+    assert max(clock.paused) == longest_s
+
+
+@pytest.mark.parametrize("error", [RateLimitedError(None), SILENT, BEHIND])
+def test_node_that_alone_is_left_is_told_unless_it_asked_for_a_pause(error: NodeError) -> None:
+    """A transaction lives for half a minute, and looks in vain must not keep it from being sent again."""
+    for node, told in ((ANode("a", error), 10), (ANode("a", RateLimitedError(8)), 1)):
+        nodes, clock = some_nodes(node)
+        for _ in range(10):
+            nodes.tell_all(CALL, time_limit_s=2)
+            clock.at_s += 0.5
+        assert node.calls == told
 
 
 class Tarpit(ANode):

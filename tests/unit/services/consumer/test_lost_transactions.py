@@ -9,17 +9,23 @@ import pytest
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import Order
+from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, TimeInForce
-from chalicelib.domain.transactions import LegFill, LostTransaction
+from chalicelib.domain.transactions import LegFill, LostTransaction, SignatureStatus
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer.batch import Incoming
+from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
+from chalicelib.services.consumer.dead_letters import DeadLetter
+from chalicelib.wire.queue_messages import render_message
 from tests.fakes.consumer import ConsumerOnFakes
+from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
 from tests.fakes.orders import NOON, an_order, changed
 
 LIFE = (Status.PENDING, Status.ROUTING, Status.ROUTED, Status.BUILDING, Status.SUBMITTED, Status.CONFIRMED)
+DIES_AFTER = VALIDITY_BLOCKS + DEADNESS_MARGIN_BLOCKS + 1
 
 
 class FakeLostTransactions:
@@ -95,6 +101,68 @@ def test_order_whose_time_is_up_is_confirmed_all_the_same(desk: Desk) -> None:
     desk.consumer.clock.sleep(3_600)
     desk.consumer.execute(order)
     assert desk.consumer.statuses(order) == LIFE
+
+
+def test_order_whose_first_transaction_died_is_confirmed_by_its_second_although_its_time_is_up(
+    desk: Desk,
+) -> None:
+    """The record was set back to between the two: the first is on it, and by now the order is late."""
+    consumer, order = desk.consumer, an_order()
+    second = desk.executed_and_lost(order)._replace(attempt=2)
+    desk.lost.found.clear()
+    consumer.chain.height += 1
+    signed_and_not_sent(consumer, order)
+    desk.lost.found[order.order_id] = second
+    consumer.chain.height += DIES_AFTER
+    for delivery in (2, 3):
+        consumer.clock.sleep(3_600)
+        consumer.execute(order, delivery=delivery)
+    assert consumer.statuses(order) == (*LIFE[:5], *LIFE[1:])
+    assert consumer.frames(order)[-1]["txSignature"] == second.transaction.signature
+
+
+def signed_and_not_sent(consumer: ConsumerOnFakes, order: Order) -> None:
+    """Have a consumer die over an order just after its transaction came on record."""
+    consumer.chain.deadly["send"] = order.order_id
+    with pytest.raises(ProcessKilledError):
+        consumer.execute(order)
+    consumer.chain.deadly.clear()
+
+
+@pytest.mark.parametrize("on_record", ["nothing", "a transaction that died"])
+def test_order_among_the_dead_letters_is_left_to_who_can_look_it_up(desk: Desk, on_record: str) -> None:
+    """The key that tells the wallet, and with it the history, is the consumer's alone."""
+    consumer, order = desk.consumer, an_order()
+    found = desk.executed_and_lost(order)
+    if on_record != "nothing":
+        desk.lost.found.clear()
+        consumer.chain.height += 1
+        signed_and_not_sent(consumer, order)
+        consumer.chain.height += DIES_AFTER
+        found = desk.lost.found[order.order_id] = found._replace(attempt=2)
+    consumer.clock.sleep(3_600)
+    body = render_message(OrderMessage(order=order, connection_id="c=", request_id="r1"))
+    letter = DeadLetter("m1", body, receive_count=40)
+    assert not consumer.resolve_dead_letters.resolve(letter)
+    assert not consumer.is_claimed(order)
+    # The sweep finds it by now.
+    for delivery in (1, 2):
+        consumer.execute_orders.execute([Incoming(order.order_id, delivery=delivery)])
+        consumer.clock.sleep(60)
+    assert consumer.statuses(order)[-len(LIFE) + 1 :] == LIFE[1:]
+    assert consumer.frames(order)[-1]["txSignature"] == found.transaction.signature
+    assert consumer.resolve_dead_letters.resolve(letter)
+
+
+def test_dead_letter_of_what_landed_is_resolved_at_once(desk: Desk) -> None:
+    consumer, order = desk.consumer, an_order()
+    consumer.chain.status = SignatureStatus.UNKNOWN
+    consumer.execute(order)
+    consumer.chain.status = SignatureStatus.LANDED
+    consumer.clock.sleep(60)
+    body = render_message(OrderMessage(order=order, connection_id="c=", request_id="r1"))
+    assert consumer.resolve_dead_letters.resolve(DeadLetter("m1", body, receive_count=40))
+    assert consumer.statuses(order) == LIFE
 
 
 def test_late_order_of_which_nothing_executed_expires(desk: Desk) -> None:

@@ -12,14 +12,16 @@ from chalicelib.domain.ids import client_order_uuid
 from chalicelib.domain.previews import CheckResult, Outlook, Preview
 from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.terms import OrderTerms, TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.intake.limits import OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.intake.preview import PreviewOrders
 from chalicelib.services.planning.venues import QuoteCollector
+from chalicelib.services.ports import ChainTime
 from chalicelib.wire.answers import Preview as PreviewBody
 from chalicelib.wire.previews import preview_view
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.inline import InOneThread
-from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.market import FakeVenue, a_pool, a_pool_that_opens_at
 from tests.fakes.orders import VIEWS, terms
 from tests.fakes.ports import FakeKeys, FrozenClock
 
@@ -151,6 +153,17 @@ def test_venues_that_do_not_answer_leave_nothing_to_say() -> None:
     dry.venue.fault = VenueUnavailableError("no answer")
     with pytest.raises(VenueUnavailableError):
         dry.of()
+
+
+def test_trigger_is_previewed_by_the_chains_own_time() -> None:
+    """As it will be looked at: a pool that opened at a slot makes a mark from that slot on."""
+    dry = DryRun(pools=[a_pool_that_opens_at(7)])
+    dry.venue.offered = replace(dry.venue.offered, chain_time=ChainTime(1_000, 7))
+    trigger = Trigger(
+        "250", When.BELOW, Rate(250, 1_000), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.REFUSE
+    )
+    stop = replace(terms(), trigger=trigger, time_in_force=TimeInForce.GTC, valid_for_s=None)
+    assert dry.of(stop).code is Code.TRIGGER_ALREADY_MET
 
 
 @pytest.mark.parametrize("open_orders", [0, 10])

@@ -1,17 +1,21 @@
 """Markets: what is shown of each pair."""
 
+from dataclasses import replace
+
+import pytest
+
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.planning.markets import ReadMarkets
 from chalicelib.services.planning.venues import QuoteCollector
-from chalicelib.services.ports import Mints
+from chalicelib.services.ports import ChainTime, Mints
 from chalicelib.wire.market_views import markets_view
 from chalicelib.wire.rest_answers import MarketBody, Markets
 from chalicelib.wire.server_frames import json_text
 from tests.fakes.inline import InOneThread
-from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.market import FakeVenue, a_pool, a_pool_that_opens_at
 from tests.fakes.ports import FrozenClock
 from tests.unit.services.test_mints import SomeMints
 
@@ -39,6 +43,16 @@ def test_pair_shows_its_mark_between_what_a_unit_gets_and_costs() -> None:
     assert (pair.pair, pair.base_asset, pair.quote_asset, pair.pools) == ("SOL/USDC", "SOL", "USDC", 2)
     assert (pair.mark, pair.best_rates.sell, pair.best_rates.buy) == ("200", "199.5", "200.501253133")
     assert (pair.age_ms, pair.height) == (250, 77)
+
+
+@pytest.mark.parametrize(("slot", "mark", "sell"), [(6, None, None), (7, "200", "199.5")])
+def test_pool_that_opens_at_a_slot_is_shown_by_the_chains_own_time(
+    slot: int, mark: str | None, sell: str | None
+) -> None:
+    venue = FakeVenue("meteora", [a_pool_that_opens_at(7)])
+    venue.offered = replace(venue.offered, chain_time=ChainTime(1_000, slot))
+    (pair,) = shown(venue).markets
+    assert (pair.mark, pair.best_rates.sell) == (mark, sell)
 
 
 def test_pair_is_quoted_as_its_pools_have_it_and_the_default_pair_as_it_is_set() -> None:
