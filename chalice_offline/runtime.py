@@ -258,12 +258,11 @@ class Runtime:
     async def _inspect(self) -> Project:
         options, resources = self._options, self._resources
         answers, changes = (resources.answers, resources.changes) if resources else ({}, FunctionChanges())
+        variables = {**changes.variables(answers), **self._environment}
+        # What is wrong with the configuration is said before anything is imported for it.
+        api_stages(options, self._file)
         project = await inspect_project(
-            options.app_dir,
-            options.stage,
-            {**changes.variables(answers), **self._environment},
-            options.interpreter,
-            answers=answers,
+            options.app_dir, options.stage, variables, options.interpreter, answers=answers
         )
         for reason in project.refused:
             self._log.event("warning", "chalice deploy would refuse the app", reason=reason)
@@ -351,9 +350,10 @@ class Runtime:
 
     def _needs_restart(self) -> bool:
         try:
-            return read_local_toml(self._options.app_dir) != self._file
+            file = read_local_toml(self._options.app_dir)
         except LocalTomlError:
             return True
+        return file != self._file or api_stages(self._options, file) != self._stages
 
     def _function_environment(self) -> dict[str, str]:
         gateway = f"http://{self._options.address}"

@@ -33,6 +33,7 @@ from chalice_offline.supervision import spawn
 
 # What they say is in part what callers chose.
 _WARNINGS_MAX: Final = 20
+_GIVEN_UP: Final = Raised("Runtime.Stopped", "the gateway stops, and waited long enough")
 
 
 class OpenConnection(Protocol):
@@ -83,6 +84,7 @@ class Edge:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
     slots: WeakValueDictionary[str, Slots] = field(default_factory=WeakValueDictionary)
     _told: set[tuple[str, ...]] = field(init=False, default_factory=set)
+    _waiting: set[asyncio.Task[Any]] = field(init=False, default_factory=set)
     _begun: int = field(init=False, default=0)
     _none_left: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
@@ -141,9 +143,29 @@ class Edge:
     ) -> Outcome:
         """Invoke a function within the integration's time-out, and log its failure."""
         timeout_s = self.settings.limits.integration_timeout_s
-        outcome = await self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
+        invoking = self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
+        outcome = await self.outcome_of(invoking)
         self._log_failure(function_name, outcome)
         return outcome
+
+    async def outcome_of(self, invoking: Coroutine[Any, Any, Outcome]) -> Outcome:
+        """Wait for a function until a stop gives it up: then it is one that failed."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._waiting.add(task)
+        try:
+            return await invoking
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            return _GIVEN_UP
+        finally:
+            self._waiting.discard(task)
+
+    def give_up(self) -> None:
+        """Let those who wait for functions wait no longer. uvicorn would end them with a traceback each."""
+        for task in self._waiting:
+            task.cancel()
 
     def begin(self, function_name: str, event: Mapping[str, Any], on_end: OnEnd, caller: Caller) -> None:
         """Begin what ``invoke`` does; a shutdown waits for its end."""

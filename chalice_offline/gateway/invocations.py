@@ -82,7 +82,7 @@ class Invocations:
         functions = self._edge.functions
         match kind:
             case "RequestResponse":
-                return _answer(await functions.invoke(name, event))
+                return _answer(await self._edge.outcome_of(functions.invoke(name, event)))
             case "Event":
                 self._edge.spawn(self._run(name, event))
                 return Response(202, headers=(_VERSION,))

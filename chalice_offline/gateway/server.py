@@ -91,6 +91,7 @@ class Gateway:
         busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
         await asyncio.wait({*busy, handlers}, timeout=self._settings.shutdown_grace_s)
         handlers.cancel()
+        edge.give_up()
         self._server.end()
         await self._serving
 

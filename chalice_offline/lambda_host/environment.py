@@ -108,6 +108,8 @@ class Environment:
                 self._tmp.mkdir(mode=0o700, parents=True)
                 request["tmp"] = str(self._tmp)
             self._process = await self._origin.fork(request, theirs.fileno(), write_end)
+            if self._is_ended_here:
+                self._process.kill()
         except OSError:
             ours.close()
             os.close(read_end)
@@ -169,6 +171,12 @@ class Environment:
         if self._timer is None:
             self._timer = loop.call_later(timeout_s, self._look_at_the_clock)
         self._transport.write(request)
+
+    def give_up(self) -> None:
+        """End an environment that is still starting: ``start`` returns, with a failure that says nothing."""
+        self._is_ended_here = True
+        if self._process is not None:
+            self._process.kill()
 
     async def close(self) -> None:
         """End an idle environment: it leaves when its socket closes, or is killed."""

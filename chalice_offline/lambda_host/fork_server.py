@@ -32,7 +32,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+# linux/prctl.h
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_IS_LINUX = sys.platform == "linux"
 _NEIGHBOURS = ("bootstrap", "lambda_logging", "lambda_marshaller", "private_tmp", "shared_import")
 
 
@@ -122,7 +125,7 @@ def settle(request: dict[str, Any], origin: Origin, output_fd: int) -> None:
     """Take the place that a request describes: own output, own variables, own ``/tmp``."""
     tmp = take_tmp(request, origin.private_tmp) if request.get("tmp") else None
     # Later than that: a change of namespace clears it.
-    if sys.platform == "linux":
+    if _IS_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output_fd, 1)
@@ -227,8 +230,8 @@ def read_request(connection: socket.socket, bootstrap: ModuleType) -> tuple[dict
     return document, fds
 
 
-def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
-    """Report the children that have ended, with what they started; return whether there are others."""
+def report_exits(connection: socket.socket, bootstrap: ModuleType, forked: set[int]) -> bool:
+    """Report the environments that have ended, with what they started; return whether there are others."""
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -238,8 +241,32 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType) -> bool:
             return True
         with suppress(OSError):  # nothing that it started is left in its process group
             os.killpg(pid, signal.SIGKILL)
-        report = {"exited": pid, "status": os.waitstatus_to_exitcode(status)}
-        bootstrap.send(connection, json.dumps(report).encode())
+        end_strays(forked - {pid})
+        if pid in forked:
+            forked.remove(pid)
+            report = {"exited": pid, "status": os.waitstatus_to_exitcode(status)}
+            bootstrap.send(connection, json.dumps(report).encode())
+
+
+def end_strays(forked: set[int]) -> None:
+    """End programs in sessions of their own whose environments have ended: they are children of this process
+    now. Those that an environment which goes on has left are as well, and see the same ``/tmp`` as it does.
+    """
+    if not _IS_LINUX:
+        return
+    places = {mounts_of(pid) for pid in forked}
+    with suppress(OSError):  # a kernel that does not list children
+        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
+            if int(child) not in forked and mounts_of(int(child)) not in places:
+                os.kill(int(child), signal.SIGKILL)
+
+
+def mounts_of(pid: int) -> str | None:
+    """Return the mount namespace of a process; None if it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/mnt")  # noqa: PTH115  # a name, and no path
+    except OSError:
+        return None
 
 
 def serve_forks(connection: socket.socket, origin: Origin) -> None:
@@ -249,6 +276,9 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
     # What is here now is never garbage: a collection in a child must not copy its pages.
     gc.collect()
     gc.freeze()
+    if _IS_LINUX:
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    forked: set[int] = set()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -260,18 +290,20 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
         readable, _, _ = select.select(awaited, [], [])
         if wake_read in readable:
             os.read(wake_read, 512)
-            has_children = report_exits(connection, bootstrap)
+            has_children = report_exits(connection, bootstrap, forked)
         if connection.fileno() in readable:
             received = read_request(connection, bootstrap)
             if received is None:
                 awaited = [wake_read]
-                has_children = report_exits(connection, bootstrap)
+                has_children = report_exits(connection, bootstrap, forked)
                 continue
             if "snapshot" in received[0]:
                 snapshot = received
                 continue
             try:
-                report: dict[str, Any] = {"started": fork(origin, connection, *received)}
+                pid = fork(origin, connection, *received)
+                forked.add(pid)
+                report: dict[str, Any] = {"started": pid}
             except OSError as error:
                 # Those that run go on: without this server the kernel would end them.
                 report = {"refused": str(error)}

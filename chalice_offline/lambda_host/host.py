@@ -18,7 +18,7 @@ from chalice_offline.invocation import ANY_CALLER, Caller, OnEnd, Outcome, Raise
 from chalice_offline.lambda_host.deadlines import Answer, Deadlines
 from chalice_offline.lambda_host.environment import Environment, Launch
 from chalice_offline.lambda_host.forker import Forker
-from chalice_offline.lambda_host.pool import Pool
+from chalice_offline.lambda_host.pool import Limit, Pool
 from chalice_offline.lambda_host.snapshot import NAME, Snapshot
 from chalice_offline.project.functions import FunctionSpec
 from chalice_offline.supervision import keep_going, spawn, tell
@@ -160,13 +160,16 @@ class LambdaHost:
         old, self._snapshot = self._snapshot, self._new_snapshot(functions)
         gone = [self._pools.pop(name) for name in set(self._pools) - set(functions)]
         await asyncio.gather(*(pool.close() for pool in gone))
+        were_warm = []
         for name, spec in functions.items():
-            if name in self._pools:
-                await self._pools[name].replace(self._launcher(spec), self._concurrency_of(spec))
-            else:
+            if name not in self._pools:
                 self._pools[name] = self._new_pool(spec)
+            elif await self._pools[name].replace(self._launcher(spec), self._limit_of(spec)):
+                were_warm.append(self._pools[name])
         self._retired.add(old)
         spawn("the end of a snapshot", self._retire(old), self._tasks)
+        # Not waited for: an import may hang, and the next change mend it.
+        spawn("warming functions up", _warm_up(were_warm), self._tasks)
 
     async def stop(self, *, timeout_s: float) -> None:
         """Let running invocations finish for so long, then end every environment."""
@@ -193,14 +196,16 @@ class LambdaHost:
         return functions | {"fork_server": self._forker.pids, NAME: snapshots}
 
     def _new_pool(self, spec: FunctionSpec) -> Pool:
-        return Pool(self._launcher(spec), self._concurrency_of(spec))
+        return Pool(self._launcher(spec), self._limit_of(spec))
 
-    def _concurrency_of(self, spec: FunctionSpec) -> int:
+    def _limit_of(self, spec: FunctionSpec) -> Limit:
         settings = self._settings
         if settings.debugging is not None:
-            return 1
+            return Limit(1, is_strict=True)  # one terminal, one port
         limit = settings.concurrency_by_function.get(spec.name, settings.concurrency_max)
-        return limit if spec.reserved_concurrency is None else min(limit, spec.reserved_concurrency)
+        if spec.reserved_concurrency is None:
+            return Limit(limit)
+        return Limit(min(limit, spec.reserved_concurrency), is_strict=True)
 
     def _launcher(self, spec: FunctionSpec) -> Callable[[], Environment]:
         launch, snapshot = launch_of(spec, self._settings), self._snapshot
@@ -234,6 +239,11 @@ class LambdaHost:
                     await pool.retire_idle(now - min(RARE_IDLE_S, settings.idle_s), keeps_one=False)
                 else:
                     await pool.retire_idle(now - settings.idle_s)
+
+
+async def _warm_up(pools: Sequence[Pool]) -> None:
+    for pool in pools:
+        await pool.warm_up()
 
 
 class _Deadlines(dict[float, Deadlines]):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,14 @@ _STOPPED = Raised("Runtime.Stopped", "the local runtime is stopping")
 _DROPPED = Raised("Runtime.Dropped", "the caller left before the invocation began")
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many environments a function may have; a strict limit counts those that run replaced code, too."""
+
+    environments: int
+    is_strict: bool = False
+
+
 class Pool:
     """Bounded environments of one function.
 
@@ -22,13 +31,14 @@ class Pool:
     but a cold start is slower here than there.
     """
 
-    def __init__(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
+    def __init__(self, new_environment: Callable[[], Environment], limit: Limit) -> None:
         self._new_environment = new_environment
-        self._concurrency_max = concurrency_max
+        self._limit = limit
         # Every environment that has started, with the generation of code it runs.
         self._members: dict[Environment, int] = {}
         self._generation = 0
-        self._starting = 0
+        # Those that have yet to, likewise.
+        self._starting: dict[Environment, int] = {}
         self._idle: list[tuple[float, Environment]] = []
         self._waiting = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -39,9 +49,8 @@ class Pool:
 
     async def warm_up(self) -> None:
         """Start one environment ahead of its first caller."""
-        if not self._members and not self._starting:
-            self._starting += 1
-            await self._start_one()
+        if not self._members and not self._starting and not self._is_closed:
+            await self._start_one(self._new_one())
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Waiter = ANY_CALLER) -> None:
         """Run the function in the next free environment, as soon as there is one;
@@ -66,25 +75,26 @@ class Pool:
         self._idle = [entry for entry in self._idle if entry[1] not in retired]
         await asyncio.gather(*(self._discard(environment) for environment in retired))
 
-    async def replace(self, new_environment: Callable[[], Environment], concurrency_max: int) -> None:
-        """Use new code from the next invocation on: idle environments end now,
-        busy ones when they are free.
+    async def replace(self, new_environment: Callable[[], Environment], limit: Limit) -> bool:
+        """Use new code from the next invocation on: environments that are idle or still import the old code
+        end now, busy ones when they are free. Return whether there were idle ones.
         """
         self._new_environment = new_environment
-        self._concurrency_max = concurrency_max
+        self._limit = limit
         self._generation += 1
+        self._give_up_starting()
         idle = [environment for _, environment in self._idle]
         self._idle.clear()
         await asyncio.gather(*(self._discard(environment) for environment in idle))
-        if idle:
-            await self.warm_up()
         self._start_for_waiting()
+        return bool(idle)
 
     async def close(self) -> None:
         """End every environment; callers still waiting get an error."""
         self._is_closed = True
         while self._waiting:
             self._refuse_next(_STOPPED)
+        self._give_up_starting()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -126,16 +136,29 @@ class Pool:
             waiting.on_end(why)
 
     def _start_for_waiting(self) -> None:
-        while (
-            len(self._waiting) > self._starting
-            and len(self._members) + self._starting < self._concurrency_max
-        ):
-            self._starting += 1
-            self._background(self._start_one())
+        while len(self._waiting) > len(self._starting) and self._has_room():
+            self._background(self._start_one(self._new_one()))
 
-    async def _start_one(self) -> None:
-        """Start an environment that ``_starting`` already counts."""
-        environment, generation = self._new_environment(), self._generation
+    def _has_room(self) -> bool:
+        """Return whether there may be one more. What hangs in old code is in the way of new code only where
+        the limit is strict.
+        """
+        generations = self._members.values()
+        running = [each for each in generations if self._limit.is_strict or each == self._generation]
+        return len(running) + len(self._starting) < self._limit.environments
+
+    def _new_one(self) -> Environment:
+        environment = self._new_environment()
+        self._starting[environment] = self._generation
+        return environment
+
+    def _give_up_starting(self) -> None:
+        for environment in self._starting:
+            environment.give_up()
+
+    async def _start_one(self, environment: Environment) -> None:
+        """Start an environment that is among those that start."""
+        generation = self._starting[environment]
         try:
             failure = await environment.start()
         except OSError as error:
@@ -148,13 +171,15 @@ class Pool:
             await environment.kill()
             failure = Raised("Runtime.StartFailed", f"{type(error).__name__}: {error}")
         finally:
-            self._starting -= 1
+            del self._starting[environment]
         self._members[environment] = generation
         if failure is None:
             self._give_back(environment)
             return
         # As on Lambda, the invocation that caused the start reports why it failed; the next tries again.
-        self._refuse_next(failure)
+        # Of code that has been replaced meanwhile, no failure is of interest.
+        if generation == self._generation:
+            self._refuse_next(failure)
         await self._discard(environment)
 
     async def _discard(self, environment: Environment) -> None:

@@ -4,7 +4,7 @@ own, so that the app stays out of the runtime.
 Functions, names and handler strings are those that ``chalice deploy`` would create
 (``chalice/deploy/appgraph.py``). Run as ``python -P describe.py PROJECT_DIR STAGE ANSWERS``, the last being
 values of expressions in variables, by their JSON; standard
-output is the description.
+output is the description, or ``{"refused_configuration": why}``.
 """
 
 import faulthandler
@@ -43,8 +43,8 @@ _STREAMS = ("KinesisEventConfig", "DynamoDBEventConfig")
 """Classes of event sources, by name: the app's own Chalice may be too old to have them all."""
 
 
-class UnansweredError(ValueError):
-    """A variable is an expression that ``resources.json`` does not answer."""
+class ConfigurationError(ValueError):
+    """``config.json`` is wrong, whatever the app is."""
 
 
 def texts(variables: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, str]:
@@ -53,9 +53,7 @@ def texts(variables: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str,
     for name, value in variables.items():
         key = json.dumps(value, sort_keys=True)
         if isinstance(value, dict) and key not in answers:
-            raise UnansweredError(
-                f"config.json: environment_variables.{name}: nothing in resources.json answers {key}"
-            )
+            raise ConfigurationError(f"environment_variables.{name}: nothing in resources.json answers {key}")
         found[name] = answers[key] if isinstance(value, dict) else str(value)
     return found
 
@@ -67,7 +65,10 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
     functions: list[dict[str, Any]] = []
 
     def add(name: str, handler: str) -> str:
-        functions.append(_function(config.scope(stage, name), name, handler, answers))
+        try:
+            functions.append(_function(config.scope(stage, name), name, handler, answers))
+        except AttributeError as error:
+            raise ConfigurationError("lambda_functions is to be an object of objects") from error
         return name
 
     websocket_handlers = {
@@ -121,7 +122,7 @@ def read_project(project_dir: str, stage: str, answers: Mapping[str, str]) -> Co
     except ValueError as error:
         raise RuntimeError(f"Unable to load the project config file: {error}") from error
     if not _is_known(found.get("version", "1.0")):
-        raise RuntimeError(f"Unknown version {found['version']!r} in config.json")
+        raise ConfigurationError(f"Unknown version {found['version']!r}")
     given: dict[str, Any] = {}
     config = Config(
         chalice_stage=stage,
@@ -170,11 +171,19 @@ def _function(config: Config, name: str, handler: str, answers: Mapping[str, str
         "name": name,
         "handler": handler,
         # Chalice deploys these when config.json says nothing (chalice/constants.py).
-        "timeout_s": config.lambda_timeout or 60,
-        "memory_mb": config.lambda_memory_size or 128,
+        "timeout_s": _number(config, "lambda_timeout") or 60,
+        "memory_mb": _number(config, "lambda_memory_size") or 128,
         "environment": texts(config.environment_variables, answers),
-        "reserved_concurrency": config.reserved_concurrency,
+        "reserved_concurrency": _number(config, "reserved_concurrency"),
     }
+
+
+def _number(config: Config, setting: str) -> int | None:
+    """Return a setting of a function; None if there is none."""
+    value = getattr(config, setting)
+    if value is None or isinstance(value, int):
+        return value
+    raise ConfigurationError(f"{setting} of {config.function_name} is to be a whole number, not {value!r}")
 
 
 def _kind(source: chalice_api.BaseEventSourceConfig) -> str:
@@ -317,6 +326,8 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a text stream, though typed more widely
     try:
         said, status, place = json.dumps(describe(project_dir, stage, json.loads(answers))), 0, output
+    except ConfigurationError as error:
+        said, status, place = json.dumps({"refused_configuration": str(error)}), 0, output
     except BaseException as error:  # noqa: BLE001  # anything at all may happen in a module body
         said, status, place = in_project(error, project_dir), 1, 2
     for stream in (sys.stdout, sys.stderr):

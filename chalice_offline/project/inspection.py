@@ -96,7 +96,10 @@ async def inspect_project(
         raise ProjectError(f"importing {app_dir}/app.py took more than {_TIMEOUT_S:.0f} s\n{text}".rstrip())
     if ended.status == 0 and ended.output:
         # What is not ours was printed before: by a script around the interpreter, or by the site's own code.
-        return parse_project(json.loads(ended.output.splitlines()[-1]))
+        described = json.loads(ended.output.splitlines()[-1])
+        if refused := described.get("refused_configuration"):
+            raise ProjectError(f"{app_dir}/.chalice/config.json: {refused}")
+        return parse_project(described)
     if not text or ended.status not in _STATUSES_WITH_REASONS:
         text = f"{text}\nit ended the process {_manner(ended.status)}".lstrip()
     hints = _variable_hint(text, stage) + _hint(text, python, app_dir)

@@ -29,7 +29,8 @@ class Alarm:
     Attributes:
         rings_below: Less than the threshold is bad rather than more, and silence is as bad.
         on_aws_only: Whether the source exists only where the stage has a database of its own.
-        beside: Another metric of the source: the first is bad only while it is greater than that one, too.
+        beside: Another metric of the source, of which there are numbers wherever there are of the first: that
+            is bad only while it is greater than this one, too.
     """
 
     name: str
@@ -231,7 +232,7 @@ def _measured(alarm: Alarm) -> JsonObject:
 
 def _compared(alarm: Alarm) -> JsonObject:
     """Return what is 1 while one metric is above the threshold and above another one."""
-    expression = f"IF(bad > {alarm.threshold} AND bad > FILL(good, 0), 1, 0)"
+    expression = f"IF(bad > {alarm.threshold} AND bad > good, 1, 0)"
     found: list[JsonObject] = [{"Id": "rings", "Expression": expression, "ReturnData": True}]
     for name, metric in (("bad", alarm.metric), ("good", alarm.beside)):
         stat = {"Metric": _metric(alarm, metric), "Period": alarm.period_s, "Stat": alarm.statistic}

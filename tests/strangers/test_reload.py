@@ -210,6 +210,27 @@ def test_import_error_on_reload_is_shown_as_text_and_the_old_code_goes_on(
         assert command(instance, "invoke", "add", "--event", str(event)) == "3\n"
 
 
+def test_settings_that_break_while_the_app_runs_are_named_and_moved_apis_want_a_restart(
+    project: Path, tmp_path: Path
+) -> None:
+    config = project / ".chalice" / "config.json"
+    with Instance(project, tmp_path / "state") as instance:
+        for text, reason in (
+            ('{"version": "2.0",}', "config.json is no configuration of Chalice's"),
+            ('{"version": "2.0", "lambda_timeout": "9"}', "config.json: lambda_timeout of add"),
+            ('{"version": "2.0", "stages": {"prod": {}}}', "config.json has no stage 'dev', but prod"),
+        ):
+            seen = len(instance.lines)
+            config.write_text(text)
+            instance.line("not reloaded, the old code goes on", after=seen)
+            instance.line(reason, after=seen)
+        assert not [line for line in instance.lines if "does not import" in line]
+        seen = len(instance.lines)
+        config.write_text('{"version": "2.0", "app_name": "grows", "api_gateway_stage": "v1"}')
+        instance.line("they need a restart", after=seen)
+        instance.line("reloaded", after=seen)
+
+
 def test_app_that_does_not_import_is_told_once_as_text(project: Path, tmp_path: Path) -> None:
     (project / "app.py").write_text(FUNCTIONS + "\nimport no_such_module\n")
     instance = Instance(project, tmp_path / "state")

@@ -172,3 +172,13 @@ def test_orders_that_ended_together_are_counted_by_status_and_timed_each(
     metrics = json.loads(capsys.readouterr().out)
     assert (sum(metrics["OrdersConfirmed"]), sum(metrics["OrdersFailed"])) == (2, 1)
     assert metrics["TimeToFinal"] == [0.0] * 3
+
+
+def test_orders_that_fail_while_none_is_confirmed_say_so_to_the_alarm_that_compares_them(
+    observer: PowertoolsObserver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    observer.saw([(ORDER, [an_event(4, Failed(Code.NO_ROUTE, "none", 1))])], {})
+    capsys.readouterr()
+    observer.flush()
+    metrics = json.loads(capsys.readouterr().out)
+    assert (metrics["OrdersFailed"], metrics["OrdersConfirmed"]) == ([1.0], [0.0])

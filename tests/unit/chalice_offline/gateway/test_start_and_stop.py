@@ -80,6 +80,31 @@ def test_request_during_a_stop_is_refused_and_the_one_before_is_answered() -> No
     assert asyncio.run(scenario()) == (503, 200, 1)
 
 
+def test_stop_that_waited_long_enough_refuses_those_who_still_wait_and_logs_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def never(_event: Mapping[str, Any]) -> Outcome:
+        await asyncio.Event().wait()
+        return OK
+
+    async def scenario() -> tuple[int, int]:
+        functions = FakeFunctions(api_handler=never, connect=never)
+        manifest = {"http_function": "api_handler", "http_routes": {"/": ("GET",)}}
+        running = a_gateway(functions, manifest=manifest, shutdown_grace_s=0.05)
+        async with running as gateway, http_client(gateway) as http:
+            asking = asyncio.create_task(http.get("/api/"))
+            opening = asyncio.create_task(connect(websocket_url(gateway)).__aenter__())
+            await functions.wait_for("api_handler")
+            await functions.wait_for("connect")
+            await gateway.stop()
+            with pytest.raises(InvalidStatus) as refused:
+                await opening
+            return (await asking).status_code, refused.value.response.status_code
+
+    assert asyncio.run(scenario()) == (502, 502)
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
 def test_stop_is_harmless_the_second_time_and_frees_the_port() -> None:
     async def scenario() -> None:
         port = free_port()  # which no other process takes

@@ -47,13 +47,17 @@ def hang(event, context):
     time.sleep(600)
 
 def starts(event, context):
-    started = subprocess.Popen(["sleep", "600"])
-    return {"pid": started.pid}
+    apart = event.get("apart", False)
+    # A program may start others, and leave them.
+    program = ["sh", "-c", "sleep 600 & echo $!"] if apart == "twice" else ["sleep", "600"]
+    started = subprocess.Popen(program, start_new_session=bool(apart), stdout=subprocess.PIPE)
+    return {"pid": int(started.stdout.readline()) if apart == "twice" else started.pid}
 
 def leave(event, context):
     if event.get("pids"):
         with open(event["pids"], "w") as file:
-            file.write(str(subprocess.Popen(["sleep", "600"]).pid))
+            apart = event.get("apart", False)
+            file.write(str(subprocess.Popen(["sleep", "600"], start_new_session=apart).pid))
     if event.get("signal"):
         os.kill(os.getpid(), event["signal"])
     os._exit(event.get("status", 3))

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,27 @@ def test_program_that_a_function_started_ends_with_its_environment(bench: Bench)
         await until(lambda: not is_running(left))
 
     bench.run(scenario)
+    asyncio.run(until(lambda: not is_running(started[0])))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose program it was")
+@pytest.mark.parametrize("apart", ["once", "twice"])
+def test_program_in_a_session_of_its_own_ends_with_its_environment_and_with_no_other(
+    bench: Bench, apart: str
+) -> None:
+    started: list[int] = []
+    pids = bench.folder / "pids"
+
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("leave", {"pids": str(pids), "apart": True})
+        left = int(pids.read_text())
+        await until(lambda: not is_running(left))
+        started.append(payload(await host.invoke("starts", {"apart": apart}))["pid"])
+        await host.invoke("leave", {})
+        await host.invoke("leave", {"pids": str(pids), "apart": True})
+        assert is_running(started[0])
+
+    bench.run(scenario, tmp_root=bench.folder / "tmp")
     asyncio.run(until(lambda: not is_running(started[0])))
 
 

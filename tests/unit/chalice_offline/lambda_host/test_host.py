@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chalice_offline.invocation import Caller, Raised, TimedOut
 from chalice_offline.lambda_host.host import LambdaHost
-from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
+from chalice_offline.project.functions import FunctionSpec
+from tests.unit.chalice_offline.lambda_host.bench import APP, Bench, is_running, payload, until
 
 
 def test_first_invocation_is_cold_and_the_next_reuses_the_warm_environment(bench: Bench) -> None:
@@ -133,6 +135,83 @@ def test_reload_runs_new_code_after_the_invocation_in_progress(bench: Bench) -> 
         assert isinstance(payload(await running), int)
         assert payload(await host.invoke("wait_for_file", {})) == "new"
         assert isinstance(await host.invoke("boom", {}), Raised)
+
+    bench.run(scenario)
+
+
+NEW = "def echo(e, c): return 'new'\ndef wait_for_file(e, c): return 'new'\n"
+HANGS = "import os, time\nopen('importing', 'a').write(f'{os.getpid()} ')\ntime.sleep(600)\n"
+
+
+def reloaded(bench: Bench, text: str, **changes: Any) -> dict[str, FunctionSpec]:
+    """Write new code, and return the functions that it has."""
+    (bench.folder / "app.py").write_text(text)
+    return {name: replace(bench.specs()[name], **changes) for name in ("echo", "wait_for_file")}
+
+
+def test_reload_ends_an_import_that_hangs_and_its_caller_is_answered_by_new_code(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        reloaded(bench, HANGS)
+        caller = asyncio.create_task(host.invoke("echo", {}))
+        await until((bench.folder / "importing").exists)
+        await host.reload(reloaded(bench, NEW))
+        assert payload(await caller) == "new"
+        importing = [int(pid) for pid in (bench.folder / "importing").read_text().split()]
+        await until(lambda: not any(is_running(pid) for pid in importing))
+
+    bench.run(scenario)
+    assert not [line for _, line in bench.lines if "exited" in line or "timed out" in line]
+
+
+def test_reload_waits_for_no_import_so_that_the_next_change_can_mend_it(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        assert "calls" in payload(await host.invoke("echo", {}))
+        await host.reload(reloaded(bench, HANGS))
+        await until((bench.folder / "importing").exists)
+        await until(lambda: bool((bench.folder / "importing").read_text()))
+        assert is_running(int((bench.folder / "importing").read_text()))
+        await host.reload(reloaded(bench, NEW))
+        assert payload(await host.invoke("echo", {})) == "new"
+
+    bench.run(scenario)
+
+
+def test_function_that_was_warm_is_warm_again_after_a_reload(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("echo", {})
+        (old,) = host.pids()["echo"]
+        await host.reload(reloaded(bench, NEW))
+        await until(lambda: host.pids()["echo"] not in ([], [old]))
+        assert host.pids()["wait_for_file"] == []
+
+    bench.run(scenario)
+
+
+def test_invocations_that_hang_in_old_code_leave_room_for_new_code(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        hanging = asyncio.create_task(host.invoke("wait_for_file", {"path": str(bench.folder / "never")}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        await host.reload(reloaded(bench, NEW))
+        assert payload(await host.invoke("wait_for_file", {})) == "new"
+        assert not hanging.done()
+
+    bench.run(scenario, concurrency_max=1)
+
+
+def test_reserved_concurrency_counts_what_runs_in_old_code_too(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        await host.reload(reloaded(bench, APP, reserved_concurrency=1))
+        running = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        await host.reload(reloaded(bench, NEW, reserved_concurrency=1))
+        waiting = asyncio.create_task(host.invoke("wait_for_file", {}))
+        assert payload(await host.invoke("echo", {})) == "new"
+        assert not waiting.done()
+        gate.touch()
+        assert isinstance(payload(await running), int)
+        assert payload(await waiting) == "new"
 
     bench.run(scenario)
 

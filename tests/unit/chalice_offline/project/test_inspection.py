@@ -1,6 +1,7 @@
 """What the runtime learns of an app without importing it."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
 
@@ -18,6 +19,14 @@ from chalice_offline.project.functions import (
 from chalice_offline.project.inspection import ProjectError, inspect_project
 from chalice_offline.services.children import started_at
 from tests.unit.chalice_offline.project.inspected import CONFIG, described, inspect
+
+PURE = """
+from chalice import Chalice
+app = Chalice(app_name="shop")
+
+@app.lambda_function()
+def pure(event, context): pass
+"""
 
 
 def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
@@ -96,6 +105,36 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
     for read in (lambda: CLIFactory(str(tmp_path)).create_config_obj("dev"), lambda: described(tmp_path)):
         with pytest.raises((RuntimeError, UnknownConfigFileVersion), match=reason):
             read()
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"version": "3.0"}, "Unknown version '3.0'"),
+        ({"environment_variables": {"T": {"Ref": "Table"}}}, "nothing in resources.json answers"),
+        ({"lambda_timeout": "60"}, "lambda_timeout of pure is to be a whole number, not '60'"),
+        (
+            {"stages": {"dev": {"lambda_memory_size": 1.5}}},
+            "lambda_memory_size of pure is to be a whole number",
+        ),
+        ({"lambda_functions": []}, "lambda_functions is to be an object of objects"),
+        (
+            {"stages": {"dev": {"lambda_functions": {"pure": 1}}}},
+            "lambda_functions is to be an object of objects",
+        ),
+    ],
+)
+def test_settings_that_are_wrong_are_told_as_theirs_and_not_as_the_apps(
+    tmp_path: Path, config: dict[str, object], reason: str
+) -> None:
+    (tmp_path / ".chalice").mkdir()
+    (tmp_path / ".chalice" / "config.json").write_text(json.dumps({"app_name": "shop"} | config))
+    (tmp_path / "app.py").write_text(PURE)
+    with pytest.raises(ProjectError) as refused:
+        described(tmp_path)
+    assert str(refused.value).startswith(f"{tmp_path}/.chalice/config.json: ")
+    assert reason in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("stage", ["dev", "prod"])

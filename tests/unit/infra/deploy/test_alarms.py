@@ -68,7 +68,7 @@ def test_more_orders_that_fail_than_are_confirmed_ring() -> None:
         "OrdersConfirmed",
     ]
     assert [each["ReturnData"] for each in made["Metrics"]] == [True, False, False]
-    assert asked["rings"]["Expression"] == "IF(bad > 20 AND bad > FILL(good, 0), 1, 0)"
+    assert asked["rings"]["Expression"] == "IF(bad > 20 AND bad > good, 1, 0)"
     assert (made["Threshold"], made["ComparisonOperator"]) == (0, "GreaterThanThreshold")
 
 
