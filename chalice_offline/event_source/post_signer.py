@@ -20,9 +20,7 @@ _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 class PostSigner:
     """Signs requests for SQS."""
 
-    def __init__(
-        self, host: str, path: str, *, region: str, access_key: str, secret_key: str, token: str | None
-    ) -> None:
+    def __init__(self, host: str, path: str, *, region: str, access_key: str, secret_key: str) -> None:
         """``path`` is percent-encoded, as it is sent."""
         self._host = host
         # Every service but S3 encodes the encoded path once more.
@@ -30,7 +28,6 @@ class PostSigner:
         self._region = region
         self._access_key = access_key
         self._secret_key = secret_key
-        self._token = {"x-amz-security-token": token} if token else {}
         # The signing key of a day.
         self._day, self._key = "", b""
 
@@ -42,7 +39,7 @@ class PostSigner:
             now: Seconds since 1970.
         """
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        signed = {**fields, "host": self._host, "x-amz-date": moment, **self._token}
+        signed = {**fields, "host": self._host, "x-amz-date": moment}
         names = sorted(signed)
         shown = ";".join(names)
         lines = [f"{name}:{signed[name]}" for name in names]

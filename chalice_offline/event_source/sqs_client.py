@@ -48,7 +48,6 @@ class SqsClient:
         region: str,
         access_key: str,
         secret_key: str,
-        token: str | None = None,
         can_gather: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -64,7 +63,6 @@ class SqsClient:
             region=region,
             access_key=access_key,
             secret_key=secret_key,
-            token=token,
         )
         # Of receives, which are all alike and most calls of an idle queue: what was signed when, by body.
         self._signed_receives: dict[bytes, tuple[float, Headers]] = {}

@@ -54,21 +54,18 @@ class DammV2Pool:
         """Return whether trading has opened."""
         return self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
-    def fee_numerator_at(
-        self, timestamp_s: int, slot: int, token_in: TokenIndex = 0, amount: int = 0, *, is_net: bool = False
-    ) -> int:
-        """Return the total rate, capped, in parts per 10^9.
-
-        Args:
-            amount: Of the token that pays the fee, fee included unless ``is_net``; 0 stands for a first unit.
-        """
-        point = self.activation_type.point_at(timestamp_s, slot)
-        return self.numerator_at_point(point, token_in, amount, is_net=is_net)
+    def fee_numerator_at(self, timestamp_s: int, slot: int, token_in: TokenIndex = 0) -> int:
+        """Return the total rate of a first unit, capped, in parts per 10^9."""
+        return self.numerator_at_point(self.activation_type.point_at(timestamp_s, slot), token_in)
 
     def numerator_at_point(
         self, point: int, token_in: TokenIndex = 0, amount: int = 0, *, is_net: bool = False
     ) -> int:
-        """Return the same where the point is known already."""
+        """Return the same at a point.
+
+        Args:
+            amount: Of the token that pays the fee, fee included unless ``is_net``; 0 stands for a first unit.
+        """
         fees = self.fees
         if isinstance(fees.base, BaseFee):  # which looks at no trade
             return fees.numerator_at(point, self.activation_point, self.dynamic_fee)

@@ -7,13 +7,17 @@ import { ask } from './session.js';
 import { amountToken, MAY_CANCEL, pairOf, priceUnit, shortId } from './words.js';
 
 export const inWords = (error) =>
-  error.isMissingRoute
-    ? 'This server cannot do that yet.'
-    : `${error.message}${error.isUnknown ? ' Whether it was done is not known: look at the order.' : ''}`;
+  error.isMissingRoute ? 'This server cannot do that yet.' : error.message;
 
-// Tells of what failed; to an account of its own requests alone.
-export function noteFault(error, about = '') {
-  if (!error.isOfAnother) note(about + inWords(error), 'bad');
+// Tells of a question that failed; to an account of its own requests alone.
+export function noteFault(error) {
+  if (!error.isOfAnother) note(inWords(error), 'bad');
+}
+
+// Tells of a command that failed, or that was perhaps carried out.
+export function noteFailed(error, about = '') {
+  const doubt = error.isUnknown ? '. Whether it was done is not known: look at the order.' : '';
+  if (!error.isOfAnother) note(about + inWords(error) + doubt, 'bad');
 }
 
 export async function cancel(row) {
@@ -22,7 +26,7 @@ export async function cancel(row) {
     book.applyOrder(order);
     note(`${shortId(row.orderId)} is canceled`, 'good');
   } catch (error) {
-    noteFault(error, `${shortId(row.orderId)}: `);
+    noteFailed(error, `${shortId(row.orderId)}: `);
   }
 }
 
@@ -48,7 +52,7 @@ export async function cancelAll(rows, filters) {
   try {
     note(isAll ? await cancelByFilters(filters) : await cancelEach(open), 'good');
   } catch (error) {
-    noteFault(error);
+    noteFailed(error);
   }
 }
 
@@ -111,7 +115,7 @@ export async function amend(row) {
     book.applyOrder(await ask(`/orders/${row.orderId}`, { method: 'PATCH', body }));
     note(`${shortId(row.orderId)} is amended`, 'good');
   } catch (error) {
-    noteFault(error, `${shortId(row.orderId)}: `);
+    noteFailed(error, `${shortId(row.orderId)}: `);
   }
 }
 

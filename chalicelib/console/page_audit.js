@@ -7,6 +7,7 @@ import { NotForYou } from './operator_only.js';
 import { ask, token } from './session.js';
 import { age, now } from './words.js';
 
+const AGAIN_AFTER_MS = 3_000;
 const rules = signal(null);
 const running = signal(new Set());
 const problems = signal(new Map()); // ruleId → why it could not be checked
@@ -19,15 +20,23 @@ token.subscribe(() => {
 
 export function Audit() {
   useEffect(() => {
-    ask('/operator/audit').then(
-      (found) => {
-        rules.value = found.rules;
+    let timer = null;
+    let isOver = false;
+    const read = async () => {
+      try {
+        rules.value = (await ask('/operator/audit')).rules;
         failed.value = null;
-      },
-      (error) => {
-        if (!error.isOfAnother) failed.value = error;
-      },
-    );
+      } catch (error) {
+        if (error.isOfAnother) return;
+        failed.value = error;
+        if (error.mayPass && !isOver) timer = setTimeout(read, AGAIN_AFTER_MS);
+      }
+    };
+    read();
+    return () => {
+      isOver = true;
+      clearTimeout(timer);
+    };
   }, []);
   if (failed.value?.isForbidden)
     return html`<h1>Audit</h1>

@@ -1,7 +1,7 @@
 // Health: how long orders take now, what waits, and what died.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { inWords, noteFault } from './commands.js';
+import { inWords, noteFailed } from './commands.js';
 import { confirmed, dialog, note } from './dialogs.js';
 import { html } from './html.js';
 import { marks, marketsProblem, seenMs } from './markets.js';
@@ -256,7 +256,7 @@ async function sendAgain(letter) {
     });
     note(`${shortId(orderId)} is in the queue again`, 'good');
   } catch (error) {
-    noteFault(error);
+    noteFailed(error);
   }
 }
 

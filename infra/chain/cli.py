@@ -60,6 +60,18 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG + json.dumps(Faults().shown(), indent=2),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_place(made)
+    _add_pace(made)
+    _add_seed(made)
+    made.add_argument(
+        "--fork",
+        metavar="URL",
+        help="fetch accounts and programs that are missing from this node, on first use, and keep them",
+    )
+    return made
+
+
+def _add_place(made: argparse.ArgumentParser) -> None:
     made.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s)")
     made.add_argument(
         "--port",
@@ -74,6 +86,9 @@ def parser() -> argparse.ArgumentParser:
         help="directory of the state; made if it is not there (default: %(default)s)",
     )
     made.add_argument("--reset", action="store_true", help="begin anew: remove the state first")
+
+
+def _add_pace(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "--block-ms",
         type=_count,
@@ -102,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
         help="JSON: faults of all nodes, or a list with those of each node",
     )
     made.add_argument("--random", type=_count, default=0, help="seed of all chance (default: %(default)s)")
+
+
+def _add_seed(made: argparse.ArgumentParser) -> None:
     made.add_argument("--seed", action="store_true", help="make tokens, pools and funded wallets, once")
     made.add_argument(
         "--fund",
@@ -121,12 +139,6 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --seed: trade in the pools, so that prices move",
     )
-    made.add_argument(
-        "--fork",
-        metavar="URL",
-        help="fetch accounts and programs that are missing from this node, on first use, and keep them",
-    )
-    return made
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -39,18 +39,11 @@ class Network:
         self.arrivals.run_due()
 
 
-def network(
-    chain: Chain,
-    *,
-    nodes: int = 1,
-    block_ms: int | None = 400,
-    faults: Faults | None = None,
-    seed: int = 0,
-) -> Network:
-    """Return a network whose nodes all begin with the same faults."""
+def network(chain: Chain, *, nodes: int = 1, block_ms: int | None = 400, seed: int = 0) -> Network:
+    """Return a network whose nodes begin without faults."""
     arrivals = Arrivals(chain)
     made = [
-        Node(chain, arrivals, faults or Faults(), random.Random(f"{seed}/{index}"))  # noqa: S311 - no secret
+        Node(chain, arrivals, Faults(), random.Random(f"{seed}/{index}"))  # noqa: S311 - no secret
         for index in range(nodes)
     ]
     return Network(chain, made, arrivals, block_ms, random.Random(seed))  # noqa: S311 - no secret

@@ -1,14 +1,14 @@
 """``orderflow audit``: check a whole database, and hold it against the chain."""
 
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import click
 from rich.console import Console
 
-from chalicelib.adapters.audit_checks import Violation, reads_whole_tables
+from chalicelib.adapters.audit_checks import AuditCheck, Violation, reads_whole_tables
 from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings, wallets_of_unfinished
 from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
@@ -24,6 +24,27 @@ UNKNOWN: Final = 3
 """The exit status if nothing is broken, and the chain cannot tell of all of it."""
 
 _RUNNING: Final = "that of the runtime"
+
+
+@dataclass(frozen=True)
+class _Findings:
+    """What each check found, and what the comparison with a Solana did, if there was one."""
+
+    results: Sequence[tuple[str, Sequence[Violation]]]
+    compared: ChainFindings | None
+
+    @property
+    def facts(self) -> list[dict[str, Any]]:
+        checked = [
+            {"check": name, "violations": [asdict(each) for each in found]} for name, found in self.results
+        ]
+        return [*checked, *(_facts(self.compared) if self.compared else ())]
+
+    @property
+    def exit_status(self) -> int:
+        if any(found for _, found in self.results) or (self.compared and self.compared.is_broken):
+            return BROKEN
+        return UNKNOWN if self.compared and self.compared.is_unknown else 0
 
 
 @click.command(name="audit")
@@ -78,7 +99,37 @@ def audit_command(
         tokens=solana.tokens,
         archives=store,
     )
+    found = _look(session, wanted, against, seed)
+    needs_seed = chain_name is ChainName.SIMULATED and not seed
+
+    def printed(console: Console) -> None:
+        _print(console, found.results, needs_seed=needs_seed)
+        if found.compared:
+            _print_compared(console, found.compared)
+        elif chain_name is ChainName.SOLANA:
+            console.print("Nothing was compared with the chain: give --rpc-url.", highlight=False)
+
+    session.show(found.facts, printed)
+    sys.exit(found.exit_status)
+
+
+def _against(solana: SolanaNodes, chain: str, store: ArchiveStore) -> ChainAudit | None:
+    """Return what compares with a Solana, None where none is meant or, by its name alone, none is known."""
+    if chain == ChainName.SIMULATED or (chain == ChainName.SOLANA and not solana.urls):
+        return None
+    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens, archives=store)
+
+
+def _look(
+    session: CliSession, wanted: Sequence[AuditCheck], against: ChainAudit | None, seed: str | None
+) -> _Findings:
+    """Carry out the checks, and the comparison, on one state of the record.
+
+    Raises:
+        ClickException: No node answers.
+    """
     try:
+        # Asked first: what landed by then is in the record's snapshot.
         slot = against.slot() if against else 0
     except NodeError as error:
         raise click.ClickException(f"no node answers: {error}") from error
@@ -89,40 +140,16 @@ def audit_command(
             (check.name, check.violations(connection))
             for check in progress.track(wanted, description="Checking")
         ]
-        compared = None
-        if against:
-            task = progress.add_task("Comparing with the chain", total=against.count(connection))
-            compared = against.run(
-                connection,
-                up_to_slot=slot,
-                advance=lambda count: progress.advance(task, count),
-                wallets=wallets_of_unfinished(connection, seed.encode()) if seed else (),
-            )
-    facts: list[dict[str, Any]] = [
-        {"check": name, "violations": [asdict(each) for each in found]} for name, found in results
-    ]
-    facts += _facts(compared) if compared else []
-    needs_seed = chain_name is ChainName.SIMULATED and not seed
-
-    def printed(console: Console) -> None:
-        _print(console, results, needs_seed=needs_seed)
-        if compared:
-            _print_compared(console, compared)
-        elif chain_name is ChainName.SOLANA:
-            console.print("Nothing was compared with the chain: give --rpc-url.", highlight=False)
-
-    session.show(facts, printed)
-    if any(found for _, found in results) or (compared and compared.is_broken):
-        sys.exit(BROKEN)
-    if compared and compared.is_unknown:
-        sys.exit(UNKNOWN)
-
-
-def _against(solana: SolanaNodes, chain: str, store: ArchiveStore) -> ChainAudit | None:
-    """Return what compares with a Solana, None where none is meant or, by its name alone, none is known."""
-    if chain == ChainName.SIMULATED or (chain == ChainName.SOLANA and not solana.urls):
-        return None
-    return chain_audit(solana.nodes, solana.cluster, solana.listed(), solana.tokens, archives=store)
+        if not against:
+            return _Findings(results, None)
+        task = progress.add_task("Comparing with the chain", total=against.count(connection))
+        compared = against.run(
+            connection,
+            up_to_slot=slot,
+            advance=lambda count: progress.advance(task, count),
+            wallets=wallets_of_unfinished(connection, seed.encode()) if seed else (),
+        )
+        return _Findings(results, compared)
 
 
 def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:
@@ -137,7 +164,7 @@ def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:
         yield {"check": rule.value, "violations": found[False], "unknown": found[True]}
 
 
-def _print(console: Console, results: list[tuple[str, list[Violation]]], *, needs_seed: bool) -> None:
+def _print(console: Console, results: Sequence[tuple[str, Sequence[Violation]]], *, needs_seed: bool) -> None:
     for name, violations in results:
         _say(console, f"{'[red]broken[/]' if violations else '[green]holds[/] '}  {name}")
         for each in violations:

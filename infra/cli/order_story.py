@@ -1,12 +1,12 @@
 """One order as people read it: what was ordered, what happened, what was sent."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.tokens import Tokens
 from infra.cli.columns import column_lines
+from infra.cli.moments import to_the_millisecond
 
 _SAID: Final = ("inputAmount", "outputAmount", "executedPrice", "observedPrice", "code", "message", "reason")
 
@@ -68,8 +68,8 @@ def _facts(order: Mapping[str, Any]) -> Iterator[str]:
         ("terms", "  ".join(terms)),
         ("account", order["account_id"]),
         ("client order id", order.get("client_order_id")),
-        ("accepted", _whole(order["accepted_at"])),
-        ("until", None if until is None else _whole(until)),
+        ("accepted", to_the_millisecond(order["accepted_at"])),
+        ("until", None if until is None else to_the_millisecond(until)),
         ("failure", order.get("failure_code")),
     )
     for name, value in facts:
@@ -97,10 +97,5 @@ def _bound(attempt: Mapping[str, Any], order: Mapping[str, Any], tokens: Tokens)
 
 def _moment(at: str, accepted_at: str) -> str:
     """Return a time of day, with the day where it is another than that of the acceptance."""
-    whole = _whole(at)
-    return whole[11:] if whole[:10] == _whole(accepted_at)[:10] else whole[5:]
-
-
-def _whole(at: str) -> str:
-    """Return a time of the record, UTC, to the millisecond: it writes no zeros at the end of a fraction."""
-    return datetime.fromisoformat(at).isoformat(" ", "milliseconds")[:23]
+    whole = to_the_millisecond(at)
+    return whole[11:] if whole[:10] == to_the_millisecond(accepted_at)[:10] else whole[5:]

@@ -16,6 +16,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from infra.cli.archives import archived, archives
 from infra.cli.columns import column_lines
+from infra.cli.moments import in_utc, to_the_second
 from infra.cli.order_ids import order_of, short
 from infra.cli.order_story import story_lines, terms_text
 from infra.cli.parameters import Account
@@ -23,7 +24,7 @@ from infra.cli.session import CliSession
 
 _COLUMNS: Final = """
 SELECT o.order_id::text, o.account_id, o.status, o.seq, o.attempt, o.input_token, o.output_token,
-       o.amount_units::text, o.failure_code, o.accepted_at::text, o.updated_at::text, o.order_type,
+       o.amount_units::text, o.failure_code, o.accepted_at, o.updated_at, o.order_type,
        o.swap_mode, o.input_units::text, o.output_units::text, o.limit_terms, o.trigger_terms,
        (SELECT n.order_id::text FROM orders n WHERE n.order_id < o.order_id
         ORDER BY n.order_id DESC LIMIT 1) AS before,
@@ -99,7 +100,10 @@ def newest(
     of_one = f"{_COLUMNS} FROM orders o WHERE o.account_id = :account AND {which} {_NEWEST_FIRST} :limit"
     parameters = {"status": status, "account": account, "limit": limit}
     rows = connection.execute(text(of_one if account else of_all), parameters).mappings()
-    return [dict(row) for row in rows]
+    return [
+        {**row, "accepted_at": in_utc(row["accepted_at"]), "updated_at": in_utc(row["updated_at"])}
+        for row in rows
+    ]
 
 
 @click.command()
@@ -139,15 +143,15 @@ def _print_list(console: Console, rows: list[dict[str, Any]], ids: list[str], *,
     for row, order_id in zip(rows, ids, strict=True):
         shown = [
             order_id,
-            row["accepted_at"][5:19],
+            to_the_second(row["accepted_at"])[5:],
             row["status"],
             terms_text(row),
             swap(row, tokens),
             row["failure_code"] or "",
         ]
         if is_wide:
-            shown[0:2] = [row["order_id"], row["accepted_at"][:19]]
-            shown += [str(row["attempt"]), row["updated_at"][:19], row["account_id"]]
+            shown[0:2] = [row["order_id"], to_the_second(row["accepted_at"])]
+            shown += [str(row["attempt"]), to_the_second(row["updated_at"]), row["account_id"]]
         lines.append(shown)
     for line in column_lines(head, lines):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -13,6 +13,8 @@ from rich.console import Console
 from sqlalchemy import text
 
 from chalice_offline.aws_client import local_client
+from infra.cli.columns import column_lines
+from infra.cli.moments import in_utc, to_the_second
 from infra.cli.parameters import NAME
 from infra.cli.redrive import DONE, send_back
 from infra.cli.session import CliSession
@@ -25,7 +27,7 @@ _DEPTHS: Final = {
     "ApproximateNumberOfMessagesDelayed": "delayed",
 }
 _LETTERS: Final = text("""
-SELECT message_id, order_id::text, receive_count, reason, archived_at::text, body
+SELECT message_id, order_id::text, receive_count, reason, archived_at, body
 FROM dead_letters ORDER BY archived_at DESC LIMIT :limit
 """)
 
@@ -58,7 +60,10 @@ def dead_letters() -> None:
 def list_letters(session: CliSession, limit: int) -> None:
     """List archived dead letters, newest first, with what became of their orders."""
     with session.engine.connect() as connection:
-        rows = [dict(row) for row in connection.execute(_LETTERS, {"limit": limit}).mappings()]
+        rows = [
+            {**row, "archived_at": in_utc(row["archived_at"])}
+            for row in connection.execute(_LETTERS, {"limit": limit}).mappings()
+        ]
     session.show(rows, lambda console: _print_letters(console, rows))
 
 
@@ -126,6 +131,8 @@ def _print_depths(console: Console, depths: dict[str, dict[str, int]]) -> None:
 
 
 def _print_letters(console: Console, rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        order = row["order_id"] or "no order"
-        console.print(f"{row['archived_at'][:19]}  {order}  {row['reason']}", highlight=False)
+    lines = [
+        (to_the_second(row["archived_at"]), row["order_id"] or "no order", row["reason"]) for row in rows
+    ]
+    for line in column_lines(("archived", "order", "reason"), lines):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -25,7 +25,8 @@ def specs(session: CliSession, *, is_check: bool) -> None:
         (_REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
         (_REPOSITORY / path).write_text(documents()[path], encoding="utf-8")
     names = [str(path) for path in stale]
-    session.show({"written": names}, lambda console: console.print(f"{len(names)} documents written"))
+    said = f"{len(names)} documents written" if names else "nothing is out of date"
+    session.show({"written": names}, lambda console: console.print(said))
 
 
 def _written(path: Path) -> str | None:

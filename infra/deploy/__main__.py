@@ -31,6 +31,17 @@ from infra.loopback import LOOPBACK
 
 APP_DIR: Final = Path("chalice_app")
 
+# What may go wrong with an account, a file or a network, and is said in a sentence.
+_TOLD: Final = (
+    BotoCoreError,
+    ClientError,
+    ConfigurationError,
+    MigrationError,
+    PackagingError,
+    QueueNotEmptyError,
+    SmokeOrderError,
+    StackError,
+)
 _QUEUES_ALONE: Final = """\
 This LocalStack has no WebSocket APIs, so the queues alone are deployed into it. With them it takes the whole
 application: start LocalStack with LOCALSTACK_AUTH_TOKEN, of a plan that has API Gateway V2, and with Docker's
@@ -148,22 +159,15 @@ def main(
         elif not given["functions_endpoint"]:
             _check_database(cloud, deployment.database_host)
         outputs = _deploy(deployment, cloud, stage, is_decided=is_decided)
-        if outputs is not None and not deployment.has_code:
+        if outputs is None:
+            return
+        if not deployment.has_code:
             click.echo(f"\nqueue {outputs['OrdersQueueUrl']}")
-        elif outputs is not None and stacks_only:
+        elif stacks_only:
             _show_chalice_config(app_dir, stage, outputs)
-        elif outputs is not None:
+        else:
             _show_deployed(cloud, outputs, token)
-    except (
-        BotoCoreError,
-        ClientError,
-        ConfigurationError,
-        MigrationError,
-        PackagingError,
-        QueueNotEmptyError,
-        SmokeOrderError,
-        StackError,
-    ) as error:
+    except _TOLD as error:
         raise click.ClickException(str(error)) from error
 
 

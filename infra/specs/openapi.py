@@ -108,101 +108,10 @@ def openapi() -> dict[str, Any]:
 
 
 def _paths() -> dict[str, Any]:
-    key = _query("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 64}) | {"in": "header"}
-    submit = _operation(
-        "Submit an order", rest_answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
-    )
-    submit["parameters"] = [
-        key | {"description": "The same as clientOrderId."},
-        _query("dryRun", {"type": "string", "enum": ["true", "false"], "default": "false"})
-        | {"description": "true: tell what would happen, and do nothing."},
-    ]
-    submit["responses"]["200"] = _response("A dry run: nothing was stored.", answers.Preview)
-    batch = _operation(
-        "Submit up to 20 orders, each by itself",
-        answers.BatchResults,
-        "202",
-        "400 413 503",
-        body=SubmitBatchFields,
-        examples={"two": {"value": {"orders": list(_SELLS)}}},
-    )
-    batch["responses"]["202"]["description"] = "Each result says what became of its order."
-    cancel_all = _operation("Cancel all orders that fit, or all", answers.Canceled, "200", "400 413 503")
-    types = _query("types", {"type": "array", "items": {"enum": [str(each) for each in OrderType]}})
-    cancel_all["parameters"] = [
-        _query("baseAsset", {"type": "string", "minLength": 1}),
-        _query("quoteAsset", {"type": "string", "minLength": 1}),
-        types | {"style": "form", "explode": False},
-    ]
-    cancel_all["requestBody"] = {
-        "required": False,
-        "description": "The same filters; each in the query or here.",
-        "content": _json(CancelAllFields),
-    }
-    cancel_all["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
-    page_size_max = Settings.model_fields["query_page_size_max"].default
-    status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
-    listing = _operation("List orders, newest first", rest_answers.OrderPage, "200", "400 503")
-    listing["parameters"] = [
-        _query("status", status),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
-        _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
-    ]
-    events = _operation("Read an order's events", rest_answers.OrderEvents, "200", "400 404 410 503")
-    after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
-    events["parameters"] = [_query("afterSeq", after)]
     return {
-        "/orders": {
-            "post": _named("submitOrder", submit),
-            "get": _named("listOrders", listing),
-            "delete": _named("cancelOrders", cancel_all),
-        },
-        "/orders/batch": {"post": _named("submitOrders", batch)},
-        "/orders/execute": {"post": _named("executeOrder", submit)},
-        "/orders/{orderId}": {
-            "parameters": [_ORDER_ID],
-            "get": _named(
-                "readOrder", _operation("Read an order", rest_answers.OrderBody, "200", "400 404 410 503")
-            ),
-            "patch": _named(
-                "amendOrder",
-                _operation(
-                    "Change an order that rests",
-                    rest_answers.OrderBody,
-                    "200",
-                    "400 404 409 413 429 503",
-                    body=NewTerms,
-                ),
-            ),
-            "delete": _named(
-                "cancelOrder",
-                _operation(
-                    "Cancel an order that was not sent yet",
-                    rest_answers.OrderBody,
-                    "200",
-                    "400 404 409 413 503",
-                ),
-            ),
-        },
-        "/orders/{orderId}/events": {"parameters": [_ORDER_ID], "get": _named("readEvents", events)},
-        "/quotes": {
-            "post": _named(
-                "quote",
-                _operation(
-                    "Ask what an order would get", answers.Quote, "200", "400 413 422 503", body=SwapFields
-                ),
-            )
-        },
-        "/venues": {
-            "get": _named(
-                "listVenues", _operation("List venues and tokens", rest_answers.Venues, "200", "400 503")
-            )
-        },
-        "/markets": {
-            "get": _named(
-                "listMarkets", _operation("List pairs and prices", rest_answers.Markets, "200", "400 503")
-            )
-        },
+        **_paths_of_orders(),
+        **_paths_of_an_order(),
+        **_paths_of_prices(),
         "/console": {"get": _named("console", _console_page())},
         "/console/{version}/{asset}": {
             "parameters": [_part("version"), _part("asset")],
@@ -220,6 +129,99 @@ def _paths() -> dict[str, Any]:
                 ),
             )
         },
+    }
+
+
+def _paths_of_orders() -> dict[str, Any]:
+    submit = _submit()
+    batch = _operation(
+        "Submit up to 20 orders, each by itself",
+        answers.BatchResults,
+        "202",
+        "400 413 503",
+        body=SubmitBatchFields,
+        examples={"two": {"value": {"orders": list(_SELLS)}}},
+    )
+    batch["responses"]["202"]["description"] = "Each result says what became of its order."
+    page_size_max = Settings.model_fields["query_page_size_max"].default
+    status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
+    listing = _operation("List orders, newest first", rest_answers.OrderPage, "200", "400 503")
+    listing["parameters"] = [
+        _query("status", status),
+        _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
+        _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
+    ]
+    return {
+        "/orders": {
+            "post": _named("submitOrder", submit),
+            "get": _named("listOrders", listing),
+            "delete": _named("cancelOrders", _cancel_all()),
+        },
+        "/orders/batch": {"post": _named("submitOrders", batch)},
+        "/orders/execute": {"post": _named("executeOrder", submit)},
+    }
+
+
+def _submit() -> dict[str, Any]:
+    submit = _operation(
+        "Submit an order", rest_answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
+    )
+    key = _query("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 64}) | {"in": "header"}
+    submit["parameters"] = [
+        key | {"description": "The same as clientOrderId."},
+        _query("dryRun", {"type": "string", "enum": ["true", "false"], "default": "false"})
+        | {"description": "true: tell what would happen, and do nothing."},
+    ]
+    submit["responses"]["200"] = _response("A dry run: nothing was stored.", answers.Preview)
+    return submit
+
+
+def _cancel_all() -> dict[str, Any]:
+    cancel_all = _operation("Cancel all orders that fit, or all", answers.Canceled, "200", "400 413 503")
+    types = _query("types", {"type": "array", "items": {"enum": [str(each) for each in OrderType]}})
+    cancel_all["parameters"] = [
+        _query("baseAsset", {"type": "string", "minLength": 1}),
+        _query("quoteAsset", {"type": "string", "minLength": 1}),
+        types | {"style": "form", "explode": False},
+    ]
+    cancel_all["requestBody"] = {
+        "required": False,
+        "description": "The same filters; each in the query or here.",
+        "content": _json(CancelAllFields),
+    }
+    cancel_all["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
+    return cancel_all
+
+
+def _paths_of_an_order() -> dict[str, Any]:
+    body = rest_answers.OrderBody
+    read = _operation("Read an order", body, "200", "400 404 410 503")
+    amend = _operation("Change an order that rests", body, "200", "400 404 409 413 429 503", body=NewTerms)
+    cancel = _operation("Cancel an order that was not sent yet", body, "200", "400 404 409 413 503")
+    events = _operation("Read an order's events", rest_answers.OrderEvents, "200", "400 404 410 503")
+    after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
+    events["parameters"] = [_query("afterSeq", after)]
+    return {
+        "/orders/{orderId}": {
+            "parameters": [_ORDER_ID],
+            "get": _named("readOrder", read),
+            "patch": _named("amendOrder", amend),
+            "delete": _named("cancelOrder", cancel),
+        },
+        "/orders/{orderId}/events": {"parameters": [_ORDER_ID], "get": _named("readEvents", events)},
+    }
+
+
+def _paths_of_prices() -> dict[str, Any]:
+    quote = _operation(
+        "Ask what an order would get", answers.Quote, "200", "400 413 422 503", body=SwapFields
+    )
+    venues = _operation("List venues and tokens", rest_answers.Venues, "200", "400 503")
+    markets = _operation("List pairs and prices", rest_answers.Markets, "200", "400 503")
+    return {
+        "/quotes": {"post": _named("quote", quote)},
+        "/venues": {"get": _named("listVenues", venues)},
+        "/markets": {"get": _named("listMarkets", markets)},
     }
 
 

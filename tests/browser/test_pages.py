@@ -55,6 +55,42 @@ def test_page_is_accessible_in_light_and_dark_fits_a_narrow_screen_and_does_not_
         assert _outside(page) == []
 
 
+# From a telephone to a laptop whose page is shown at twice its size, and past each width at which columns go.
+WIDTHS = (360, 608, 609, 640, 720, 721, 784, 960, 961, 1024, 1152, 1153, 1264, 1265, 1280)
+# Room for a scroll bar, which the browser of the tests hides.
+SCROLL_BAR = """for (const each of document.querySelectorAll('.grid-head, .grid-body'))
+    each.style.borderRight = '15px solid';
+"""
+CUT_OFF = """[...document.querySelectorAll('.grid-head .cell, .row .cell')].filter((each) => {
+    const box = each.getBoundingClientRect();
+    return box.width && box.right > document.querySelector('.grid').getBoundingClientRect().right - 16;
+}).map((each) => `${innerWidth}: ${each.className}`)"""
+
+
+def test_no_column_of_the_list_is_cut_off_on_any_screen(console: OpenPage, rest: httpx.Client) -> None:
+    resting = submit(rest, type="limit", side="sell", amount="0.25", limitPrice="9000")
+    with console(f"#/orders?q={resting}") as page:
+        page.until("document.querySelector('.row .status')?.innerText === 'open'", "the order at rest")
+        page.run(SCROLL_BAR)
+        for width in WIDTHS:
+            page.resize(width, 640)
+            assert page.run(CUT_OFF) == []
+    assert rest.delete(f"/orders/{resting}").is_success
+
+
+def test_rows_on_a_very_wide_screen_are_no_wider_than_they_are_read(console: OpenPage) -> None:
+    with console("#/orders", width=3840, height=2160) as page:
+        page.shown("[role=grid]")
+        assert page.run("document.querySelector('[role=grid]').getBoundingClientRect().width") <= 1920
+
+
+def test_list_on_a_screen_that_is_too_low_for_it_is_scrolled_to(console: OpenPage) -> None:
+    with console("#/orders", width=320, height=256) as page:
+        page.shown("[role=grid]")
+        page.call("Input.dispatchMouseEvent", type="mouseWheel", x=40, y=90, deltaX=0, deltaY=2000)
+        page.until("document.querySelector('.hint').getBoundingClientRect().bottom <= innerHeight")
+
+
 def test_focus_that_a_new_page_is_given_at_once_stays(console: OpenPage) -> None:
     with console("#/orders") as page:
         page.shown("[role=grid]")

@@ -1,6 +1,8 @@
 """Questions that the console asks before it acts, and clicks beside them."""
 
-from tests.browser.conftest import OpenPage
+import httpx
+
+from tests.browser.conftest import OpenPage, submit
 
 # Changes are told after what was drawn in one go, and before anything else happens.
 OPEN_AND_EMPTY = """
@@ -14,6 +16,17 @@ const cover = document.createElement('div');
 cover.style = 'position: fixed; inset: 0';
 document.body.append(cover);
 setTimeout(() => cover.remove(), 300);
+"""
+# A page that the server answers until `leave` is called, and again after `comeBack`.
+SERVER_LEAVES = """
+const real = window.fetch;
+let isGone = false;
+window.leave = () => { isGone = true; };
+window.comeBack = () => { isGone = false; };
+window.fetch = async (...asked) => {
+    if (isGone) throw new TypeError('Failed to fetch');
+    return real(...asked);
+};
 """
 
 
@@ -34,3 +47,40 @@ def test_click_of_a_test_waits_until_nothing_covers_what_it_is_for(console: Open
         page.run(f"(() => {{ {COVERED_FOR_A_WHILE} }})()")
         page.click("header nav a", text="Orders")
         page.until("location.hash === '#/orders'", "the page that was clicked")
+
+
+def test_read_or_preview_that_is_not_answered_leaves_nothing_in_doubt(console: OpenPage) -> None:
+    with console("#/health", before=SERVER_LEAVES) as page:
+        page.shown(".histogram td")
+        page.run("window.leave()")
+        page.shown("[role=alert]")
+        assert page.text("[role=alert]") == "the server did not answer"
+        page.run("location.hash = '#/trade'; null")
+        page.fill("input[name=amount]", "0.7")
+        page.click("form.order button.main", text="Preview")
+        page.shown("form.order [role=alert] li, form.order li")
+        assert page.text("form.order li") == "the server did not answer"
+
+
+def test_command_that_is_not_answered_says_that_its_outcome_is_not_known(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = submit(rest, type="limit", side="sell", amount="0.3", limitPrice="9000")
+    with console(f"#/order/{order_id}", before=SERVER_LEAVES) as page:
+        page.until("document.querySelector('main .status')?.innerText === 'open'", "the order at rest")
+        page.run("window.leave()")
+        page.click("main button", text="Cancel")
+        page.shown(".note")
+        assert page.text(".note").endswith(
+            ": the server did not answer. Whether it was done is not known: look at the order."
+        )
+    assert rest.delete(f"/orders/{order_id}").is_success
+
+
+def test_rules_that_could_not_be_read_are_read_once_the_server_answers(console: OpenPage) -> None:
+    with console("#/orders", before=SERVER_LEAVES) as page:
+        page.shown("[role=grid]")
+        page.run("window.leave(); location.hash = '#/audit'; null")
+        page.shown("[role=alert]")
+        page.run("window.comeBack(); null")
+        page.shown(".rules li")

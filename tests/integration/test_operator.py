@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -111,6 +112,28 @@ def test_list_of_orders_fits_eighty_columns_with_nothing_cut_off(database_url: s
     assert max(map(len, listed.splitlines())) <= 80
     assert "expired" in listed
     assert "SOL → USDC" in listed
+
+
+def test_times_are_utc_whatever_the_zone_of_the_server(
+    run: Run, engine: Engine, database_url: str, order_id: str
+) -> None:
+    name = database_url.rpartition("/")[2]
+    with engine.begin() as connection:
+        accepted_at = connection.execute(text("SELECT accepted_at FROM orders")).scalar_one().astimezone(UTC)
+        connection.execute(text(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'"))
+        connection.execute(text("INSERT INTO dead_letters VALUES ('m1', NULL, 'garbage', 10, 'not ours')"))
+    engine.dispose()
+    (row,) = shown(run("orders"))
+    assert row["accepted_at"] == accepted_at.isoformat()
+    assert shown(run("dead-letters", "list"))[0]["archived_at"].endswith("+00:00")
+    for words in (["orders"], ["orders", "--wide"], ["order", order_id]):
+        result = CliRunner().invoke(orderflow, ["--database-url", database_url, *words])
+        assert f"{accepted_at:%m-%d %H:%M:%S}" in result.output
+
+
+def test_list_of_no_dead_letters_says_what_it_would_list(database_url: str) -> None:
+    result = CliRunner().invoke(orderflow, ["--database-url", database_url, "dead-letters", "list"])
+    assert result.output.split() == ["archived", "order", "reason"]
 
 
 def test_unknown_order_is_a_clear_error(run: Run) -> None:

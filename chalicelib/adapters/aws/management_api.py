@@ -11,7 +11,7 @@ from urllib.parse import quote
 from chalicelib.adapters.aws.endpoint import AwsEndpoint
 from chalicelib.adapters.aws.http_request import Answers, NoAnswerError, NotSentError, Pause, RequestFlow
 from chalicelib.adapters.aws.slow_connections import SlowConnections
-from chalicelib.adapters.time_left import TimeLeft, time_left
+from chalicelib.adapters.time_left import time_left
 from chalicelib.logs import logger
 from chalicelib.services.ports import Delivery, Frame
 
@@ -31,10 +31,9 @@ class ManagementApi:
     it gets what time they take, and has one try a frame from then on until it takes one.
     """
 
-    def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int, time_left: TimeLeft = time_left) -> None:
+    def __init__(self, endpoint: AwsEndpoint, *, time_limit_ms: int) -> None:
         self._endpoint = endpoint
         self._time_limit_s = time_limit_ms / 1000
-        self._time_left = time_left
         self._slow_connections = SlowConnections()
         self._together_max = _TOGETHER_MAX
 
@@ -53,7 +52,7 @@ class ManagementApi:
             id_: self._posting(id_, texts, answered, is_patient=id_ not in hasty)
             for id_, texts in tried.items()
         }
-        limit_s = self._time_left.for_words(self._time_limit_s)
+        limit_s = time_left.for_words(self._time_limit_s)
         delivered = self._endpoint.converse(posted, time_limit_s=limit_s, hasty=hasty)
         deliveries = dict.fromkeys(by_connection, Delivery.UNDELIVERED) | delivered
         if slow.has_any or Delivery.UNDELIVERED in deliveries.values():
@@ -65,7 +64,7 @@ class ManagementApi:
         return deliveries
 
     def close(self, connection_id: str) -> None:
-        limit_s = self._time_left.for_words(self._time_limit_s)
+        limit_s = time_left.for_words(self._time_limit_s)
         with suppress(NoAnswerError, NotSentError):
             self._endpoint.request("DELETE", _path(connection_id), b"", headers={}, time_limit_s=limit_s)
 

@@ -2,7 +2,6 @@
 
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,16 +57,9 @@ _WRITE: Final = text("UPDATE market.faults SET settings = CAST(:settings AS json
 class FaultBoard:
     """The faults in force, and the dice that decide whom they hit."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        noticed_within_s: float = NOTICED_WITHIN_S,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, engine: Engine, *, noticed_within_s: float = NOTICED_WITHIN_S) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._noticed_within_s = noticed_within_s
-        self._monotonic = monotonic
         self._faults = Faults()
         self._read_at: float | None = None
         self._dice = random.Random()  # noqa: S311  # faults and jitter, no secrets
@@ -78,7 +70,7 @@ class FaultBoard:
         Raises:
             RetryableError: The database does not answer.
         """
-        now = self._monotonic()
+        now = time.monotonic()
         if self._read_at is None or now - self._read_at >= self._noticed_within_s:
             with translated_errors(), self._engine.connect() as connection:
                 faults = _FAULTS.validate_python(connection.execute(_READ).scalar_one())

@@ -155,12 +155,10 @@ class FoundPools:
         judge: Callable[[Sequence[ListedPool]], tuple[Sequence[JudgedPool], Sequence[ListedPool]]],
         every_s: float,
         time_limit_s: float,
-        monotonic_s: Callable[[], float] = monotonic,
     ) -> None:
         self._engine, self._nodes, self._ids, self._tokens = engine, nodes, ids, tokens
         self._listed = {pool.key for pool in listed}
         self._judge, self._every_s, self._time_limit_s = judge, every_s, time_limit_s
-        self._monotonic_s = monotonic_s
         self._lock = Lock()
         self._known: dict[Pubkey, ListedPool] = {}
         self._offered: tuple[ListedPool, ...] = ()
@@ -184,7 +182,7 @@ class FoundPools:
         if not mints:
             return
         with self._lock:
-            now_s = self._monotonic_s()
+            now_s = monotonic()
             if not self._named_at_s.keys() >= set(mints):
                 self._read_at_s = None
             self._named_at_s |= dict.fromkeys(mints, now_s)
@@ -216,7 +214,7 @@ class FoundPools:
         Where any new mint is waited for, those that the newest orders name are searched for, some at a time.
         No search begins after ``SEARCHED_FOR_S``: what orders wait for by now may be something else.
         """
-        began_s = self._monotonic_s()
+        began_s = monotonic()
         due: dict[frozenset[str], tuple[str, str]] = {}
         for one, other in pairs:
             try:
@@ -227,7 +225,7 @@ class FoundPools:
                 logger.warning("pools not searched for", pair=f"{one}/{other}", reason=error.message)
         for pair in sorted(due, key=lambda pair: self._searched_at_s.get(pair, 0.0)):
             one, other = due[pair]
-            now_s = self._monotonic_s()
+            now_s = monotonic()
             if now_s - began_s >= SEARCHED_FOR_S:
                 return
             self._searched_at_s[pair] = now_s
@@ -282,13 +280,13 @@ class FoundPools:
         # However many a stranger makes that stay to be judged, they come after those that never were.
         new.sort(key=lambda pool: self._judged_at_s.get(pool.key, 0.0))
         judged = new[:JUDGED_MAX]
-        self._judged_at_s |= dict.fromkeys((pool.key for pool in judged), self._monotonic_s())
+        self._judged_at_s |= dict.fromkeys((pool.key for pool in judged), monotonic())
         awaited, never = self._judge(judged) if judged else ((), ())
         self._passed_over.update(pool.key for pool in never)
         return list(awaited[:_WRITTEN_MAX])
 
     def _discovered(self, pair: tuple[Token, Token]) -> tuple[FoundPool, ...]:
-        if self._monotonic_s() >= self._singly_until_s:
+        if monotonic() >= self._singly_until_s:
             try:
                 return discover(
                     self._nodes, self._ids, pair, time_limit_s=self._time_limit_s, is_together=True
@@ -296,7 +294,7 @@ class FoundPools:
             except SilentNodeError as error:
                 # It is left alone for a moment: the next search asks so.
                 logger.info("pools searched for one kind at a time", reason=str(error))
-                self._singly_until_s = self._monotonic_s() + SINGLY_FOR_S
+                self._singly_until_s = monotonic() + SINGLY_FOR_S
                 raise
         return discover(self._nodes, self._ids, pair, time_limit_s=self._time_limit_s)
 
@@ -322,7 +320,7 @@ class FoundPools:
 
     def _refresh(self) -> None:
         with self._lock:
-            now_s = self._monotonic_s()
+            now_s = monotonic()
             if self._read_at_s is not None and now_s - self._read_at_s < KNOWN_FOR_S:
                 return
             try:

@@ -68,7 +68,6 @@ class PoolReader:
         *,
         now_unix_s: Callable[[], float],
         time_limit_s: float,
-        stale_after_s: float = STALE_AFTER_S,
         shared_for_s: float = SHARED_FOR_S,
         found: Callable[[], Sequence[ListedPool]] = tuple,
         beside: Callable[[Book | None, int], Sequence[Beside]] = _nothing_beside,
@@ -79,11 +78,7 @@ class PoolReader:
         self._tokens = tokens
         self._mints = {token.symbol: pubkey(token.mint) for token in tokens}
         self._now_unix_s, self._monotonic_s = now_unix_s, monotonic_s
-        self._time_limit_s, self._stale_after_s, self._shared_for_s = (
-            time_limit_s,
-            stale_after_s,
-            shared_for_s,
-        )
+        self._time_limit_s, self._shared_for_s = time_limit_s, shared_for_s
         self._needs: dict[Pubkey, tuple[Pubkey, ...]] = {}
         self._one_at_a_time = Lock()
         self._book: Book | None = None
@@ -215,7 +210,7 @@ class PoolReader:
         if clock is None:
             raise MalformedResultError("there is no clock")
         behind_s = self._now_unix_s() - clock.unix_timestamp
-        if behind_s > self._stale_after_s:
+        if behind_s > STALE_AFTER_S:
             raise StaleNodeError(f"the chain's clock is {behind_s:.0f} s behind ours")
         return clock
 

@@ -38,8 +38,24 @@ def test_function_that_makes_no_token_is_told_without_its_words() -> None:
         asyncio.run(Credentials(makes_none, LOCAL).headers())
 
 
-def test_no_token_is_no_header() -> None:
-    assert asyncio.run(Credentials(None, LOCAL).headers()) == {}
+@pytest.mark.parametrize("none", [None, ""])
+def test_no_token_is_no_header(none: str | None) -> None:
+    assert asyncio.run(Credentials(none, LOCAL).headers()) == {}
+
+
+@pytest.mark.parametrize("text", ["secret\n", "Bearer secret", "sécret"])
+def test_text_that_no_header_may_carry_is_refused_at_once_and_not_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match="the token has a space, a line's end") as caught:
+        Credentials(text, LOCAL)
+    assert "cret" not in str(caught.value)
+    with pytest.raises(DisconnectedError, match="the token has a space, a line's end") as told:
+        asyncio.run(Credentials(lambda: text, LOCAL).headers())
+    assert "cret" not in str(told.value)
+
+
+def test_token_of_another_type_is_refused_at_once() -> None:
+    with pytest.raises(TypeError, match="a token is text, or a function that returns it, not int"):
+        Credentials(5, LOCAL)  # type: ignore[arg-type]  # what a caller may do all the same
 
 
 def test_token_is_not_sent_in_the_clear_to_another_machine() -> None:
