@@ -319,12 +319,15 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
 
 def main() -> None:
     connection = socket.socket(fileno=int(sys.argv[1]))
+    # What is imported here stays: while libraries make it, there is no garbage to look for.
+    gc.disable()
     preload(json.loads(sys.argv[2]))
     origin = load_neighbours(sys.argv[3])
     if origin.private_tmp is not None and not origin.private_tmp.is_possible():
         origin = origin._replace(private_tmp=None)
     # Ctrl-C goes to the whole foreground; the runtime decides who ends when.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.enable()
     serve_forks(connection, origin)
 
 

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
 from chalice_offline.services.postgres_binaries import postgres_binaries
 from chalice_offline.services.privileges import become_nobody, runs_as_root
@@ -138,8 +137,7 @@ def test_reset_of_nothing_is_fine(tmp_path: Path) -> None:
     assert reset(tmp_path / "never").returncode == 0
 
 
-@pytest.mark.parametrize("option", ["--host", "--port", "--state-dir", "--reload"])
-def test_help_explains_every_option_with_its_variable(option: str) -> None:
+def test_help_explains_every_option_with_its_variable() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "infra.run", "start", "--help"],
         cwd=REPOSITORY,
@@ -147,5 +145,5 @@ def test_help_explains_every_option_with_its_variable(option: str) -> None:
         text=True,
         check=True,
     )
-    assert option in shown.stdout
-    assert "ORDERFLOW_PORT" in shown.stdout
+    explained = ("--host", "--port", "--state-dir", "--reload", "ORDERFLOW_PORT")
+    assert [each for each in explained if each not in shown.stdout] == []

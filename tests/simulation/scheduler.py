@@ -47,6 +47,7 @@ class Scheduler:
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self._until_s = 0.0
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._counter = 0
         self._current: Task | None = None
@@ -67,6 +68,7 @@ class Scheduler:
 
     def run_until(self, time_s: float) -> None:
         """Do everything that is due up to a moment."""
+        self._until_s = time_s
         while self._due and self._due[0][0] <= time_s:
             self.now_s, _, what = heapq.heappop(self._due)
             what()
@@ -92,6 +94,11 @@ class Scheduler:
         """Let simulated time pass for the running task. Raises ``Killed`` if its process ends meanwhile."""
         task = self.current
         self._check_alive(task)
+        until_s = self.now_s + seconds
+        if until_s <= self._until_s and (not self._due or until_s < self._due[0][0]):
+            # Nothing else is due before: it would be this task's turn again.
+            self.now_s = until_s
+            return
         awaits = task.awaits + 1
         self.after(seconds, lambda: self._resume(task, awaits))
         self._park(task)

@@ -31,16 +31,18 @@ def test_cancels_of_all_are_answered_and_orders_in_the_queue_end_by_them_in_thes
 
 
 @pytest.mark.parametrize(
-    ("defect", "consequence"),
+    ("defect", "consequence", "shown_by"),
     [
-        (sabotage.marks_overlooked, "was sent after a cancel of all that covers it was answered"),
-        (sabotage.all_created, "was executed 2 times"),
-        (sabotage.refusals_forgotten, "was refused"),
+        (sabotage.marks_overlooked, "was sent after a cancel of all that covers it was answered", 2),
+        (sabotage.all_created, "was executed 2 times", 3),
+        (sabotage.refusals_forgotten, "was refused", 56),
     ],
 )
 def test_defect_among_many_orders_is_found_within_the_seeds_of_the_suite(
-    defect: Sabotage, consequence: str
+    defect: Sabotage, consequence: str, shown_by: int
 ) -> None:
-    problems = (problem for seed in range(SEEDS) for problem in run(seed, defect, is_crowded=True).violations)
+    # The seed that showed it last comes first: with another simulation, it may be another of them.
+    seeds = (shown_by, *range(SEEDS))
+    problems = (problem for seed in seeds for problem in run(seed, defect, is_crowded=True).violations)
 
     assert any(consequence in problem for problem in problems)

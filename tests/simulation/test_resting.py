@@ -9,7 +9,7 @@ from tests.simulation.run import Outcome, run
 from tests.simulation.simulator import Sabotage
 
 SEEDS = 100
-"""All planted defects but one, which is looked for elsewhere, show by the fourteenth."""
+"""All planted defects but one, which is looked for elsewhere, show by the twenty-first."""
 PER_TEST = 50
 
 
@@ -50,10 +50,10 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
 @pytest.mark.parametrize(
     ("defect", "consequence", "shown_by"),
     [
-        (sabotage.fire_before_commit, "was sent as fired before that was on record", 1),
-        (sabotage.disarm_without_message, "is open and nothing is armed for it", 5),
-        (sabotage.bound_on_quote_alone, "was executed past its limit", 8),
-        (sabotage.expiry_not_looked_at, "is open after its end", 5),
+        (sabotage.fire_before_commit, "was sent as fired before that was on record", 0),
+        (sabotage.disarm_without_message, "is open and nothing is armed for it", 7),
+        (sabotage.bound_on_quote_alone, "was executed past its limit", 20),
+        (sabotage.expiry_not_looked_at, "is open after its end", 7),
         (sabotage.old_pools_count, "which is not what it waited for", 6),
         (sabotage.decimals_of_another_mint, "was told inputAmount as", 0),
         (sabotage.decimals_forgotten, "bought a mint of other decimals than it says", 232),

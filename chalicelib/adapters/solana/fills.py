@@ -106,7 +106,8 @@ def fill_of(record: TransactionRecord, names: Names) -> Fill:
     Raises:
         MalformedResultError: Its parts contradict each other, or it is no swap of ours.
     """
-    legs = [_leg(record, index, call) for index, call in _calls(record, names.ids)]
+    ended = ended_runs(record.logs)
+    legs = [_leg(record, index, call, ended) for index, call in _calls(record, names.ids)]
     if not legs:
         raise MalformedResultError("the transaction holds no swap")
     given = {leg.call.input_account for leg in legs}
@@ -141,7 +142,7 @@ def _calls(record: TransactionRecord, ids: ProgramIds) -> Iterator[tuple[int, Sw
             yield index, call
 
 
-def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
+def _leg(record: TransactionRecord, index: int, call: SwapCall, ended: int) -> _Leg:
     program = record.outer[index].program
     told = [
         one.data
@@ -149,7 +150,7 @@ def _leg(record: TransactionRecord, index: int, call: SwapCall) -> _Leg:
         if one.program == program and one.data.startswith(CPI_EVENT_TAG)
     ]
     if not told and call.program in _LOGS_EVENTS:
-        if index >= ended_runs(record.logs):
+        if index >= ended:
             return _leg_by_transfers(record, index, call)
         told = [one.data for one in logged_events(record.logs) if (one.top, one.program) == (index, program)]
     try:

@@ -1,6 +1,7 @@
 """The keys that tokens are verified with: an issuer's set, as it is rotated, falls silent, or is strange."""
 
 import json
+from functools import cache
 from typing import Any
 
 import jwt
@@ -14,13 +15,17 @@ from chalicelib.domain.errors import Code, RetryableError
 from tests.security.tokens import SECRET, a_verifier, claims, refusal, unsigned
 
 
+@cache
+def private_key(_key_id: str) -> rsa.RSAPrivateKey:
+    """Make a key once: its primes take 50 ms to find, and keys of one name are one issuer's."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class Issuer:
     """Publishes keys, counts who asks, and can fall silent."""
 
     def __init__(self, *key_ids: str) -> None:
-        self.private = {
-            key_id: rsa.generate_private_key(public_exponent=65537, key_size=2048) for key_id in key_ids
-        }
+        self.private = {key_id: private_key(key_id) for key_id in key_ids}
         self.published = list(key_ids)
         self.requests = 0
         self.is_silent = False
@@ -46,15 +51,10 @@ class Issuer:
         return a_verifier(keys, "RS256")
 
 
-@pytest.fixture(scope="module")
-def two_keys() -> dict[str, Any]:
-    return Issuer("old", "new").private
-
-
 @pytest.fixture
-def issuer(two_keys: dict[str, Any]) -> Issuer:
-    made = Issuer()
-    made.private, made.published = two_keys, ["old"]
+def issuer() -> Issuer:
+    made = Issuer("old", "new")
+    made.published = ["old"]
     return made
 
 
