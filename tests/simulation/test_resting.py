@@ -50,7 +50,7 @@ def test_same_seed_gives_same_trace_while_the_price_moves() -> None:
 @pytest.mark.parametrize(
     ("defect", "consequence", "shown_by"),
     [
-        (sabotage.fire_before_commit, "was sent as fired before that was on record", 0),
+        (sabotage.fire_before_commit, "was sent as fired before that was on record", 1),
         (sabotage.disarm_without_message, "is open and nothing is armed for it", 7),
         (sabotage.bound_on_quote_alone, "was executed past its limit", 20),
         (sabotage.expiry_not_looked_at, "is open after its end", 7),
