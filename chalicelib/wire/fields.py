@@ -116,7 +116,7 @@ PrintableText = Annotated[
 ]
 ClientOrderId = Annotated[
     str,
-    Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX),
+    Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX, description="Printable characters."),
     BeforeValidator(_text),
     AfterValidator(_printable),
 ]

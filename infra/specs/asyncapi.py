@@ -1,5 +1,6 @@
 """The WebSocket API in AsyncAPI 3.0."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -17,7 +18,7 @@ _REQUEST: Final = {
         "type": "string",
         "minLength": 1,
         "maxLength": 128,
-        "description": "Repeated in the answer.",
+        "description": "Printable characters, repeated in the answer.",
     },
 }
 _DRY_RUN: Final = {
@@ -104,7 +105,7 @@ def _query() -> dict[str, Any]:
     """Return what the connection URL may carry: an order, an order to subscribe to, a token,
     and how events are sent.
     """
-    order = {name: {"type": "string"} for name in OrderFields.model_json_schema()["properties"]}
+    order = {name: {"type": "string"} for name in _names_in_a_url(OrderFields)}
     subscription = {
         "orderId": {"type": "string", "format": "uuid"},
         "afterSeq": {"type": "integer", "minimum": 0},
@@ -117,3 +118,13 @@ def _query() -> dict[str, Any]:
     }
     properties = {**order, **subscription, "token": {"type": "string"}, "batch": batch}
     return {"type": "object", "properties": properties}
+
+
+def _names_in_a_url(model: type[BaseModel]) -> Iterator[str]:
+    """Yield what a URL calls the fields of a model: the members of an object stand by themselves."""
+    schema = model.model_json_schema()
+    for name, field in schema["properties"].items():
+        references = (each.get("$ref", "") for each in field.get("anyOf", ()))
+        objects = (schema["$defs"].get(reference.rpartition("/")[2], {}) for reference in references)
+        members = next((found["properties"] for found in objects if "properties" in found), None)
+        yield from [name] if members is None else (f"{name}.{member}" for member in members)

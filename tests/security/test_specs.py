@@ -14,6 +14,7 @@ from chalicelib.domain.errors import Code
 from chalicelib.domain.statuses import FINAL
 from chalicelib.logs import logger
 from chalicelib.wire import answers, rest_answers
+from chalicelib.wire.order_fields import order_fields_from_query
 from infra.specs.client_models import PATH
 from infra.specs.documents import DIRECTORY, documents
 from infra.specs.error_table import MEANINGS
@@ -66,6 +67,27 @@ def test_every_reference_leads_somewhere(name: str) -> None:
         place = document
         for part in reference.removeprefix("#/").split("/"):
             place = place[part]
+
+
+def test_connection_url_takes_every_member_of_an_order_as_published() -> None:
+    channel = json.loads(published("asyncapi.json"))["channels"]["orders"]
+    names = set(channel["bindings"]["ws"]["query"]["properties"])
+    said = {
+        "inputToken": "SOL",
+        "outputToken": "USDC",
+        "amount": "1",
+        **{name: "1" for name in names if name.startswith("sniper.")},
+        "trigger.price": "140",
+        "trigger.when": "below",
+        "trigger.source": "mark",
+        "trigger.confirmations": "3",
+        "trigger.ifAlreadyMet": "execute",
+    }
+    assert set(said) <= names
+    assert {name.partition(".")[0] for name in said} & names == {"inputToken", "outputToken", "amount"}
+    fields = order_fields_from_query(said)
+    assert fields.trigger is not None
+    assert fields.sniper is not None
 
 
 def test_every_error_code_has_a_meaning() -> None:
