@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from chalicelib.adapters.postgres.watches import WOKEN_AGAIN_S
+from chalicelib.adapters.postgres.watches import SENT_AGAIN_WITHIN_S, WOKEN_AGAIN_S
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import Direction, is_met
 from chalicelib.domain.watches import (
@@ -101,7 +101,8 @@ class MemoryWatches:
             if self.has_ended(row.watch.order_id):
                 del self.rows[row.watch.order_id]
                 continue
-            row.sent_at = self.now()
+            now = self.now()
+            row.sent_at = now + min(now - row.fired.fired_at, timedelta(seconds=SENT_AGAIN_WITHIN_S))
             found.append(row.fired)
         return found
 

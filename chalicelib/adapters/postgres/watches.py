@@ -158,6 +158,9 @@ SELECT {_SELECTED} FROM fired JOIN orders AS o USING (order_id) ORDER BY fired.w
 """)
 
 # A watch that its order's end has left behind, which none should, goes here rather than fire for ever.
+# Noted ahead of time, by as long as it has been fired. All of its messages wait where consumers are off, for
+# hours perhaps, and what is new has to wait behind them.
+SENT_AGAIN_WITHIN_S: Final = 3_600
 _RESEND: Final = Statement(f"""
 WITH lost AS (
     SELECT order_id FROM watches
@@ -169,6 +172,8 @@ WITH lost AS (
     WHERE w.order_id = lost.order_id AND o.status IN {FINAL_STATUSES}
 )
 UPDATE watches AS w SET sent_at = clock_timestamp()
+    + greatest(interval '0',
+        least(clock_timestamp() - w.fired_at, make_interval(secs => {SENT_AGAIN_WITHIN_S})))
 FROM lost JOIN orders AS o USING (order_id)
 WHERE w.order_id = lost.order_id AND o.status NOT IN {FINAL_STATUSES}
 RETURNING {_RETURNED}, o.account_id

@@ -38,8 +38,9 @@ _DEADLY: Final = (
 GIVEN_UP_MAX: Final = 50
 """So many consumers of an order that may rest have to have died over it, until its message was used up.
 
-More than one message brings, since half an outage looks the same: the record lets orders be claimed, and
-takes nothing else. In a whole one nothing can be claimed, and so no lease runs out but the first.
+More than one message brings, which is forty at most, since half an outage looks the same: the record lets
+orders be claimed, and takes nothing else. In a whole one nothing can be claimed, and so no lease runs out but
+the first.
 """
 
 

@@ -154,9 +154,9 @@ def test_messages_that_may_wait_in_a_queue_that_is_behind_are_sent_again_a_part_
     armed = [trial.armed(Rate(price, 1)) for price in range(1, 9)]
     assert trial.at(8) == Matched(fired=8)
     trial.queue.sent.clear()
-    assert [trial.matcher.resend(unclaimed_for_ms=0).fired for _ in range(3)] == [3, 3, 3]
     # Those that were sent longest ago come first.
-    assert trial.sent == [*armed, armed[0]]
+    assert [trial.matcher.resend(unclaimed_for_ms=0).fired for _ in range(2)] == [3, 3]
+    assert trial.sent == armed[:6]
 
 
 def test_what_is_due_fires_by_time() -> None:
