@@ -42,7 +42,7 @@ from chalice_offline.services.managed import Services
 from chalice_offline.start_commands import StartCommandError, run_start_commands
 from chalice_offline.state_dir import StateDir
 from chalice_offline.status_file import StatusFile
-from chalice_offline.supervision import all_of, keep_going
+from chalice_offline.supervision import Deadline, all_of, keep_going
 from chalice_offline.triggers import Mapping, Trigger, Triggers
 from chalice_offline.variables import ACCOUNT, aws_variables, function_environment
 
@@ -148,7 +148,7 @@ class Runtime:
         """Take no more work in, finish what runs, then end functions and servers.
         Safe at any stage of ``start``.
         """
-        timeout_s = 0.0 if is_hurried else STOP_TIMEOUT_S
+        deadline = Deadline(0.0 if is_hurried else STOP_TIMEOUT_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -158,9 +158,9 @@ class Runtime:
         if self._gateway is not None:
             steps.append(self._gateway.stop)
         if self._triggers is not None:
-            steps.append(partial(self._triggers.stop_mappings, timeout_s=timeout_s))
+            steps.append(deadline.of(self._triggers.stop_mappings))
         if self._host is not None:
-            steps.append(partial(self._host.stop, timeout_s=timeout_s))
+            steps.append(deadline.of(self._host.stop))
         steps += [self._forker.close, self._sqs.close, partial(self._services.stop, is_hurried=is_hurried)]
         steps.append(partial(self._companions.stop, is_hurried=is_hurried))
         steps.append(partial(asyncio.to_thread, self._state.clear_status))

@@ -72,6 +72,18 @@ async def all_of(steps: Sequence[Callable[[], Awaitable[object]]]) -> None:
         raise ExceptionGroup("not everything was stopped in order", errors)
 
 
+class Deadline:
+    """The time that steps share which are taken one after the other."""
+
+    def __init__(self, within_s: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._at = now() + within_s
+
+    def of(self, stop: Callable[..., Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        """Return a step that gets as ``timeout_s`` what is left when its turn comes."""
+        return lambda: stop(timeout_s=max(0.0, self._at - self._now()))
+
+
 def _ended(what: str, among: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
     among.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:

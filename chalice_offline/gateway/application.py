@@ -135,7 +135,9 @@ class Application:
         if edge.stopping:
             return _STOPPING
         bytes_max = edge.settings.limits.rest_body_bytes_max
-        body = await _body(receive, bytes_max)
+        body = await edge.unless_given_up(_body(receive, bytes_max))
+        if body is None:
+            return _STOPPING
         if len(body) > bytes_max:
             return body_too_long(bytes_max)
         target = scope["raw_path"].decode("ascii").removeprefix(base) or "/"

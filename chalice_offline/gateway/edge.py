@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 from weakref import WeakValueDictionary
 
 from chalice_offline.callers import Callers, Headers, is_loopback, own_origins
@@ -32,8 +32,10 @@ from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
 
 # What they say is in part what callers chose.
+Result = TypeVar("Result")
+
 _WARNINGS_MAX: Final = 20
-_GIVEN_UP: Final = Raised("Runtime.Stopped", "the gateway stops, and waited long enough")
+GIVEN_UP: Final = Raised("Runtime.Stopped", "the gateway stops, and waited long enough")
 
 
 class OpenConnection(Protocol):
@@ -144,26 +146,26 @@ class Edge:
         """Invoke a function within the integration's time-out, and log its failure."""
         timeout_s = self.settings.limits.integration_timeout_s
         invoking = self.functions.invoke(function_name, event, timeout_s=timeout_s, caller=caller)
-        outcome = await self.outcome_of(invoking)
+        outcome = await self.unless_given_up(invoking) or GIVEN_UP
         self._log_failure(function_name, outcome)
         return outcome
 
-    async def outcome_of(self, invoking: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """Wait for a function until a stop gives it up: then it is one that failed."""
+    async def unless_given_up(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Return what comes of the work; None if a stop has waited for it long enough."""
         task = asyncio.current_task()
         assert task is not None
         self._waiting.add(task)
         try:
-            return await invoking
+            return await work
         except asyncio.CancelledError:
             if not self.stopping:
                 raise
-            return _GIVEN_UP
+            return None
         finally:
             self._waiting.discard(task)
 
     def give_up(self) -> None:
-        """Let those who wait for functions wait no longer. uvicorn would end them with a traceback each."""
+        """Let requests wait no longer, as a stop does in the end: uvicorn would log a traceback for each."""
         for task in self._waiting:
             task.cancel()
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from chalice_offline.callers import is_made_by_a_browser
-from chalice_offline.gateway.edge import Edge
+from chalice_offline.gateway.edge import GIVEN_UP, Edge
 from chalice_offline.gateway.responses import Response, error
 from chalice_offline.gateway.signatures import SignedRequest, refuse_unverified
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
@@ -82,7 +82,8 @@ class Invocations:
         functions = self._edge.functions
         match kind:
             case "RequestResponse":
-                return _answer(await self._edge.outcome_of(functions.invoke(name, event)))
+                invoking = functions.invoke(name, event)
+                return _answer(await self._edge.unless_given_up(invoking) or GIVEN_UP)
             case "Event":
                 self._edge.spawn(self._run(name, event))
                 return Response(202, headers=(_VERSION,))

@@ -80,20 +80,27 @@ class Gateway:
     async def stop(self) -> None:
         """Refuse new clients, close the others with 1001, let ``$disconnect`` run, then stop listening.
 
-        Waits for ``shutdown_grace_s`` at most; safe to call twice.
+        Waits for ``shutdown_grace_s`` at most; safe to call twice, also if the first call is canceled, which
+        waits no longer then.
         """
-        if self._server is None or self._serving is None or self._edge is None:
+        if self._server is None or self._serving is None:
             return
-        edge, self._edge = self._edge, None
-        edge.stopping = True
-        await asyncio.gather(*(session.close(SHUT_DOWN) for session in list(edge.sessions.values())))
-        handlers = spawn("waiting for handlers", edge.until_all_ended(), set())
-        busy = {task for task in self._server.server_state.tasks | edge.tasks if not task.done()}
-        await asyncio.wait({*busy, handlers}, timeout=self._settings.shutdown_grace_s)
-        handlers.cancel()
-        edge.give_up()
-        self._server.end()
+        if self._edge is not None:
+            edge, self._edge = self._edge, None
+            await self._end(self._server, edge)
         await self._serving
+
+    async def _end(self, server: "_Server", edge: Edge) -> None:
+        edge.stopping = True
+        try:
+            await asyncio.gather(*(session.close(SHUT_DOWN) for session in list(edge.sessions.values())))
+            handlers = spawn("waiting for handlers", edge.until_all_ended(), set())
+            busy = {task for task in server.server_state.tasks | edge.tasks if not task.done()}
+            await asyncio.wait({*busy, handlers}, timeout=self._settings.shutdown_grace_s)
+            handlers.cancel()
+        finally:
+            edge.give_up()
+            server.end()
 
 
 class _Server(uvicorn.Server):

@@ -26,7 +26,7 @@ from infra.deploy.operator_shell import shell_lines
 from infra.deploy.packaging import PackagingError
 from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import SmokeOrderError, smoke_order
-from infra.deploy.solana_stage import solana_stage
+from infra.deploy.solana_stage import NO_SOLANA, solana_stage
 from infra.loopback import LOOPBACK
 
 APP_DIR: Final = Path("chalice_app")
@@ -145,10 +145,11 @@ def main(
         deployment = Deployment(
             cloud,
             stage,
-            _options(cloud, given),
+            # What a stage was deployed with, its end need not know.
+            {} if destroys else _options(cloud, given),
             app_dir=app_dir,
             say=click.echo,
-            solana=solana_stage(os.environ, is_emulated=cloud.is_emulated),
+            solana=NO_SOLANA if destroys else solana_stage(os.environ, is_emulated=cloud.is_emulated),
             is_beside_chalice=stacks_only,
         )
         if destroys:
@@ -211,6 +212,7 @@ def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None) 
 
 def _destroy(deployment: Deployment, stage: str, *, is_decided: bool, loses_messages: bool) -> None:
     if not is_decided:
+        deployment.plan_destruction(loses_messages=loses_messages)
         click.echo(f"Nothing was changed. Delete everything of {stage} by adding --yes.")
         return
     deployment.destroy(loses_messages=loses_messages)

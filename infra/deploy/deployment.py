@@ -197,15 +197,32 @@ class Deployment:
         """
         if not loses_messages:
             self._require_empty_queues()
+        for stack in self._of_stage():
+            if self._cloudformation.delete(stack.name):
+                self._say_deleted(stack, "deleted")
+
+    def plan_destruction(self, *, loses_messages: bool) -> None:
+        """Say what destroying would delete, and what it would leave. Changes nothing.
+
+        Raises:
+            QueueNotEmptyError: As ``destroy`` would.
+        """
+        for stack in self._of_stage():
+            if self._cloudformation.outputs(stack.name) is not None:
+                self._say_deleted(stack, "delete")
+        if not loses_messages:
+            self._require_empty_queues()
+
+    def _of_stage(self) -> Iterator[Stack]:
+        """Yield the stacks that a stage may have, however it was deployed, the newest first."""
         every = stacks(self._cloud.target, self._stage, is_on_solana=True) if self.has_code else self._stacks
         beside_chalice = stacks(self._cloud.target, self._stage, is_beside_chalice=True)[-1]
-        for stack in (beside_chalice, *reversed(every)):
-            if stack.kind == "artifacts":
-                continue
-            if self._cloudformation.delete(stack.name):
-                self._say(f"{stack.name} deleted")
-                for line in self._kept(stack):
-                    self._say(f"  kept: {line}")
+        return (stack for stack in (beside_chalice, *reversed(every)) if stack.kind != "artifacts")
+
+    def _say_deleted(self, stack: Stack, how: str) -> None:
+        self._say(f"{stack.name}: {how}")
+        for line in self._kept(stack):
+            self._say(f"  kept: {line}")
 
     def _kept(self, stack: Stack) -> Iterator[str]:
         """Yield what outlives the stack."""

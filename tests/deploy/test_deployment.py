@@ -105,14 +105,36 @@ def test_deployed_stage_serves_the_console_with_its_files_and_what_its_pages_ask
     assert [queue["name"].rpartition("-")[2] for queue in health["queues"]] == ["orders", "dlq"]
 
 
-def test_operators_shell_reads_the_record_with_what_the_stage_says_of_itself(stage: Stage) -> None:
+def shell_of(stage: Stage) -> dict[str, str | None]:
+    """Return what a shell needs to reach the cloud, and nothing of what the stage was deployed with."""
     key = stage.cloud.session.get_credentials()
-    shell = {
+    return {
         "AWS_ENDPOINT_URL": stage.cloud.endpoint,
         "AWS_ACCESS_KEY_ID": key.access_key,
         "AWS_SECRET_ACCESS_KEY": key.secret_key,
         "DATABASE_URL": None,
     }
+
+
+def test_plan_of_a_destruction_names_the_stacks_and_needs_nothing_of_what_they_were_deployed_with(
+    stage: Stage, tmp_path: Path
+) -> None:
+    # Half of what Solana asks for, and no cloud of this folder's own, whose database would be found.
+    shell = {**shell_of(stage), "CHAIN": "solana", "ORDERFLOW_HOME": str(tmp_path)}
+    planned = CliRunner().invoke(deploy, ["--destroy", "--target", "ministack"], env=shell)
+    assert planned.exit_code == 0, planned.output
+    *stacks, last = [line for line in planned.stdout.splitlines() if not line.startswith(" ")]
+    assert stacks[0] == "orderflow-dev-monitoring: delete"
+    assert "orderflow-dev-app: delete" in stacks
+    assert "orderflow-dev-solana-nodes: delete" not in stacks
+    assert stacks[-1] == "orderflow-dev-queues: delete"
+    assert last == "Nothing was changed. Delete everything of dev by adding --yes."
+    described = stage.cloud.client("cloudformation").describe_stacks(StackName="orderflow-dev-app")
+    assert described["Stacks"][0]["StackStatus"].endswith("COMPLETE")
+
+
+def test_operators_shell_reads_the_record_with_what_the_stage_says_of_itself(stage: Stage) -> None:
+    shell = shell_of(stage)
     printed = CliRunner().invoke(deploy, ["--shell", "--target", "ministack"], env=shell)
     said = dict(re.findall(r"(\w+)=([^\s\"]+)(?:\s|$)", printed.stdout))
     assert said.keys() >= {"STAGE", "AWS_REGION", "DATABASE_SECRET_ARN", "ARCHIVE_URL"}

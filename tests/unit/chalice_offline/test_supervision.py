@@ -9,7 +9,7 @@ from typing import Any, Final
 import pytest
 
 import chalice_offline
-from chalice_offline.supervision import Failures, keep_going, spawn, tell
+from chalice_offline.supervision import Deadline, Failures, keep_going, spawn, tell
 
 SOURCES: Final = Path(chalice_offline.__file__).parent
 # Tasks that are awaited where they are made, so that their maker meets their failure.
@@ -152,3 +152,20 @@ def test_every_task_of_the_runtime_is_supervised_or_awaited_where_it_is_made() -
 def _starts_a_task(node: Any) -> bool:
     names = {"create_task", "ensure_future", "run_coroutine_threadsafe", "run_in_executor"}
     return isinstance(node, ast.Attribute) and node.attr in names
+
+
+def test_steps_that_share_a_deadline_get_what_those_before_them_left() -> None:
+    now = [100.0]
+    given: list[float] = []
+
+    async def stop(*, timeout_s: float) -> None:
+        given.append(timeout_s)
+        now[0] += 10.0
+
+    async def scenario() -> None:
+        deadline = Deadline(15.0, now=lambda: now[0])
+        for step in [deadline.of(stop)] * 3:
+            await step()
+
+    asyncio.run(scenario())
+    assert given == [15.0, 5.0, 0.0]

@@ -105,6 +105,33 @@ def test_stop_that_waited_long_enough_refuses_those_who_still_wait_and_logs_no_f
     assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
 
 
+@pytest.mark.parametrize("is_hurried", [False, True])
+def test_stop_refuses_a_request_whose_body_has_yet_to_come_and_logs_no_failure(
+    caplog: pytest.LogCaptureFixture, *, is_hurried: bool
+) -> None:
+    async def scenario() -> bytes:
+        manifest = {"http_function": "api_handler", "http_routes": {"/": ("POST",)}}
+        grace_s = 60.0 if is_hurried else 0.05
+        async with a_gateway(FakeFunctions(), manifest=manifest, shutdown_grace_s=grace_s) as gateway:
+            reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+            writer.write(b"POST /api/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\npart")
+            assert gateway._server is not None
+            while not gateway._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
+                await asyncio.sleep(0.01)
+            if is_hurried:
+                stopping = asyncio.create_task(gateway.stop())
+                await asyncio.sleep(0)
+                stopping.cancel()
+                await asyncio.wait({stopping})
+            await gateway.stop()
+            answer = await reader.readline()
+            writer.close()
+        return answer
+
+    assert asyncio.run(scenario()) == b"HTTP/1.1 503 Service Unavailable\r\n"
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
+
+
 def test_stop_is_harmless_the_second_time_and_frees_the_port() -> None:
     async def scenario() -> None:
         port = free_port()  # which no other process takes
