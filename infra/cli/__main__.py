@@ -10,12 +10,12 @@ if __name__ == "__main__":
     with ends_quietly():
         from chalicelib.logs import SERVICE
         from infra.cli.orderflow import orderflow
+        from infra.cli.unwritten import answer_stream
     # What is printed is the answer, which a script reads as JSON; what is logged beside it is not.
     for handler in logging.getLogger(SERVICE).handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stderr)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # What a terminal's encoding lacks is shown by its number: an order is not failed for an arrow.
-            stream.reconfigure(errors="backslashreplace")
+    sys.stdout = answer_stream(sys.stdout)
+    if isinstance(sys.stderr, io.TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
     orderflow(prog_name="orderflow")
