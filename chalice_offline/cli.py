@@ -1,6 +1,7 @@
 """The command line, and one that a project makes of it for itself."""
 
 import asyncio
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Mapping
@@ -82,9 +83,11 @@ def _start(prefix: str, own: Mapping[str, Any], *shared: _Decorator) -> click.Co
             port_variable=f"{prefix}_PORT",
         )
         with ends_quietly():  # until the runtime waits for signals, with its first step
-            # The runtime is half of what the other commands would import, and wait for.
+            # The runtime is half of what the other commands would import, and wait for. All of it stays.
+            gc.disable()
             from chalice_offline.lifecycle import run  # noqa: PLC0415
 
+            gc.enable()
             stay_until_done()
             log = Log(sys.stdout, is_raw=json_logs, is_verbose=verbose)
             try:

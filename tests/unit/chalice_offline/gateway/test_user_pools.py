@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -72,9 +74,12 @@ def test_claims_are_read_up_to_16_kb_of_base64() -> None:
     assert claims_in(a_token({"sub": longest + "x"})) is None
 
 
-KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-NUMBERS = KEY.public_key().public_numbers()
-POOLS = {"eu-west-1_a": {"k": (NUMBERS.n, NUMBERS.e)}}
+@cache
+def a_key(_name: str) -> rsa.RSAPrivateKey:
+    """Make a key for the first test that wants it: every process of a run collects all tests."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 ID = {"iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_a", "token_use": "id", "exp": 1_000}
 ACCESS = {**ID, "token_use": "access", "scope": "openid desk/trade"}
 
@@ -83,14 +88,16 @@ def encoded(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def issued(claims: Any, *, kid: str = "k", alg: str = "RS256", key: rsa.RSAPrivateKey = KEY) -> str:
+def issued(claims: Any, *, kid: str = "k", alg: str = "RS256", key: str = "the pool's") -> str:
     head = encoded(json.dumps({"alg": alg, "kid": kid}).encode())
     text = f"{head}.{encoded(json.dumps(claims).encode())}"
-    return f"{text}.{encoded(key.sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+    return f"{text}.{encoded(a_key(key).sign(text.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
 
 
 def judged(token: str, *scopes: str, now_s: float = 999) -> Fault | None:
-    return fault_of(token, POOLS, scopes=scopes, now_s=now_s)
+    numbers = a_key("the pool's").public_key().public_numbers()
+    pools = {"eu-west-1_a": {"k": (numbers.n, numbers.e)}}
+    return fault_of(token, pools, scopes=scopes, now_s=now_s)
 
 
 def test_token_that_the_pool_has_issued_lets_in() -> None:
@@ -100,21 +107,23 @@ def test_token_that_the_pool_has_issued_lets_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "token",
+    "make",
     [
-        "",
-        "a.b.c",
-        encoded(b"[1]") + "." + issued(ID).partition(".")[2],
-        issued([1]),
-        issued({**ID, "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_b"}),
-        issued({**ID, "token_use": "access"}),
-        issued(ID, kid="other"),
-        issued(ID, alg="none"),
-        issued(ID, key=rsa.generate_private_key(public_exponent=65537, key_size=2048)),
-        issued(ID)[:-4] + "AAAA",
-        issued(ID).rpartition(".")[0] + ".",
-        issued(ID).rpartition(".")[0] + ".A",
-        issued(ID).partition(".")[0] + "." + encoded(json.dumps({**ID, "exp": 9_999}).encode()) + ".AAAA",
+        lambda: "",
+        lambda: "a.b.c",
+        lambda: encoded(b"[1]") + "." + issued(ID).partition(".")[2],
+        lambda: issued([1]),
+        lambda: issued({**ID, "iss": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_b"}),
+        lambda: issued({**ID, "token_use": "access"}),
+        lambda: issued(ID, kid="other"),
+        lambda: issued(ID, alg="none"),
+        lambda: issued(ID, key="another"),
+        lambda: issued(ID)[:-4] + "AAAA",
+        lambda: issued(ID).rpartition(".")[0] + ".",
+        lambda: issued(ID).rpartition(".")[0] + ".A",
+        lambda: (
+            issued(ID).partition(".")[0] + "." + encoded(json.dumps({**ID, "exp": 9_999}).encode()) + ".AAAA"
+        ),
     ],
     ids=[
         "none",
@@ -132,8 +141,8 @@ def test_token_that_the_pool_has_issued_lets_in() -> None:
         "changed",
     ],
 )
-def test_token_that_it_has_not_issued_does_not(token: str) -> None:
-    assert judged(token) is Fault.NOT_VALID
+def test_token_that_it_has_not_issued_does_not(make: Callable[[], str]) -> None:
+    assert judged(make()) is Fault.NOT_VALID
 
 
 def test_token_past_its_end_says_so() -> None:
