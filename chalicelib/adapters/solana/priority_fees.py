@@ -1,6 +1,6 @@
 """What the network asks for a place in a block: a percentile of what landed lately, within a cap."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
@@ -42,8 +42,16 @@ def price_at(fees: Sequence[int], policy: PriorityPolicy) -> int:
 class PriorityFees:
     """Asks for recent fees every few seconds."""
 
-    def __init__(self, nodes: RpcNodes, policy: PriorityPolicy, *, time_limit_s: float) -> None:
+    def __init__(
+        self,
+        nodes: RpcNodes,
+        policy: PriorityPolicy,
+        *,
+        time_limit_s: float,
+        monotonic_s: Callable[[], float] = monotonic,
+    ) -> None:
         self._nodes, self._policy, self._time_limit_s = nodes, policy, time_limit_s
+        self._monotonic_s = monotonic_s
         self._known: dict[tuple[Pubkey, ...], tuple[float, int]] = {}
         self._silent_until_s = 0.0
 
@@ -54,7 +62,7 @@ class PriorityFees:
     def _price(self, pools: tuple[Pubkey, ...]) -> int:
         if not self._policy.price_max:
             return 0
-        now_s = monotonic()
+        now_s = self._monotonic_s()
         known = self._known.get(pools)
         # Each order of a batch asks by itself, and there is no time for as many answers that do not come.
         if now_s < self._silent_until_s or (known is not None and now_s - known[0] < _HOLDS_S):
