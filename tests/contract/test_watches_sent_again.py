@@ -49,6 +49,29 @@ def test_what_nothing_takes_up_is_handed_out_again_ever_more_seldom(
     handed_out = []
     for minute in range(1, 200):
         pass_a_minute()
-        if trial.watches.resend(unclaimed_for_ms=30_000, limit=9):
+        if found := trial.watches.resend(unclaimed_for_ms=30_000, limit=9):
+            trial.watches.put_off(found)
             handed_out.append(minute)
     assert handed_out == [1, 3, 7, 15, 31, 63, 124, 185]
+
+
+def test_what_the_queue_did_not_take_is_handed_out_again_as_soon_as_before(
+    trial: Trial, pass_a_minute: Callable[[], None]
+) -> None:
+    trial.armed(Rate(2, 1))
+    assert len(trial.fires(trial.seen(Rate(2, 1)))) == 1
+    for _ in range(60):
+        pass_a_minute()
+        assert len(trial.watches.resend(unclaimed_for_ms=30_000, limit=9)) == 1
+
+
+def test_what_has_fired_anew_is_not_put_off_for_the_message_of_its_last_firing(
+    trial: Trial, pass_a_minute: Callable[[], None]
+) -> None:
+    watch = trial.armed(Rate(2, 1))
+    sent = trial.watches.fire([trial.seen(Rate(2, 1))], limit=9)
+    trial.watches.arm([watch])
+    assert len(trial.fires(trial.seen(Rate(2, 1)))) == 1
+    pass_a_minute()
+    trial.watches.put_off(sent)
+    assert len(trial.watches.resend(unclaimed_for_ms=30_000, limit=9)) == 1

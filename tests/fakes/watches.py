@@ -101,10 +101,16 @@ class MemoryWatches:
             if self.has_ended(row.watch.order_id):
                 del self.rows[row.watch.order_id]
                 continue
-            now = self.now()
-            row.sent_at = now + min(now - row.fired.fired_at, timedelta(seconds=SENT_AGAIN_WITHIN_S))
+            row.sent_at = self.now()
             found.append(row.fired)
         return found
+
+    def put_off(self, sent: Sequence[Fired]) -> None:
+        now = self.now()
+        for one in sent:
+            row = self.rows.get(one.order_id)
+            if row is not None and row.fired is not None and row.firing == one.firing:
+                row.sent_at = now + min(now - row.fired.fired_at, timedelta(seconds=SENT_AGAIN_WITHIN_S))
 
     def fired(self, order_id: UUID) -> Fired | None:
         row = self.rows.get(order_id)

@@ -158,9 +158,6 @@ SELECT {_SELECTED} FROM fired JOIN orders AS o USING (order_id) ORDER BY fired.w
 """)
 
 # A watch that its order's end has left behind, which none should, goes here rather than fire for ever.
-# Noted ahead of time, by as long as it has been fired. All of its messages wait where consumers are off, for
-# hours perhaps, and what is new has to wait behind them.
-SENT_AGAIN_WITHIN_S: Final = 3_600
 _RESEND: Final = Statement(f"""
 WITH lost AS (
     SELECT order_id FROM watches
@@ -172,11 +169,20 @@ WITH lost AS (
     WHERE w.order_id = lost.order_id AND o.status IN {FINAL_STATUSES}
 )
 UPDATE watches AS w SET sent_at = clock_timestamp()
-    + greatest(interval '0',
-        least(clock_timestamp() - w.fired_at, make_interval(secs => {SENT_AGAIN_WITHIN_S})))
 FROM lost JOIN orders AS o USING (order_id)
 WHERE w.order_id = lost.order_id AND o.status NOT IN {FINAL_STATUSES}
 RETURNING {_RETURNED}, o.account_id
+""")
+
+# Noted ahead of time, by as long as it has been fired. All of its messages wait where consumers are off, for
+# hours perhaps, and what is new has to wait behind them.
+SENT_AGAIN_WITHIN_S: Final = 3_600
+_PUT_OFF: Final = Statement(f"""
+UPDATE watches AS w SET sent_at = clock_timestamp()
+    + greatest(interval '0',
+        least(clock_timestamp() - w.fired_at, make_interval(secs => {SENT_AGAIN_WITHIN_S})))
+FROM jsonb_to_recordset(CAST(:sent AS jsonb)) AS sent (order_id uuid, firing integer)
+WHERE w.order_id = sent.order_id AND w.firing = sent.firing AND NOT w.armed
 """)
 
 _FIRED: Final = Statement(
@@ -278,6 +284,11 @@ class PostgresWatches:
         parameters = {"unclaimed_for_ms": unclaimed_for_ms, "limit": limit}
         with translated_errors():
             return [_fired(row) for row in self._database.execute(_RESEND, parameters)]
+
+    def put_off(self, sent: Sequence[Fired]) -> None:
+        named = [{"order_id": str(one.order_id), "firing": one.firing} for one in sent]
+        with translated_errors():
+            self._database.execute(_PUT_OFF, {"sent": json.dumps(named)})
 
     def fired(self, order_id: UUID) -> Fired | None:
         with translated_errors():

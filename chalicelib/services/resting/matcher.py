@@ -158,10 +158,14 @@ class Matcher:
         """Send messages again of what fired and was not taken up, some at each look. Raises as ``match``.
 
         They are hardly ever lost, and wait in a queue that is behind: all of them again, every half minute,
-        would be more than is consumed meanwhile, and it would never catch up.
+        would be more than is consumed meanwhile, and it would never catch up. What the queue did not take is
+        sent again as soon as before.
         """
         fired = self._watches.resend(unclaimed_for_ms=unclaimed_for_ms, limit=self._limit)
-        return Matched(len(fired), self._send(fired) if fired else 0)
+        unsent = self._send(fired) if fired else 0
+        if fired and not unsent:
+            self._watches.put_off(fired)
+        return Matched(len(fired), unsent)
 
     def _fired(self, met: Sequence[Threshold], limit: int) -> tuple[Matched, bool]:
         """Fire once; return what became of it, and whether that was all."""

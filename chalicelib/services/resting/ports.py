@@ -121,6 +121,10 @@ class Watches(Protocol):
         """Return what was fired or handed out so long ago and is still there; it counts as handed out now."""
         ...
 
+    def put_off(self, sent: Sequence[Fired]) -> None:
+        """Have what was sent again handed out later by as long as it has been fired, an hour at most."""
+        ...
+
     def fired(self, order_id: UUID) -> Fired | None:
         """Return how a watch was fired; None if it is armed or gone."""
         ...

@@ -4,6 +4,7 @@ On recorded paths, order by order, it fires what a loop over all orders says, wh
 """
 
 from collections.abc import Collection
+from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
 
@@ -32,11 +33,15 @@ class Trial:
     """A matcher on fakes."""
 
     def __init__(self, *, gap_max: int = 3, limit: int = 100, openings: Openings = NO_OPENINGS) -> None:
-        self.watches = MemoryWatches(SteppingClock().now)
+        self._clock, self._passed = SteppingClock(), timedelta()
+        self.watches = MemoryWatches(lambda: self._clock.now() + self._passed)
         self.queue = FakeQueue()
         self.matcher = Matcher(
             self.watches, self.queue, _message, gap_max=gap_max, limit=limit, openings=openings
         )
+
+    def pass_a_minute(self) -> None:
+        self._passed += timedelta(minutes=1)
 
     def armed(self, rate: Rate, *, look: int = 0, direction: Direction = Direction.AT_LEAST) -> UUID:
         watch = Watch(uuid4(), PAIR, direction, look, rate, NOON)
@@ -145,6 +150,21 @@ def test_lost_messages_are_counted_and_sent_again() -> None:
     assert trial.at(2) == Matched(fired=1, unsent=1)
     trial.queue.is_down = False
     assert trial.matcher.resend(unclaimed_for_ms=0) == Matched(fired=1)
+    assert trial.sent == [order_id]
+
+
+def test_what_the_queue_refuses_is_sent_as_soon_as_it_takes_messages_again() -> None:
+    """However long it was down: a stop that has fired is not to wait for as long once more."""
+    trial = Trial()
+    order_id = trial.armed(Rate(1, 1))
+    trial.queue.is_down = True
+    assert trial.at(2) == Matched(fired=1, unsent=1)
+    for _ in range(40):
+        trial.pass_a_minute()
+        assert trial.matcher.resend() == Matched(fired=1, unsent=1)
+    trial.queue.is_down = False
+    trial.pass_a_minute()
+    assert trial.matcher.resend() == Matched(fired=1)
     assert trial.sent == [order_id]
 
 
