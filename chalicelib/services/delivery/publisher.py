@@ -108,20 +108,36 @@ class EventPublisher:
             request_id: Of what it asked, which its frame names.
         """
         outgoing = self._outgoing([(order, [event])], NONE_DEFERRED)
-        frame = self._views.frame(order.terms.client_order_id, event)
-        answer = json_text(frame if request_id is None else frame | {"requestId": request_id})
+        answer = self._answer(order, event, request_id)
         self._deliver(
             [
                 replace(each, texts=[answer]) if each.connection_id == connection_id else each
                 for each in outgoing
             ]
         )
-        if connection_id is None or any(each.connection_id == connection_id for each in outgoing):
+        if not any(each.connection_id == connection_id for each in outgoing):
+            self.answer(order, event, connection_id, batched=batched, request_id=request_id)
+
+    def answer(
+        self,
+        order: Order,
+        event: OrderEvent,
+        connection_id: str | None,
+        *,
+        batched: bool = False,
+        request_id: str | None = None,
+    ) -> None:
+        """Send an event to the connection that asked for it alone, as ``publish_to`` does."""
+        if connection_id is None:
             return
-        texts = [answer]
+        texts = [self._answer(order, event, request_id)]
         self._connections.post(
             Frame(connection_id, text) for text in (batch_texts(texts) if batched else texts)
         )
+
+    def _answer(self, order: Order, event: OrderEvent, request_id: str | None) -> str:
+        frame = self._views.frame(order.terms.client_order_id, event)
+        return json_text(frame if request_id is None else frame | {"requestId": request_id})
 
     def publish_buffered(
         self,

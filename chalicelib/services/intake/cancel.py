@@ -75,6 +75,8 @@ class CancelOrders:
             self._record.note_published([Published(order_id, after_seq, event.seq)])
         except RetryableError as fault:
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
+            # Who asked waits for it, and may be no subscriber.
+            self._publisher.answer(order, event, connection_id, batched=batched, request_id=request_id)
             publish_later(self._queue, [order])
 
     def _publish_earlier(self, order: Order, published_seq: int, seq: int) -> int:

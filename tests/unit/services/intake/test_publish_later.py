@@ -1,5 +1,6 @@
 """An order's owner is told of what happened although whoever made it happen dies right after the commit."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import RetryableError, UnansweredError, UnknownOutcomeError
 from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.progress import Subscription
 from chalicelib.domain.queue_messages import ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.consumer.batch import Incoming
@@ -103,6 +105,29 @@ def test_change_is_told_by_the_sweep_although_its_process_dies_and_once(
     assert new[0]["status"] == (OrderStatus.OPEN if way == "amend" else OrderStatus.CANCELED)
     assert swept(desk) == []
     assert not desk.parts.tables.unpublished
+
+
+@pytest.mark.parametrize("way", ["cancel", "amend"])
+def test_who_asked_has_its_answer_although_subscribers_cannot_be_found(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    order_id = desk.order.order_id
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.parts.subscriptions, "of_orders", unreachable)
+        if way == "cancel":
+            cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
+        else:
+            desk.amend_orders.amend(
+                "alice", order_id, Amendment("220"), connection_id="asking=", request_id="r1"
+            )
+    (answer,) = desk.parts.connections.frames["asking="]
+    assert (json.loads(answer)["requestId"], json.loads(answer)["seq"]) == ("r1", 3)
+    assert swept(desk) == [order_id]
+
+
+def unreachable(*_: object) -> list[Subscription]:
+    raise RetryableError("no subscriptions")
 
 
 def test_cancel_of_all_that_dies_in_its_middle_leaves_no_cancel_untold(
