@@ -160,6 +160,7 @@ class Edge:
         except asyncio.CancelledError:
             if not self.stopping:
                 raise
+            task.uncancel()
             return None
         finally:
             self._waiting.discard(task)

@@ -110,7 +110,7 @@ class Environment:
             self._process = await self._origin.fork(request, theirs.fileno(), write_end)
             if self._is_ended_here:
                 self._process.kill()
-        except OSError:
+        except BaseException:  # a stop cancels it
             ours.close()
             os.close(read_end)
             raise

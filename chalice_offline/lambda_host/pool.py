@@ -49,7 +49,8 @@ class Pool:
 
     async def warm_up(self) -> None:
         """Start one environment ahead of its first caller."""
-        if not self._members and not self._starting and not self._is_closed:
+        has_one = self._generation in {*self._members.values(), *self._starting.values()}
+        if not has_one and self._has_room() and not self._is_closed:
             await self._start_one(self._new_one())
 
     def begin(self, event: Mapping[str, Any], on_end: OnEnd, caller: Waiter = ANY_CALLER) -> None:
@@ -77,17 +78,18 @@ class Pool:
 
     async def replace(self, new_environment: Callable[[], Environment], limit: Limit) -> bool:
         """Use new code from the next invocation on: environments that are idle or still import the old code
-        end now, busy ones when they are free. Return whether there were idle ones.
+        end now, busy ones when they are free. Return whether there were any of the former.
         """
         self._new_environment = new_environment
         self._limit = limit
         self._generation += 1
         self._give_up_starting()
+        is_wanted = bool(self._idle or self._starting)
         idle = [environment for _, environment in self._idle]
         self._idle.clear()
         await asyncio.gather(*(self._discard(environment) for environment in idle))
         self._start_for_waiting()
-        return bool(idle)
+        return is_wanted
 
     async def close(self) -> None:
         """End every environment; callers still waiting get an error."""
@@ -136,16 +138,20 @@ class Pool:
             waiting.on_end(why)
 
     def _start_for_waiting(self) -> None:
-        while len(self._waiting) > len(self._starting) and self._has_room():
+        while len(self._waiting) > self._current(self._starting) and self._has_room():
             self._background(self._start_one(self._new_one()))
 
     def _has_room(self) -> bool:
         """Return whether there may be one more. What hangs in old code is in the way of new code only where
         the limit is strict.
         """
-        generations = self._members.values()
-        running = [each for each in generations if self._limit.is_strict or each == self._generation]
-        return len(running) + len(self._starting) < self._limit.environments
+        if self._limit.is_strict:
+            return len(self._members) + len(self._starting) < self._limit.environments
+        return self._current(self._members) + self._current(self._starting) < self._limit.environments
+
+    def _current(self, environments: Mapping[Environment, int]) -> int:
+        """Return how many of them have the code that is to run now."""
+        return sum(generation == self._generation for generation in environments.values())
 
     def _new_one(self) -> Environment:
         environment = self._new_environment()

@@ -169,8 +169,10 @@ def test_reload_waits_for_no_import_so_that_the_next_change_can_mend_it(bench: B
         await host.reload(reloaded(bench, HANGS))
         await until((bench.folder / "importing").exists)
         await until(lambda: bool((bench.folder / "importing").read_text()))
-        assert is_running(int((bench.folder / "importing").read_text()))
+        hanging = int((bench.folder / "importing").read_text())
+        assert is_running(hanging)
         await host.reload(reloaded(bench, NEW))
+        await until(lambda: host.pids()["echo"] not in ([], [hanging]))  # warm, as it was
         assert payload(await host.invoke("echo", {})) == "new"
 
     bench.run(scenario)
