@@ -87,8 +87,30 @@ def test_rows_on_a_very_wide_screen_are_no_wider_than_they_are_read(console: Ope
 def test_list_on_a_screen_that_is_too_low_for_it_is_scrolled_to(console: OpenPage) -> None:
     with console("#/orders", width=320, height=256) as page:
         page.shown("[role=grid]")
-        page.call("Input.dispatchMouseEvent", type="mouseWheel", x=40, y=90, deltaX=0, deltaY=2000)
-        page.until("document.querySelector('.hint').getBoundingClientRect().bottom <= innerHeight")
+        # A wheel that turns before the page is laid out moves nothing.
+        while not page.run("document.querySelector('.hint').getBoundingClientRect().bottom <= innerHeight"):
+            page.call("Input.dispatchMouseEvent", type="mouseWheel", x=40, y=90, deltaX=0, deltaY=200)
+
+
+def test_what_colours_alone_would_say_is_seen_where_the_system_chooses_them(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    submit(rest)
+    with console("#/orders") as page:
+        forced = {"name": "forced-colors", "value": "active"}
+        page.call("Emulation.setEmulatedMedia", features=[forced])
+        page.shown("[role=row][aria-rowindex='2']")
+        page.run("document.querySelector('.grid-body').focus()")
+        page.press("End")
+        page.shown(".row.chosen")
+        style = "getComputedStyle(document.querySelector('{}')).{}"
+        assert page.run(style.format(".row.chosen", "outlineStyle")) == "solid"
+        assert page.run(style.format("header nav a[aria-current]", "textDecorationLine")) == "underline"
+        page.run("location.hash = '#/health'; null")
+        page.shown(".bar")
+        shown = page.run(style.format(".bar", "backgroundColor"))
+        assert shown != page.run(style.format("body", "backgroundColor"))
+        assert shown != "rgba(0, 0, 0, 0)"
 
 
 def test_focus_that_a_new_page_is_given_at_once_stays(console: OpenPage) -> None:

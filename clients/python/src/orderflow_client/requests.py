@@ -29,4 +29,7 @@ def order_path(order_id: str) -> str:
     Raises:
         ValueError: It is no order's id: nothing else may be put into a path.
     """
-    return f"/orders/{UUID(order_id)}"
+    try:
+        return f"/orders/{UUID(order_id)}"
+    except ValueError:
+        raise ValueError(f"{order_id!r} is no order's id, which is a UUID") from None
