@@ -24,6 +24,7 @@ from chalicelib.domain.statuses import MAY_FOLLOW, OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
+from chalicelib.services.consumer.trigger_step import fired_by_mark, is_to_be_refused_where_met
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.mints import LearnMints
@@ -217,7 +218,8 @@ class ResolveDeadLetters:
             if ended is None:
                 return False
             # One that may rest waits on, unless its last transaction may land, or has landed.
-            became = f"ended as {ended.status}" if ended.is_final else "rests"
+            became = "rests" if ended.status is OrderStatus.OPEN else "goes on"
+            became = f"ended as {ended.status}" if ended.is_final else became
             reason, found = f"received {letter.receive_count} times; the order {became}", ended
         elif order_id in claims.final:
             found = claims.final[order_id]
@@ -255,7 +257,7 @@ class ResolveDeadLetters:
         consumer moved it on.
         """
         transition = self._decided(claimed)
-        if self._may_have_executed and transition and transition.state.status is not OrderStatus.CONFIRMED:
+        if transition is not None and self._is_consumers(transition):
             transition = None  # the sweep has the consumer take it up
         if transition is None:
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
@@ -266,6 +268,15 @@ class ResolveDeadLetters:
             return None
         self._observer.saw([(transition.state.order, transition.events)], {})
         return transition.state
+
+    def _is_consumers(self, transition: Transition) -> bool:
+        """Return whether only a consumer may say what becomes of an order: it sees prices, and its wallet.
+
+        At rest, an order that is to be refused where its trigger is met would fire instead.
+        """
+        if self._may_have_executed:
+            return transition.state.status is not OrderStatus.CONFIRMED
+        return transition.watch is not None and is_to_be_refused_where_met(transition.claimed)
 
     def _decided(self, claimed: ClaimedOrder) -> Transition | None:
         if claimed.open_attempt is not None:
@@ -279,6 +290,9 @@ class ResolveDeadLetters:
         now = self._clock.now()
         if claimed.is_late(now):
             return transitions.late(claimed, now)
+        triggered = fired_by_mark(claimed, now)
+        if triggered is not None:
+            return triggered  # the sweep has the consumer take it up
         if _may_rest(claimed.state):
             return transitions.rest(claimed, now)
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
