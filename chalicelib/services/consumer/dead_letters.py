@@ -329,7 +329,7 @@ def _may_rest(state: OrderState) -> bool:
     """Return whether an order of which nothing was sent, or only what came to nothing, may wait on."""
     terms = state.order.terms
     waits = terms.rests_at_limit or (terms.may_rest and state.waits_for_trigger)
-    return waits and OrderStatus.OPEN in MAY_FOLLOW[state.status]
+    return state.status is OrderStatus.OPEN or (waits and OrderStatus.OPEN in MAY_FOLLOW[state.status])
 
 
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
