@@ -255,13 +255,14 @@ class ResolveDeadLetters:
     def _end(self, claimed: ClaimedOrder) -> OrderState | None:
         """Record the order's end, or that it rests again; None if the chain has not decided yet, or another
         consumer moved it on.
+
+        What only a consumer may decide is left as it is, and found by the sweep. Its letter is not to stay:
+        with each look at that, the sweep would take the order for one that has just been worked on.
         """
         transition = self._decided(claimed)
-        if transition is not None and self._is_consumers(transition):
-            transition = None  # the sweep has the consumer take it up
-        if transition is None:
+        if transition is None or self._is_consumers(transition):
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
-            return None
+            return claimed.state if transition is not None else None
         # What rests again may fire at once.
         counted = self._record.record([replace(transition, release=True)], lease_ms=self._lease_ms)
         if not counted:

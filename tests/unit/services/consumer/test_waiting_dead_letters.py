@@ -241,21 +241,21 @@ def test_stop_that_is_refused_where_it_is_met_and_that_no_consumer_got_to_is_lef
 ) -> None:
     """Who resolves dead letters sees no prices: at rest it would fire, and sell what was to be refused."""
     order = stop(price, IfAlreadyMet.REFUSE)
-    assert not resolved(consumer, of_order(order))
+    assert resolved(consumer, of_order(order))
     assert consumer.statuses(order) == (Status.PENDING,)
+    assert reason(consumer) == "received 10 times; the order goes on"
     assert not consumer.is_claimed(order)
     # The sweep finds it.
     consumer.clock.sleep(60)
     consumer.execute_orders.execute([Incoming(order.order_id)])
     assert consumer.statuses(order)[1:] == (Status.OPEN if price == 150 else Status.FAILED,)
-    assert resolved(consumer, of_order(order))
     if price == 250:
         assert consumer.failure_code(order) == Code.TRIGGER_ALREADY_MET
 
 
 def test_stop_that_kills_whatever_looks_at_it_first_ends(consumer: ConsumerOnFakes) -> None:
     order = stop(250, IfAlreadyMet.REFUSE)
-    assert not resolved(consumer, of_order(order))
+    assert resolved(consumer, of_order(order))
     for _ in range(GIVEN_UP_MAX):
         consumer.clock.sleep(LEASE_MS / 1_000 + 1)
         consumer.record.claim([order.order_id], lease_ms=LEASE_MS)
