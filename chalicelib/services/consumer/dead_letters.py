@@ -273,11 +273,16 @@ class ResolveDeadLetters:
     def _is_consumers(self, transition: Transition) -> bool:
         """Return whether only a consumer may say what becomes of an order: it sees prices, and its wallet.
 
-        At rest, an order that is to be refused where its trigger is met would fire instead.
+        At rest, an order that is to be refused where its trigger is met would fire instead. And one whose
+        trigger was met goes on, unless it has killed too many of them.
         """
         if self._may_have_executed:
             return transition.state.status is not OrderStatus.CONFIRMED
-        return transition.watch is not None and is_to_be_refused_where_met(transition.claimed)
+        if transition.watch is not None:
+            return is_to_be_refused_where_met(transition.claimed)
+        before = transition.claimed.state
+        is_met = before.is_triggered and before.order.terms.trigger is not None and not before.was_sent
+        return is_met and transition.failure_code is not None and before.given_up < GIVEN_UP_MAX
 
     def _decided(self, claimed: ClaimedOrder) -> Transition | None:
         if claimed.open_attempt is not None:

@@ -272,8 +272,24 @@ def test_stop_that_its_price_has_fired_executes_although_the_price_has_left_sinc
     message = fired_again(consumer)
     for venue in consumer.venues:
         venue.offered = Offers([a_pool(f"{venue.name}-pool", venue.name, reserves=(10**15, 3 * 10**14))])
-    given_up(consumer, message, "m1")
-    assert reason(consumer) == "received 10 times; the order goes on"
+    # A letter may come twice, and the second time before the sweep.
+    for message_id in ("m1", "m2"):
+        given_up(consumer, message, message_id)
+        assert reason(consumer, message_id) == "received 10 times; the order goes on"
     consumer.clock.sleep(60)
     consumer.execute_orders.execute([Incoming(order.order_id)])  # the sweep finds it
     assert consumer.statuses(order) == (Status.PENDING, Status.OPEN, Status.TRIGGERED, *LIFE[1:])
+
+
+def test_stop_that_its_price_has_fired_and_that_kills_its_consumers_ends(consumer: ConsumerOnFakes) -> None:
+    order = stop(250)
+    consumer.execute(order)
+    message = fired_again(consumer)
+    consumer.chain.deadly["sign"] = order.order_id
+    number = 0
+    while not consumer.tables.orders[order.order_id].state.is_final:
+        taken_up(consumer, message, times=DELIVERIES)
+        given_up(consumer, message, f"deadly {number}")
+        number += 1
+    assert (number, consumer.failure_code(order)) == (2, Code.RETRIES_EXHAUSTED)
+    assert not consumer.chain.sent
