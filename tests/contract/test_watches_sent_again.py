@@ -1,6 +1,7 @@
 """What fired and nothing takes up is handed out again, by every ``Watches``, and ever more seldom."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,15 +9,18 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.domain.rates import Rate
-from tests.contract.test_watches import Trial, trial
+from tests.contract.test_watches import Trial, on_server, trial
 from tests.fakes.watches import MemoryWatches
 
-__all__ = ["trial"]
+__all__ = ["on_server", "trial"]
 
 A_MINUTE = timedelta(minutes=1)
 A_MINUTE_AGO = text("""
 UPDATE watches SET fired_at = fired_at - interval '1 minute', sent_at = sent_at - interval '1 minute'
 WHERE NOT armed
+""")
+WAITS_FOR_US = text("""
+SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
 """)
 
 
@@ -75,3 +79,24 @@ def test_what_has_fired_anew_is_not_put_off_for_the_message_of_its_last_firing(
     pass_a_minute()
     trial.watches.put_off(sent)
     assert len(trial.watches.resend(unclaimed_for_ms=30_000, limit=9)) == 1
+
+
+def test_what_a_consumer_is_just_taking_up_is_not_waited_for(
+    on_server: Trial, contract_engine: Engine
+) -> None:
+    """It may move on others of them in the same commit: each would wait for what the other holds."""
+    held, free = (on_server.armed(Rate(2, 1)).order_id for _ in range(2))
+    sent = on_server.watches.fire([on_server.seen(Rate(2, 1))], limit=9)
+    with contract_engine.begin() as connection:
+        connection.execute(A_MINUTE_AGO)
+    with ThreadPoolExecutor(1) as executor, contract_engine.begin() as consumer:
+        consumer.execute(text("SELECT FROM watches WHERE order_id = :id FOR UPDATE"), {"id": held})
+        put = executor.submit(on_server.watches.put_off, sent)
+        while not put.done() and not consumer.execute(WAITS_FOR_US).scalar_one():
+            pass
+        has_waited = not put.done()
+    put.result()
+    assert not has_waited
+    with contract_engine.connect() as connection:
+        ahead = connection.execute(text("SELECT order_id FROM watches WHERE sent_at > clock_timestamp()"))
+        assert {held, free} & set(ahead.scalars()) == {free}

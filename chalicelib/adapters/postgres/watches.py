@@ -175,14 +175,19 @@ RETURNING {_RETURNED}, o.account_id
 """)
 
 # Noted ahead of time, by as long as it has been fired. All of its messages wait where consumers are off, for
-# hours perhaps, and what is new has to wait behind them.
+# hours perhaps, and what is new has to wait behind them. What a consumer holds is just being taken up.
 SENT_AGAIN_WITHIN_S: Final = 3_600
 _PUT_OFF: Final = Statement(f"""
+WITH waits AS (
+    SELECT w.order_id
+    FROM jsonb_to_recordset(CAST(:sent AS jsonb)) AS sent (order_id uuid, firing integer)
+    JOIN watches AS w ON w.order_id = sent.order_id AND w.firing = sent.firing AND NOT w.armed
+    FOR UPDATE OF w SKIP LOCKED
+)
 UPDATE watches AS w SET sent_at = clock_timestamp()
     + greatest(interval '0',
         least(clock_timestamp() - w.fired_at, make_interval(secs => {SENT_AGAIN_WITHIN_S})))
-FROM jsonb_to_recordset(CAST(:sent AS jsonb)) AS sent (order_id uuid, firing integer)
-WHERE w.order_id = sent.order_id AND w.firing = sent.firing AND NOT w.armed
+FROM waits WHERE w.order_id = waits.order_id
 """)
 
 _FIRED: Final = Statement(

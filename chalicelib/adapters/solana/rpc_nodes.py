@@ -282,7 +282,7 @@ class RpcNodes:
         return result
 
     def _called(self, index: int, calls: Sequence[RpcCall], time_limit_s: float) -> list[Any]:
-        node = self._nodes[index]
+        node, is_paused = self._nodes[index], self._free_at_s[index] > self._now_s()
         try:
             if len(calls) == 1:
                 results = [node.call(calls[0], time_limit_s=time_limit_s)]
@@ -295,8 +295,10 @@ class RpcNodes:
         if failed:
             # One that answers the rest is neither down nor, unless it says so, asked too much.
             is_well = len(errors) < len(results) and not isinstance(failed[0], RateLimitedError)
-            self._limited[index] = 1 if is_well else self._limited[index] + 1
-            self._leave_alone(index, failed[0])
+            # What is told during its pause, ten orders in a row, is not to keep it from being asked after it.
+            if not is_paused:
+                self._limited[index] = 1 if is_well else self._limited[index] + 1
+            self._leave_alone(index, failed[0], is_paused=is_paused)
         elif len(errors) < len(results):
             self._limited[index], self._free_at_s[index] = 0, 0.0
         return results
@@ -304,11 +306,13 @@ class RpcNodes:
     def _ask_last(self, index: int) -> None:
         self._last_until_s[index] = self._now_s() + LAST_FOR_S
 
-    def _leave_alone(self, index: int, error: NodeError) -> None:
+    def _leave_alone(self, index: int, error: NodeError, *, is_paused: bool = False) -> None:
         asked_s = error.retry_after_s if isinstance(error, RateLimitedError) else None
         if asked_s is not None and asked_s >= _BACKOFF_S:
             wait_s = asked_s
             self._asked_until_s[index] = self._now_s() + asked_s
+        elif is_paused:
+            return
         else:  # some limit us, and ask for 0 s
             backoff_s = min(_BACKOFF_S * 2.0 ** min(max(0, self._limited[index] - 1), 8), _BACKOFF_MAX_S)
             wait_s = backoff_s * (0.5 + self._jitter() / 2)

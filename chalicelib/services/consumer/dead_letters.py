@@ -24,6 +24,7 @@ from chalicelib.domain.statuses import MAY_FOLLOW, OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.confirmation import Confirmation
+from chalicelib.services.consumer.trigger_step import fired_by_mark, is_to_be_refused_where_met
 from chalicelib.services.delivery.dead_letter_subscribers import DeadLetterSubscribers
 from chalicelib.services.delivery.republish import EventRepublisher
 from chalicelib.services.mints import LearnMints
@@ -217,7 +218,8 @@ class ResolveDeadLetters:
             if ended is None:
                 return False
             # One that may rest waits on, unless its last transaction may land, or has landed.
-            became = f"ended as {ended.status}" if ended.is_final else "rests"
+            became = "rests" if ended.status is OrderStatus.OPEN else "goes on"
+            became = f"ended as {ended.status}" if ended.is_final else became
             reason, found = f"received {letter.receive_count} times; the order {became}", ended
         elif order_id in claims.final:
             found = claims.final[order_id]
@@ -253,19 +255,34 @@ class ResolveDeadLetters:
     def _end(self, claimed: ClaimedOrder) -> OrderState | None:
         """Record the order's end, or that it rests again; None if the chain has not decided yet, or another
         consumer moved it on.
+
+        What only a consumer may decide is left as it is, and found by the sweep. Its letter is not to stay:
+        with each look at that, the sweep would take the order for one that has just been worked on.
         """
         transition = self._decided(claimed)
-        if self._may_have_executed and transition and transition.state.status is not OrderStatus.CONFIRMED:
-            transition = None  # the sweep has the consumer take it up
-        if transition is None:
+        if transition is None or self._is_consumers(transition):
             self._record.record([transitions.release(claimed, published=False)], lease_ms=self._lease_ms)
-            return None
+            return claimed.state if transition is not None else None
         # What rests again may fire at once.
         counted = self._record.record([replace(transition, release=True)], lease_ms=self._lease_ms)
         if not counted:
             return None
         self._observer.saw([(transition.state.order, transition.events)], {})
         return transition.state
+
+    def _is_consumers(self, transition: Transition) -> bool:
+        """Return whether only a consumer may say what becomes of an order: it sees prices, and its wallet.
+
+        At rest, an order that is to be refused where its trigger is met would fire instead. And one whose
+        trigger was met goes on, unless it has killed too many of them.
+        """
+        if self._may_have_executed:
+            return transition.state.status is not OrderStatus.CONFIRMED
+        if transition.watch is not None:
+            return is_to_be_refused_where_met(transition.claimed)
+        before = transition.claimed.state
+        is_met = before.is_triggered and before.order.terms.trigger is not None and not before.was_sent
+        return is_met and transition.failure_code is not None and before.given_up < GIVEN_UP_MAX
 
     def _decided(self, claimed: ClaimedOrder) -> Transition | None:
         if claimed.open_attempt is not None:
@@ -279,6 +296,9 @@ class ResolveDeadLetters:
         now = self._clock.now()
         if claimed.is_late(now):
             return transitions.late(claimed, now)
+        triggered = fired_by_mark(claimed, now)
+        if triggered is not None:
+            return triggered  # the sweep has the consumer take it up
         if _may_rest(claimed.state):
             return transitions.rest(claimed, now)
         error = ExecutionError(Code.RETRIES_EXHAUSTED, "the order could not be executed and was given up")
@@ -315,7 +335,7 @@ def _may_rest(state: OrderState) -> bool:
     """Return whether an order of which nothing was sent, or only what came to nothing, may wait on."""
     terms = state.order.terms
     waits = terms.rests_at_limit or (terms.may_rest and state.waits_for_trigger)
-    return waits and OrderStatus.OPEN in MAY_FOLLOW[state.status]
+    return state.status is OrderStatus.OPEN or (waits and OrderStatus.OPEN in MAY_FOLLOW[state.status])
 
 
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:

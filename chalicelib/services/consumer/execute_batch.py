@@ -274,8 +274,8 @@ class ExecuteOrders:
         pauses_s = {
             id_: self._pause_s(claimed, batch, waited_s)
             for id_, claimed in batch.claimed.items()
-            # What rests needs no message: its watch is committed.
-            if claimed.state.status is not OrderStatus.OPEN
+            # What rests needs no message: its watch is committed. What a defect kept from that has fired.
+            if claimed.state.status is not OrderStatus.OPEN or id_ in batch.defective
         }
         published = False
         try:
@@ -384,6 +384,8 @@ class ExecuteOrders:
 
     def _pause_s(self, claimed: ClaimedOrder, batch: Batch, waited_s: float) -> int:
         """Return how long to leave an unfinished order alone."""
+        if claimed.state.order.order_id in batch.defective:
+            return self._limits.lease_s
         if claimed.open_attempt is None:
             return self._limits.backoff_s(claimed.state.used_attempts)
         return self._confirmation.pause_s(batch.delivery(claimed.state.order.order_id), waited_s=waited_s)

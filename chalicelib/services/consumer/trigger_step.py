@@ -38,12 +38,29 @@ def trigger_step(order: ClaimedOrder, planner: Planner, now: datetime, height: i
     return _by_size(order, trigger, planner, now, height)
 
 
+def fired_by_mark(order: ClaimedOrder, now: datetime) -> Transition | None:
+    """Return the order triggered if a mark has fired it; that was once, whatever the price is by now."""
+    trigger, fired = order.state.order.terms.trigger, order.fired
+    if trigger is None or trigger.source is not PriceSource.MARK or not order.state.waits_for_trigger:
+        return None
+    if fired is None or fired.fired_by is not FiredBy.RATE or fired.look != trigger.confirmations:
+        return None
+    assert fired.seen is not None, "what a rate fired has seen it"
+    return transitions.triggered(order, Sighting(fired.seen, fired.height), now)
+
+
+def is_to_be_refused_where_met(order: ClaimedOrder) -> bool:
+    """Return whether an order has yet to be looked at for the first time, and ends if its trigger is met."""
+    trigger = order.state.order.terms.trigger
+    is_new = order.state.status is OrderStatus.PENDING
+    return is_new and trigger is not None and trigger.if_already_met is IfAlreadyMet.REFUSE
+
+
 def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime) -> Transition:
-    fired = order.fired
-    if fired is not None and fired.fired_by is FiredBy.RATE and fired.look == trigger.confirmations:
-        assert fired.seen is not None, "what a rate fired has seen it"
-        return transitions.triggered(order, Sighting(fired.seen, fired.height), now)
-    if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
+    triggered = fired_by_mark(order, now)
+    if triggered is not None:
+        return triggered
+    if is_to_be_refused_where_met(order):
         mark = planner.mark(order.state.order.terms.swap)
         if mark is not None and trigger.is_met_by(mark):
             return _already_met(order, now)
@@ -65,7 +82,7 @@ def _by_size(
         never = NEVER_SO_LITTLE if trigger.is_stop else NEVER
         return transitions.rest(order, now, LookAgain(never, at=now + NO_VENUE_FOR))
     if trigger.is_met_by(offered):
-        if _is_new(order) and trigger.if_already_met is IfAlreadyMet.REFUSE:
+        if is_to_be_refused_where_met(order):
             return _already_met(order, now)
         return transitions.triggered(order, Sighting(offered, height), now)
     if trigger.is_stop:
@@ -83,10 +100,6 @@ def _offered(order: ClaimedOrder, planner: Planner) -> Rate | None:
         return planner.offered(order.state.order.terms.swap)
     except (RefusedError, VenueUnavailableError):
         return None
-
-
-def _is_new(order: ClaimedOrder) -> bool:
-    return order.state.status is OrderStatus.PENDING
 
 
 def _already_met(order: ClaimedOrder, now: datetime) -> Transition:

@@ -323,6 +323,25 @@ def test_node_that_alone_is_left_is_told_unless_it_asked_for_a_pause(error: Node
         assert node.calls == told
 
 
+@pytest.mark.parametrize("error", [RateLimitedError(None), SILENT])
+def test_what_is_told_in_vain_during_our_own_pause_does_not_lengthen_it_for_what_is_asked(
+    error: NodeError,
+) -> None:
+    """A node may limit what is sent by itself, ten in a row, and tell all the while what has landed."""
+
+    class TakesNothing(ANode):
+        def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
+            if call is not CALL:
+                raise error
+            return super().call(call, time_limit_s=time_limit_s)
+
+    nodes, _ = some_nodes(TakesNothing("a", "landed"))
+    for _ in range(3):
+        for _ in range(10):
+            nodes.tell_all(CALLS[1], time_limit_s=2)
+        assert nodes.ask(CALL, time_limit_s=2) == "landed"
+
+
 class Tarpit(ANode):
     """Takes a connection and all the time that there is, for the calls of one method."""
 

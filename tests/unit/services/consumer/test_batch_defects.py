@@ -8,9 +8,15 @@ import pytest
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import ClaimedOrder, Subscribed, Transition
+from chalicelib.domain.rates import Rate
+from chalicelib.domain.terms import TimeInForce
+from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
+from chalicelib.domain.watches import Threshold
+from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.write_ahead import WriteAhead
+from chalicelib.services.planning.planner import Planner
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, an_order, changed
 from tests.fakes.record import MemoryRecord
 
 
@@ -91,3 +97,26 @@ def test_order_that_cannot_be_released_comes_back_and_is_not_failed() -> None:
         venue.fault = VenueUnavailableError("down")
     assert consumer.execute(order)[order.order_id].retry_in_s == LEASE_S
     assert set(consumer.statuses(order)) == set(LIFE[:2])
+
+
+def test_order_that_has_fired_and_runs_into_a_defect_as_its_trigger_is_looked_at_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Were its message done, only what sends again what fired would bring it back, within an hour perhaps."""
+    consumer = ConsumerOnFakes()
+    stop = Trigger(
+        "0.001", When.BELOW, Rate(1, 10**6), Direction.AT_MOST, PriceSource.EXECUTABLE, 1, IfAlreadyMet.REFUSE
+    )
+    order = changed(an_order(), trigger=stop, time_in_force=TimeInForce.GTC, valid_until=None)
+    consumer.execute(order)
+    watch = consumer.tables.watches.rows[order.order_id].watch
+    met = Threshold(watch.pair, watch.direction, watch.look, Rate(1, 10**7), 1_000, 1_000)
+    (fired,) = consumer.tables.watches.fire([met], limit=9)
+
+    def planted(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Planner, "offered", planted)
+    outcomes = consumer.execute_orders.execute([Incoming(order.order_id, firing=fired.firing)])
+    assert outcomes[order.order_id].retry_in_s == LEASE_S
+    assert not consumer.is_claimed(order)

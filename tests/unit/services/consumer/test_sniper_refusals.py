@@ -12,6 +12,7 @@ from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.ports import Offers
 from tests.fakes.market import a_pool
+from tests.unit.services.consumer.test_dead_letters import resolved
 from tests.unit.services.consumer.test_sniper_step import Launchpad
 
 # A stranger's pool of two listed tokens, at twice the price of all others: no rate of the pair shows it.
@@ -102,6 +103,25 @@ def test_order_without_a_limit_that_rests_after_a_leg_was_refused_accepts_no_wor
     assert pad.statuses(order)[-1] is end
     refused, *_ = accepted = [sent.threshold_units for sent in pad.chain.signed.values()]
     assert all(units >= refused for units in accepted)
+
+
+def test_order_without_a_limit_that_rests_does_so_after_an_outage_that_used_up_its_message() -> None:
+    pad = Launchpad()
+    order, raydium = pad.rests(), pad.consumer.venues[0]
+    pad.chain.status, pad.chain.is_leg_refusal = SignatureStatus.REFUSED, True
+    launch = a_pool("launch", reserves=(10**15, 10**14))
+    pad.opens(launch)
+    raydium.offered = Offers([])
+    pad.consumer.execute_orders.execute([Incoming(order.order_id, delivery=2)])
+    pad.clock.sleep(60)
+    pad.consumer.price_watcher.look()
+    (fired,) = pad.consumer.queue.messages[-1:]
+    assert resolved(pad.consumer, fired)
+    assert pad.statuses(order)[-1] is OrderStatus.OPEN
+    raydium.offered, pad.chain.status = Offers([launch]), SignatureStatus.LANDED
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
 
 
 def test_order_is_looked_at_again_once_its_venue_answers() -> None:

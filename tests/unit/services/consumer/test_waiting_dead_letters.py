@@ -19,9 +19,10 @@ from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Tri
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import GIVEN_UP_MAX
+from chalicelib.services.ports import Offers
 from chalicelib.services.resting.waiting import BACKOFF_BLOCKS_MAX
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
-from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
+from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError, a_pool
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 from tests.unit.services.consumer.test_dead_letters import (
     SENT,
@@ -47,10 +48,9 @@ def until_canceled() -> Order:
     return replace(changed(an_order(), time_in_force=TimeInForce.GTC, **terms), valid_until=None)
 
 
-def stop() -> Order:
-    trigger = Trigger(
-        "150", When.BELOW, Rate.of(150, 1_000), Direction.AT_MOST, PriceSource.MARK, 1, IfAlreadyMet.EXECUTE
-    )
+def stop(price: int = 150, if_already_met: IfAlreadyMet = IfAlreadyMet.EXECUTE) -> Order:
+    rate = Rate.of(price, 1_000)
+    trigger = Trigger(str(price), When.BELOW, rate, Direction.AT_MOST, PriceSource.MARK, 1, if_already_met)
     return replace(changed(an_order(), time_in_force=TimeInForce.GTC, trigger=trigger), valid_until=None)
 
 
@@ -233,3 +233,63 @@ def test_order_that_is_to_be_filled_at_once_rests_not_at_all(consumer: ConsumerO
     )
     assert resolved(consumer, of_order(order))
     assert consumer.failure_code(order) == Code.RETRIES_EXHAUSTED
+
+
+@pytest.mark.parametrize("price", [150, 250])
+def test_stop_that_is_refused_where_it_is_met_and_that_no_consumer_got_to_is_left_to_one(
+    consumer: ConsumerOnFakes, price: int
+) -> None:
+    """Who resolves dead letters sees no prices: at rest it would fire, and sell what was to be refused."""
+    order = stop(price, IfAlreadyMet.REFUSE)
+    assert resolved(consumer, of_order(order))
+    assert consumer.statuses(order) == (Status.PENDING,)
+    assert reason(consumer) == "received 10 times; the order goes on"
+    assert not consumer.is_claimed(order)
+    # The sweep finds it.
+    consumer.clock.sleep(60)
+    consumer.execute_orders.execute([Incoming(order.order_id)])
+    assert consumer.statuses(order)[1:] == (Status.OPEN if price == 150 else Status.FAILED,)
+    if price == 250:
+        assert consumer.failure_code(order) == Code.TRIGGER_ALREADY_MET
+
+
+def test_stop_that_kills_whatever_looks_at_it_first_ends(consumer: ConsumerOnFakes) -> None:
+    order = stop(250, IfAlreadyMet.REFUSE)
+    assert resolved(consumer, of_order(order))
+    for _ in range(GIVEN_UP_MAX):
+        consumer.clock.sleep(LEASE_MS / 1_000 + 1)
+        consumer.record.claim([order.order_id], lease_ms=LEASE_MS)
+    consumer.clock.sleep(LEASE_MS / 1_000 + 1)
+    assert resolved(consumer, of_order(order))
+    assert consumer.failure_code(order) == Code.INTERNAL_ERROR
+
+
+def test_stop_that_its_price_has_fired_executes_although_the_price_has_left_since(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = stop(250)
+    consumer.execute(order)
+    message = fired_again(consumer)
+    for venue in consumer.venues:
+        venue.offered = Offers([a_pool(f"{venue.name}-pool", venue.name, reserves=(10**15, 3 * 10**14))])
+    # A letter may come twice, and the second time before the sweep.
+    for message_id in ("m1", "m2"):
+        given_up(consumer, message, message_id)
+        assert reason(consumer, message_id) == "received 10 times; the order goes on"
+    consumer.clock.sleep(60)
+    consumer.execute_orders.execute([Incoming(order.order_id)])  # the sweep finds it
+    assert consumer.statuses(order) == (Status.PENDING, Status.OPEN, Status.TRIGGERED, *LIFE[1:])
+
+
+def test_stop_that_its_price_has_fired_and_that_kills_its_consumers_ends(consumer: ConsumerOnFakes) -> None:
+    order = stop(250)
+    consumer.execute(order)
+    message = fired_again(consumer)
+    consumer.chain.deadly["sign"] = order.order_id
+    number = 0
+    while not consumer.tables.orders[order.order_id].state.is_final:
+        taken_up(consumer, message, times=DELIVERIES)
+        given_up(consumer, message, f"deadly {number}")
+        number += 1
+    assert (number, consumer.failure_code(order)) == (2, Code.RETRIES_EXHAUSTED)
+    assert not consumer.chain.sent
