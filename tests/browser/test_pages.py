@@ -87,9 +87,14 @@ def test_rows_on_a_very_wide_screen_are_no_wider_than_they_are_read(console: Ope
 def test_list_on_a_screen_that_is_too_low_for_it_is_scrolled_to(console: OpenPage) -> None:
     with console("#/orders", width=320, height=256) as page:
         page.shown("[role=grid]")
+        seen = "document.querySelector('.hint').getBoundingClientRect().bottom <= innerHeight"
         # A wheel that turns before the page is laid out moves nothing.
-        while not page.run("document.querySelector('.hint').getBoundingClientRect().bottom <= innerHeight"):
+        for _ in range(100):
             page.call("Input.dispatchMouseEvent", type="mouseWheel", x=40, y=90, deltaX=0, deltaY=200)
+            page.run("new Promise(requestAnimationFrame)")
+            if page.run(seen):
+                break
+        assert page.run(seen)
 
 
 def test_what_colours_alone_would_say_is_seen_where_the_system_chooses_them(
