@@ -75,7 +75,9 @@ class Application:
         if path.startswith(self._callbacks.path):
             return await self._answer_callback(scope, receive, sent_path)
         if path.startswith(INVOKE_PATH) and self._edge.manifest.deployed_names:
-            body = await _body(receive, PAYLOAD_BYTES_MAX)
+            body = await self._edge.unless_given_up(_body(receive, PAYLOAD_BYTES_MAX))
+            if body is None:
+                return _with_headers(_STOPPING, (REQUEST_ID, new_uuid()))
             target = (sent_path + (b"?" + scope["query_string"] if scope["query_string"] else b"")).decode(
                 "latin-1"
             )

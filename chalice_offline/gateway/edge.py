@@ -31,9 +31,9 @@ from chalice_offline.invocation import (
 from chalice_offline.services.ports import authority
 from chalice_offline.supervision import spawn
 
-# What they say is in part what callers chose.
 Result = TypeVar("Result")
 
+# What they say is in part what callers chose.
 _WARNINGS_MAX: Final = 20
 GIVEN_UP: Final = Raised("Runtime.Stopped", "the gateway stops, and waited long enough")
 

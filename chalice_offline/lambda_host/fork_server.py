@@ -230,7 +230,24 @@ def read_request(connection: socket.socket, bootstrap: ModuleType) -> tuple[dict
     return document, fds
 
 
-def report_exits(connection: socket.socket, bootstrap: ModuleType, forked: set[int]) -> bool:
+class Forked:
+    """The environments that a server has forked.
+
+    Attributes:
+        running: The name of the folder that each has as its ``/tmp``, by process; empty if it has none.
+        ended: Those of environments that have ended.
+    """
+
+    def __init__(self) -> None:
+        self.running: dict[int, str] = {}
+        self.ended: set[str] = set()
+
+    def end(self, pid: int) -> None:
+        if tmp := self.running.pop(pid):
+            self.ended.add(tmp)
+
+
+def report_exits(connection: socket.socket, bootstrap: ModuleType, forked: Forked) -> bool:
     """Report the environments that have ended, with what they started; return whether there are others."""
     while True:
         try:
@@ -239,34 +256,41 @@ def report_exits(connection: socket.socket, bootstrap: ModuleType, forked: set[i
             return False
         if pid == 0:
             return True
-        with suppress(OSError):  # nothing that it started is left in its process group
-            os.killpg(pid, signal.SIGKILL)
-        end_strays(forked - {pid})
-        if pid in forked:
-            forked.remove(pid)
+        is_environment = pid in forked.running
+        if is_environment:
+            forked.end(pid)
+            with suppress(OSError):  # nothing that it started is left in its process group
+                os.killpg(pid, signal.SIGKILL)
+        end_strays(forked)
+        if is_environment:
             report = {"exited": pid, "status": os.waitstatus_to_exitcode(status)}
             bootstrap.send(connection, json.dumps(report).encode())
 
 
-def end_strays(forked: set[int]) -> None:
+def end_strays(forked: Forked) -> None:
     """End programs in sessions of their own whose environments have ended: they are children of this process
-    now. Those that an environment which goes on has left are as well, and see the same ``/tmp`` as it does.
+    now. Those that an environment which goes on has left are as well, and whose ``/tmp`` cannot be told may
+    be: these end with the last one.
     """
     if not _IS_LINUX:
         return
-    places = {mounts_of(pid) for pid in forked}
     with suppress(OSError):  # a kernel that does not list children
-        for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-            if int(child) not in forked and mounts_of(int(child)) not in places:
-                os.kill(int(child), signal.SIGKILL)
+        for child in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()):
+            if child not in forked.running and (not forked.running or tmp_of(child) & forked.ended):
+                with suppress(OSError):  # it is another user's
+                    os.kill(child, signal.SIGKILL)
 
 
-def mounts_of(pid: int) -> str | None:
-    """Return the mount namespace of a process; None if it has ended."""
+def tmp_of(pid: int) -> set[str]:
+    """Return the names of the folders that are mounted as a process's ``/tmp``, each above those before it:
+    also in a namespace of its own. None can be told of a process that lets others not look.
+    """
     try:
-        return os.readlink(f"/proc/{pid}/ns/mnt")  # noqa: PTH115  # a name, and no path
+        mounts = [line.split() for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines()]
     except OSError:
-        return None
+        return set()
+    # proc_pid_mountinfo(5): the fourth field is what is mounted, the fifth where.
+    return {Path(mount[3].removesuffix("//deleted")).name for mount in mounts if mount[4] == "/tmp"}  # noqa: S108
 
 
 def serve_forks(connection: socket.socket, origin: Origin) -> None:
@@ -278,7 +302,7 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
     gc.freeze()
     if _IS_LINUX:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    forked: set[int] = set()
+    forked = Forked()
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -302,7 +326,7 @@ def serve_forks(connection: socket.socket, origin: Origin) -> None:
                 continue
             try:
                 pid = fork(origin, connection, *received)
-                forked.add(pid)
+                forked.running[pid] = Path(received[0].get("tmp", "")).name
                 report: dict[str, Any] = {"started": pid}
             except OSError as error:
                 # Those that run go on: without this server the kernel would end them.

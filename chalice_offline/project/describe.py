@@ -41,6 +41,7 @@ _SCHEDULE = "ScheduledEventConfig"
 _NOTICES = ("S3EventConfig", "SNSEventConfig", "CloudWatchEventConfig")
 _STREAMS = ("KinesisEventConfig", "DynamoDBEventConfig")
 """Classes of event sources, by name: the app's own Chalice may be too old to have them all."""
+_NO_OBJECTS = "lambda_functions is to be an object of objects"
 
 
 class ConfigurationError(ValueError):
@@ -68,7 +69,7 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         try:
             functions.append(_function(config.scope(stage, name), name, handler, answers))
         except AttributeError as error:
-            raise ConfigurationError("lambda_functions is to be an object of objects") from error
+            raise ConfigurationError(_NO_OBJECTS) from error
         return name
 
     websocket_handlers = {
@@ -123,6 +124,10 @@ def read_project(project_dir: str, stage: str, answers: Mapping[str, str]) -> Co
         raise RuntimeError(f"Unable to load the project config file: {error}") from error
     if not _is_known(found.get("version", "1.0")):
         raise ConfigurationError(f"Unknown version {found['version']!r}")
+    for settings in (found, found.get("stages", {}).get(stage, {})):
+        # The app's own settings are looked for in there as well.
+        if not isinstance(settings.get("lambda_functions", {}), dict):
+            raise ConfigurationError(_NO_OBJECTS)
     given: dict[str, Any] = {}
     config = Config(
         chalice_stage=stage,
@@ -139,10 +144,10 @@ def read_project(project_dir: str, stage: str, answers: Mapping[str, str]) -> Co
     return config
 
 
-def _is_known(version: str) -> bool:
+def _is_known(version: Any) -> bool:
     try:
         return float(version) <= _FORMAT_MAX
-    except ValueError:
+    except (TypeError, ValueError):
         return False
 
 

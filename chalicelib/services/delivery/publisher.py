@@ -106,17 +106,22 @@ class EventPublisher:
         Args:
             batched: That connection gets its events in batches.
             request_id: Of what it asked, which its frame names.
+
+        Raises:
+            RetryableError: As ``publish``; the connection that asked was sent its answer all the same.
         """
-        outgoing = self._outgoing([(order, [event])], NONE_DEFERRED)
-        answer = self._answer(order, event, request_id)
-        self._deliver(
-            [
-                replace(each, texts=[answer]) if each.connection_id == connection_id else each
-                for each in outgoing
-            ]
-        )
-        if not any(each.connection_id == connection_id for each in outgoing):
-            self.answer(order, event, connection_id, batched=batched, request_id=request_id)
+        answer, outgoing = self._answer(order, event, request_id), list[_Outgoing]()
+        try:
+            outgoing = self._outgoing([(order, [event])], NONE_DEFERRED)
+            self._deliver(
+                [
+                    replace(each, texts=[answer]) if each.connection_id == connection_id else each
+                    for each in outgoing
+                ]
+            )
+        finally:
+            if not any(each.connection_id == connection_id for each in outgoing):
+                self.answer(order, event, connection_id, batched=batched, request_id=request_id)
 
     def answer(
         self,

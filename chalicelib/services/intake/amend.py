@@ -105,8 +105,6 @@ class AmendOrders:
             self._record.note_published([Published(order_id, event.seq - 1, event.seq)])
         except RetryableError as fault:
             logger.warning("amendment not published", order_id=str(order_id), reason=fault.message)
-            # Who asked waits for it, and may be no subscriber.
-            self._publisher.answer(order, event, connection_id, batched=batched, request_id=request_id)
             publish_later(self._queue, [order])
         self._look()
 

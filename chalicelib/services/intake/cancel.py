@@ -70,13 +70,16 @@ class CancelOrders:
         order, event = canceled
         self._observer.saw([(order, [event])], {})
         try:
-            after_seq = self._publish_earlier(order, published_seq, event.seq)
+            try:
+                after_seq = self._publish_earlier(order, published_seq, event.seq)
+            except RetryableError:
+                # Who asked waits for it, and may be no subscriber.
+                self._publisher.answer(order, event, connection_id, batched=batched, request_id=request_id)
+                raise
             self._publisher.publish_to(order, event, connection_id, batched=batched, request_id=request_id)
             self._record.note_published([Published(order_id, after_seq, event.seq)])
         except RetryableError as fault:
             logger.warning("cancel not published", order_id=str(order_id), reason=fault.message)
-            # Who asked waits for it, and may be no subscriber.
-            self._publisher.answer(order, event, connection_id, batched=batched, request_id=request_id)
             publish_later(self._queue, [order])
 
     def _publish_earlier(self, order: Order, published_seq: int, seq: int) -> int:

@@ -36,6 +36,8 @@ def test_function_that_makes_no_token_is_told_without_its_words() -> None:
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(DisconnectedError, match=r"returned NoneType$"):
         asyncio.run(Credentials(makes_none, LOCAL).headers())
+    with pytest.raises(DisconnectedError, match=r"returned an empty one$"):
+        asyncio.run(Credentials(lambda: "", LOCAL).headers())
 
 
 @pytest.mark.parametrize("none", [None, ""])

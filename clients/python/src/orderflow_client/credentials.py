@@ -52,4 +52,6 @@ class Credentials:
             raise DisconnectedError(f"the function that makes the token returned {type(token).__name__}")
         if not _TOKEN.fullmatch(token):
             raise DisconnectedError(_NOT_CARRIED)
+        if not token:
+            raise DisconnectedError("the function that makes the token returned an empty one")
         return {"Authorization": f"Bearer {token}"}

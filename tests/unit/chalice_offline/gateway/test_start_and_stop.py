@@ -106,15 +106,20 @@ def test_stop_that_waited_long_enough_refuses_those_who_still_wait_and_logs_no_f
 
 
 @pytest.mark.parametrize("is_hurried", [False, True])
+@pytest.mark.parametrize("path", ["/api/", "/2015-03-31/functions/pure/invocations"])
 def test_stop_refuses_a_request_whose_body_has_yet_to_come_and_logs_no_failure(
-    caplog: pytest.LogCaptureFixture, *, is_hurried: bool
+    caplog: pytest.LogCaptureFixture, path: str, *, is_hurried: bool
 ) -> None:
     async def scenario() -> bytes:
-        manifest = {"http_function": "api_handler", "http_routes": {"/": ("POST",)}}
+        manifest = {
+            "http_function": "api_handler",
+            "http_routes": {"/": ("POST",)},
+            "deployed_names": {"pure": "pure"},
+        }
         grace_s = 60.0 if is_hurried else 0.05
         async with a_gateway(FakeFunctions(), manifest=manifest, shutdown_grace_s=grace_s) as gateway:
             reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-            writer.write(b"POST /api/ HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\npart")
+            writer.write(f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\npart".encode())
             assert gateway._server is not None
             while not gateway._server.server_state.tasks:  # noqa: ASYNC110  # uvicorn has no event for it
                 await asyncio.sleep(0.01)

@@ -48,10 +48,15 @@ def hang(event, context):
 
 def starts(event, context):
     apart = event.get("apart", False)
-    # A program may start others, and leave them.
-    program = ["sh", "-c", "sleep 600 & echo $!"] if apart == "twice" else ["sleep", "600"]
+    # What is in quotes of its own is left by a program that ends at once, as daemons are.
+    programs = {
+        "twice": ["sh", "-c", "sleep 600 & echo $!"],
+        "left twice": ["sh", "-c", "setsid sh -c 'sleep 600 & echo $!' &"],
+        "in a namespace": ["sh", "-c", "setsid unshare --mount sh -c 'echo $$; exec sleep 600' &"],
+    }
+    program = programs.get(apart, ["sh", "-c", "echo $$; exec sleep 600"])
     started = subprocess.Popen(program, start_new_session=bool(apart), stdout=subprocess.PIPE)
-    return {"pid": int(started.stdout.readline()) if apart == "twice" else started.pid}
+    return {"pid": int(started.stdout.readline())}
 
 def leave(event, context):
     if event.get("pids"):

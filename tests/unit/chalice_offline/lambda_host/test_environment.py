@@ -75,7 +75,7 @@ def test_program_that_a_function_started_ends_with_its_environment(bench: Bench)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whose program it was")
-@pytest.mark.parametrize("apart", ["once", "twice"])
+@pytest.mark.parametrize("apart", ["once", "twice", "left twice", "in a namespace"])
 def test_program_in_a_session_of_its_own_ends_with_its_environment_and_with_no_other(
     bench: Bench, apart: str
 ) -> None:

@@ -117,6 +117,11 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
             {"stages": {"dev": {"lambda_memory_size": 1.5}}},
             "lambda_memory_size of pure is to be a whole number",
         ),
+        ({"version": None}, "Unknown version None"),
+        (
+            {"stages": {"dev": {"lambda_functions": ["pure"]}}},
+            "lambda_functions is to be an object of objects",
+        ),
         ({"lambda_functions": []}, "lambda_functions is to be an object of objects"),
         (
             {"stages": {"dev": {"lambda_functions": {"pure": 1}}}},

@@ -126,7 +126,41 @@ def test_who_asked_has_its_answer_although_subscribers_cannot_be_found(
     assert swept(desk) == [order_id]
 
 
-def unreachable(*_: object) -> list[Subscription]:
+def test_who_cancels_has_its_answer_although_earlier_events_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    desk = Desk()
+    order_id = desk.order.order_id
+    row = desk.parts.tables.orders[order_id]
+    row.state = replace(row.state, published_seq=0)
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.parts.queries, "events_of", unreachable)
+        cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
+    (answer,) = desk.parts.connections.frames["asking="]
+    assert (json.loads(answer)["requestId"], json.loads(answer)["seq"]) == ("r1", 3)
+    assert swept(desk) == [order_id]
+
+
+@pytest.mark.parametrize("way", ["cancel", "amend"])
+def test_who_asked_has_one_answer_although_it_cannot_be_noted_that_it_was_sent(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk()
+    order_id = desk.order.order_id
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.parts.record, "note_published", unreachable)
+        if way == "cancel":
+            cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
+        else:
+            desk.amend_orders.amend(
+                "alice", order_id, Amendment("220"), connection_id="asking=", request_id="r1"
+            )
+    (answer,) = desk.parts.connections.frames["asking="]
+    assert json.loads(answer)["requestId"] == "r1"
+    assert swept(desk) == [order_id]
+
+
+def unreachable(*_: object, **__: object) -> list[Subscription]:
     raise RetryableError("no subscriptions")
 
 
