@@ -157,6 +157,45 @@ class ReplayOrders:
             content_sha256=content_sha256,
         )
 
+    def catch_up(
+        self,
+        subscriber: Subscriber,
+        order_id: UUID,
+        *,
+        after_seq: int,
+        deferred_acknowledgement: Acknowledgement | None = None,
+    ) -> bool:
+        """Replay an order's events to a connection that missed some, unless it has unsubscribed meanwhile:
+        then it gets its acknowledgement alone.
+
+        Returns and raises what ``replay`` does.
+        """
+        replay_id = uuid4()
+        replay = self._subscriptions.begin_replay(
+            subscriber.connection_id,
+            subscriber.account_id,
+            order_id,
+            replay_id=replay_id,
+            after_seq=after_seq,
+            is_behind=True,
+        )
+        if replay is not None:
+            return self._replay(
+                subscriber,
+                order_id,
+                replay,
+                replay_id=replay_id,
+                deferred_acknowledgement=deferred_acknowledgement,
+            )
+        if deferred_acknowledgement is None:
+            return True
+        order = self._order(subscriber, order_id)
+        # Only batched connections have acknowledgements deferred.
+        answer = batch_texts([json_text(accepted(deferred_acknowledgement.request_id, order))])
+        if self._post(subscriber, list(answer)) is Delivery.UNDELIVERED:
+            raise RetryableError("the acknowledgement was not delivered")
+        return True
+
     def _replay(
         self,
         subscriber: Subscriber,

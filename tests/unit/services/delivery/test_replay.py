@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
     ArchivedError,
     ConflictError,
@@ -244,8 +245,25 @@ def test_slow_connection_is_marked_behind_and_caught_up_by_a_message(exchange: E
     exchange.connections.slow.clear()
     exchange.go_on(claimed, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
     assert exchange.seqs() == []
-    exchange.replay_orders.replay(ALICE, message.order_id, after_seq=message.after_seq)
+    assert exchange.replay_orders.catch_up(ALICE, message.order_id, after_seq=message.after_seq)
     assert exchange.seqs() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("is_owed", [True, False])
+def test_slow_connection_that_unsubscribes_is_told_no_more_than_what_is_owed(
+    exchange: Exchange, *, is_owed: bool
+) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    order_id = claimed.state.order.order_id
+    exchange.connections.slow.add("c=")
+    claimed = exchange.go_on(claimed, OrderStatus.ROUTED)
+    exchange.connections.slow.clear()
+    exchange.replay_orders.unsubscribe(ALICE, order_id, request_id=None)
+    owed = Acknowledgement("c=", "r") if is_owed else None
+    assert exchange.replay_orders.catch_up(ALICE, order_id, after_seq=0, deferred_acknowledgement=owed)
+    exchange.go_on(claimed, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
+    told = ["unsubscribed", "batch"] if is_owed else ["unsubscribed"]
+    assert [frame["type"] for frame in exchange.frames()] == told
 
 
 def test_slow_connection_does_not_hold_up_another(exchange: Exchange) -> None:
