@@ -95,8 +95,8 @@ class Subscriptions(Protocol):
         """
         ...
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
-        """Unsubscribe from one order, or from everything."""
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
+        """Unsubscribe from one order, or from everything; return whether it was subscribed to that."""
         ...
 
     def forget(self, connection_ids: Sequence[str]) -> None:

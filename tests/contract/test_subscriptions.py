@@ -226,7 +226,8 @@ def test_unsubscribing_from_one_order_leaves_the_others(store: Store) -> None:
     first, second = an_order(account_id=account_id), an_order(account_id=account_id)
     store.created(first, connection_id=connection_id)
     store.created(second, connection_id=connection_id)
-    store.subscriptions.remove(connection_id, first.order_id)
+    assert store.subscriptions.remove(connection_id, first.order_id)
+    assert not store.subscriptions.remove(connection_id, first.order_id)
     assert subscriptions(store, first) == []
     assert len(subscriptions(store, second)) == 1
 

@@ -106,10 +106,12 @@ class MemorySubscriptions:
             elif row is not None and row.live:
                 row.live, row.replayed_to, row.updated_at = False, each.sent_to, self._tables.now()
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
+        removed = (connection_id, order_id or EVERY_ORDER) in self._tables.subscriptions
         for key in list(self._tables.subscriptions):
             if key[0] == connection_id and order_id in {None, key[1]}:
                 del self._tables.subscriptions[key]
+        return removed
 
     def connected(self, connection_id: str, expires_at: datetime, *, batched: bool) -> None:
         """Note a connection, as the gateway's ``$connect`` has it done."""

@@ -270,13 +270,14 @@ class PostgresSubscriptions:
         with translated_errors(), self._single.connect() as connection:
             connection.execute(_MARK_BEHIND, {"missed": json_rows(rows), "every": str(EVERY_ORDER)})
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
         with translated_errors(), self._single.connect() as connection:
             # That to every order goes ahead, in a transaction of its own: no replay begins after it.
-            removed = str(order_id or EVERY_ORDER)
-            connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": removed})
+            first = {"connection_id": connection_id, "order_id": str(order_id or EVERY_ORDER)}
+            removed = connection.execute(_REMOVE_ONE, first).rowcount > 0
             if order_id is None:
                 _remove_all(connection, [connection_id])
+            return removed
 
     def forget(self, connection_ids: Sequence[str]) -> None:
         with translated_errors(), self._single.connect() as connection:

@@ -66,6 +66,8 @@ class ReplayOrders:
         self._views = views
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._wait_budget = WaitBudget(clock)
+        # Who unsubscribes in vain shall still be waited for when subscribing.
+        self._unsubscribe_budget = WaitBudget(clock)
 
     def subscribe(
         self, subscriber: Subscriber, order_id: UUID | None, *, after_seq: int, request_id: str | None
@@ -117,11 +119,19 @@ class ReplayOrders:
     def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:
         """Unsubscribe from one order, or from everything.
 
+        Waits a little for a subscription that is in the queue: to an order that was just submitted, or to
+        the one that the connection's URL names.
+
         Raises:
             UnknownOutcomeError: It may have stopped; asking again is safe.
         """
+
+        def remove() -> bool | None:
+            return self._subscriptions.remove(subscriber.connection_id, order_id) or None
+
+        wait_s = 0.0 if order_id is None else self._lookup_wait_s
         with _unknown_if(UnansweredError, "unsubscribed", order_id):
-            self._subscriptions.remove(subscriber.connection_id, order_id)
+            self._unsubscribe_budget.wait(subscriber.account_id, remove, limit_s=wait_s)
         self._post(subscriber, [json_text(unsubscribed(request_id, order_id))])
 
     def replay(
