@@ -93,7 +93,7 @@ def orders(
     def print_them(console: Console) -> None:
         _print_list(console, rows, ids, is_wide=is_wide)
         if more:
-            console.print(f"The newest {limit} of more; --limit shows others.", highlight=False)
+            console.print(f"These are the newest {limit}: there are more (--limit).", highlight=False)
 
     session.show(rows, print_them)
 
