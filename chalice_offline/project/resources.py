@@ -24,7 +24,9 @@ def expressions(config: Mapping[str, Any], stage: str, more: Iterable[Any] = ())
     at_stage = config.get("stages", {}).get(stage, {})
     places = [config, at_stage]
     places += [function for place in places[:2] for function in place.get("lambda_functions", {}).values()]
-    values = [value for place in places for value in place.get("environment_variables", {}).values()]
+    variables = [place.get("environment_variables") for place in places]
+    # Anything but a table says nothing, as to Chalice.
+    values = [value for each in variables if isinstance(each, dict) for value in each.values()]
     found = {expression_key(value): value for value in (*values, *more) if isinstance(value, dict)}
     return list(found.values())
 

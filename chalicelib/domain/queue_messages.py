@@ -63,6 +63,11 @@ class SubscribeMessage:
     content_sha256: str | None = None
     deferred_acknowledgement: Acknowledgement | None = None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the connection was subscribed already, and missed something."""
+        return not self.is_new and self.content_sha256 is None
+
 
 Message = OrderMessage | ResumeMessage | FiredMessage | SubscribeMessage
 

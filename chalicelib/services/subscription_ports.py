@@ -59,6 +59,7 @@ class Subscriptions(Protocol):
         replay_id: UUID,
         after_seq: int,
         is_of_all: bool = False,
+        is_behind: bool = False,
     ) -> Replay | None:
         """Subscribe a connection to an order, not live yet; None if the account has no such order.
 
@@ -68,6 +69,9 @@ class Subscriptions(Protocol):
         Args:
             is_of_all: It belongs to a subscription to all of the account's orders: None as well, and nothing
                 is subscribed to, if the connection has unsubscribed from everything meanwhile.
+            is_behind: It catches up a subscription that missed something, and begins no later than what else
+                that waits for: None as well, and nothing is subscribed to, if the connection has unsubscribed
+                meanwhile or its token has ended.
         """
         ...
 
@@ -85,11 +89,14 @@ class Subscriptions(Protocol):
         ...
 
     def mark_behind(self, missed: Sequence[Missed]) -> None:
-        """Note what connections missed: each is not live for that order until it is caught up."""
+        """Note what connections missed: each is not live for that order until it is caught up.
+
+        One that has unsubscribed meanwhile is not subscribed again.
+        """
         ...
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
-        """Unsubscribe from one order, or from everything."""
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
+        """Unsubscribe from one order, or from everything; return whether it was subscribed to that."""
         ...
 
     def forget(self, connection_ids: Sequence[str]) -> None:

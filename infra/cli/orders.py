@@ -85,10 +85,17 @@ def orders(
     # Of all accounts each is looked up, 24 µs where the server is at hand: a limit would be met at 200,000.
     engine = session.engine if account else session.patient_engine
     with engine.connect() as connection:
-        rows = newest(connection, status, account, limit)
+        rows = newest(connection, status, account, limit + 1)
+    more, rows = len(rows) > limit, rows[:limit]
     neighbours = [(row.pop("before"), row.pop("behind")) for row in rows]
     ids = [short(row["order_id"], *near) for row, near in zip(rows, neighbours, strict=True)]
-    session.show(rows, lambda console: _print_list(console, rows, ids, is_wide=is_wide))
+
+    def print_them(console: Console) -> None:
+        _print_list(console, rows, ids, is_wide=is_wide)
+        if more:
+            console.print(f"These are the newest {limit}: there are more (--limit).", highlight=False)
+
+    session.show(rows, print_them)
 
 
 def newest(

@@ -226,7 +226,8 @@ def test_unsubscribing_from_one_order_leaves_the_others(store: Store) -> None:
     first, second = an_order(account_id=account_id), an_order(account_id=account_id)
     store.created(first, connection_id=connection_id)
     store.created(second, connection_id=connection_id)
-    store.subscriptions.remove(connection_id, first.order_id)
+    assert store.subscriptions.remove(connection_id, first.order_id)
+    assert not store.subscriptions.remove(connection_id, first.order_id)
     assert subscriptions(store, first) == []
     assert len(subscriptions(store, second)) == 1
 
@@ -318,3 +319,78 @@ def test_replay_that_ends_while_an_event_is_being_committed_goes_on_with_that(
         assert moved.result() == {order.order_id}
         assert not ended.result()
     assert [each.live for each in subscriptions(store, order)] == [False]
+
+
+def caught_up(store: Store, connection_id: str, order: Order, *, after_seq: int) -> Replay | None:
+    return store.subscriptions.begin_replay(
+        connection_id,
+        order.account_id,
+        order.order_id,
+        replay_id=uuid4(),
+        after_seq=after_seq,
+        is_behind=True,
+    )
+
+
+@pytest.mark.parametrize("unsubscribes_from_everything", [True, False])
+def test_connection_that_has_unsubscribed_is_not_caught_up(
+    store: Store, unsubscribes_from_everything: bool
+) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order, connection_id=connection_id)
+    store.subscriptions.mark_behind([Missed(connection_id, order, sent_to=1)])
+    assert caught_up(store, connection_id, order, after_seq=1) == Replay(after_seq=1, batched=False)
+    assert caught_up(store, connection_id, changed(order, account_id="mallory"), after_seq=1) is None
+    store.subscriptions.remove(connection_id, None if unsubscribes_from_everything else order.order_id)
+    assert caught_up(store, connection_id, order, after_seq=1) is None
+    assert subscriptions(store, order) == []
+
+
+def test_catching_up_skips_nothing_that_was_asked_for_anew_meanwhile(store: Store) -> None:
+    order, connection_id = an_order(), a_connection()
+    store.created(order, connection_id=connection_id)
+    store.subscriptions.mark_behind([Missed(connection_id, order, sent_to=2)])
+    begin(store, connection_id, order)
+    assert caught_up(store, connection_id, order, after_seq=2) == Replay(after_seq=0, batched=False)
+    assert [each.replayed_to for each in subscriptions(store, order)] == [0]
+
+
+def test_connection_whose_token_has_expired_is_not_caught_up(store: Store) -> None:
+    order, expired, present = an_order(account_id=an_account()), a_connection(), a_connection()
+    store.connected(expired, False, lasts=timedelta(0))
+    store.connected(present, True, lasts=timedelta(hours=1))
+    store.created(order, connection_id=expired)
+    begin(store, present, order)
+    assert caught_up(store, expired, order, after_seq=1) is None
+    assert caught_up(store, present, order, after_seq=1) == Replay(after_seq=0, batched=True)
+
+
+def test_connection_that_unsubscribed_before_it_missed_a_frame_is_not_subscribed_again(store: Store) -> None:
+    order, other, connection_id = an_order(), an_order(), a_connection()
+    store.created(order, connection_id=connection_id)
+    store.created(other, connection_id=connection_id)
+    store.subscriptions.remove(connection_id, order.order_id)
+    store.subscriptions.mark_behind([Missed(connection_id, each, sent_to=1) for each in (order, other)])
+    assert subscriptions(store, order) == []
+    assert [each.live for each in subscriptions(store, other)] == [False]
+
+
+def test_connection_that_unsubscribes_while_it_is_marked_behind_is_not_subscribed_again(
+    contract_engine: Engine,
+) -> None:
+    store, order, connection_id = (
+        on_postgres(contract_engine),
+        an_order(account_id=an_account()),
+        a_connection(),
+    )
+    store.created(order)
+    store.subscriptions.subscribe_account(connection_id, order.account_id)
+    store.subscriptions.remove(connection_id, order.order_id)
+    with ThreadPoolExecutor(1) as executor, contract_engine.connect() as other:
+        other.execute(text("DELETE FROM subscriptions WHERE connection_id = :id"), {"id": connection_id})
+        missed = [Missed(connection_id, order, sent_to=1)]
+        marked = executor.submit(store.subscriptions.mark_behind, missed)
+        wait_for_waiting(other, 1)
+        other.commit()
+        marked.result()
+    assert subscriptions(store, order) == []

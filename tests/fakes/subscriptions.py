@@ -53,6 +53,7 @@ class MemorySubscriptions:
         replay_id: UUID,
         after_seq: int,
         is_of_all: bool = False,
+        is_behind: bool = False,
     ) -> Replay | None:
         order = self._tables.orders.get(order_id)
         if order is None or order.state.order.account_id != account_id:
@@ -60,6 +61,11 @@ class MemorySubscriptions:
         if is_of_all and (connection_id, EVERY_ORDER) not in self._tables.subscriptions:
             return None
         replayed_to = min(after_seq, order.state.seq)
+        if is_behind:
+            row = self._tables.subscriptions.get((connection_id, order_id))
+            if row is None or self._has_expired(connection_id):
+                return None
+            replayed_to = replayed_to if row.live else min(replayed_to, row.replayed_to)
         self._tables.subscriptions[connection_id, order_id] = SubscriptionRow(
             account_id, False, replayed_to, self._tables.now(), replay_id
         )
@@ -93,17 +99,19 @@ class MemorySubscriptions:
         for each in missed:
             key = each.connection_id, each.order.order_id
             row = self._tables.subscriptions.get(key)
-            if row is None:
+            if row is None and (each.connection_id, EVERY_ORDER) in self._tables.subscriptions:
                 self._tables.subscriptions[key] = SubscriptionRow(
                     each.order.account_id, False, each.sent_to, self._tables.now()
                 )
-            elif row.live:
+            elif row is not None and row.live:
                 row.live, row.replayed_to, row.updated_at = False, each.sent_to, self._tables.now()
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
+        removed = (connection_id, order_id or EVERY_ORDER) in self._tables.subscriptions
         for key in list(self._tables.subscriptions):
             if key[0] == connection_id and order_id in {None, key[1]}:
                 del self._tables.subscriptions[key]
+        return removed
 
     def connected(self, connection_id: str, expires_at: datetime, *, batched: bool) -> None:
         """Note a connection, as the gateway's ``$connect`` has it done."""

@@ -114,6 +114,18 @@ def test_list_of_orders_fits_eighty_columns_with_nothing_cut_off(database_url: s
     assert "SOL → USDC" in listed
 
 
+def test_list_that_ends_before_the_orders_do_says_so(run: Run, engine: Engine, database_url: str) -> None:
+    for _ in range(3):
+        state, events = advanced(OrderState(an_order()), OrderStatus.PENDING, OrderStatus.EXPIRED)
+        PostgresOrderRecord(engine, VIEWS).create([NewOrder(state, events, None)], lease_ms=1_000)
+    for limit, lines in (2, 1 + 2 + 1), (3, 1 + 3):
+        words = ["--database-url", database_url, "orders", "--limit", str(limit)]
+        listed = CliRunner().invoke(orderflow, words).output.splitlines()
+        assert len(listed) == lines
+        assert ("newest 2" in listed[-1]) is (limit == 2)
+        assert len(shown(run("orders", "--limit", str(limit)))) == limit
+
+
 def test_times_are_utc_whatever_the_zone_of_the_server(
     run: Run, engine: Engine, database_url: str, order_id: str
 ) -> None:

@@ -48,15 +48,17 @@ LEFT JOIN LATERAL (
 WHERE c.expires_at IS NULL OR c.expires_at > clock_timestamp()
 """)
 
-_REPLAY: Final = """
+_BATCHED: Final = """coalesce(
+    (SELECT batched FROM connections c WHERE c.connection_id = {}.connection_id), false) AS batched
+"""
+_REPLAY: Final = f"""
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to, replay_id)
 SELECT :connection_id, order_id, account_id, false, least(:after_seq, seq), CAST(:replay_id AS uuid)
-FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id {condition}
+FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id {{condition}}
 ON CONFLICT (connection_id, order_id) DO UPDATE
 SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.replay_id,
     updated_at = clock_timestamp()
-RETURNING replayed_to, coalesce(
-    (SELECT batched FROM connections c WHERE c.connection_id = subscriptions.connection_id), false) AS batched
+RETURNING replayed_to, {_BATCHED.format("subscriptions")}
 """
 _BEGIN_REPLAY: Final = text(_REPLAY.format(condition=""))
 # The lock makes it one or the other: what unsubscribes from everything removes this row first, so it waits
@@ -66,6 +68,19 @@ WITH all_of_them AS MATERIALIZED (
     SELECT FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:every AS uuid)
     FOR KEY SHARE)
 {_REPLAY.format(condition="AND EXISTS (SELECT FROM all_of_them)")}
+""")
+
+# An update waits for what unsubscribes, and then finds nothing.
+_BEGIN_CATCHING_UP: Final = text(f"""
+UPDATE subscriptions s
+SET live = false, replay_id = CAST(:replay_id AS uuid), updated_at = clock_timestamp(),
+    replayed_to = least(:after_seq, o.seq, CASE WHEN NOT s.live THEN s.replayed_to END)
+FROM orders o
+WHERE s.connection_id = :connection_id AND s.order_id = CAST(:order_id AS uuid)
+  AND o.order_id = s.order_id AND o.account_id = :account_id AND s.account_id = o.account_id
+  AND NOT EXISTS (SELECT FROM connections c
+                  WHERE c.connection_id = s.connection_id AND c.expires_at <= clock_timestamp())
+RETURNING s.replayed_to, {_BATCHED.format("s")}
 """)
 
 _GO_LIVE: Final = text("""
@@ -108,11 +123,22 @@ SELECT :connection_id, order_id, :account_id, false, 0 FROM unfinished
 ON CONFLICT DO NOTHING
 """)
 
+# A frame takes its time to fail, in which its connection may have unsubscribed: the lock is that of a replay.
 _MARK_BEHIND: Final = text("""
+WITH missed AS MATERIALIZED (
+    SELECT connection_id, order_id, account_id, sent_to
+    FROM jsonb_to_recordset(CAST(:missed AS jsonb))
+        AS m(connection_id text, order_id uuid, account_id text, sent_to integer)
+), still AS MATERIALIZED (
+    SELECT s.connection_id, s.order_id FROM subscriptions s
+    WHERE (s.connection_id, s.order_id) IN (
+        SELECT connection_id, unnest(ARRAY[order_id, CAST(:every AS uuid)]) FROM missed)
+    ORDER BY s.connection_id, s.order_id FOR KEY SHARE
+)
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
-SELECT connection_id, order_id, account_id, false, sent_to
-FROM jsonb_to_recordset(CAST(:missed AS jsonb))
-    AS m(connection_id text, order_id uuid, account_id text, sent_to integer)
+SELECT connection_id, order_id, account_id, false, sent_to FROM missed m
+WHERE EXISTS (SELECT FROM still WHERE still.connection_id = m.connection_id
+              AND still.order_id IN (m.order_id, CAST(:every AS uuid)))
 -- In one order, so that two consumers that mark the same connections behind cannot deadlock.
 ORDER BY connection_id, order_id
 ON CONFLICT (connection_id, order_id) DO UPDATE
@@ -196,6 +222,7 @@ class PostgresSubscriptions:
         replay_id: UUID,
         after_seq: int,
         is_of_all: bool = False,
+        is_behind: bool = False,
     ) -> Replay | None:
         parameters = {
             "connection_id": connection_id,
@@ -204,7 +231,7 @@ class PostgresSubscriptions:
             "replay_id": str(replay_id),
             "after_seq": after_seq,
         }
-        statement = _BEGIN_REPLAY
+        statement = _BEGIN_CATCHING_UP if is_behind else _BEGIN_REPLAY
         if is_of_all:
             statement, parameters["every"] = _BEGIN_REPLAY_OF_ALL, str(EVERY_ORDER)
         with translated_errors(), self._single.connect() as connection:
@@ -241,15 +268,16 @@ class PostgresSubscriptions:
             for each in missed
         ]
         with translated_errors(), self._single.connect() as connection:
-            connection.execute(_MARK_BEHIND, {"missed": json_rows(rows)})
+            connection.execute(_MARK_BEHIND, {"missed": json_rows(rows), "every": str(EVERY_ORDER)})
 
-    def remove(self, connection_id: str, order_id: UUID | None) -> None:
+    def remove(self, connection_id: str, order_id: UUID | None) -> bool:
         with translated_errors(), self._single.connect() as connection:
             # That to every order goes ahead, in a transaction of its own: no replay begins after it.
-            removed = str(order_id or EVERY_ORDER)
-            connection.execute(_REMOVE_ONE, {"connection_id": connection_id, "order_id": removed})
+            first = {"connection_id": connection_id, "order_id": str(order_id or EVERY_ORDER)}
+            removed = connection.execute(_REMOVE_ONE, first).rowcount > 0
             if order_id is None:
                 _remove_all(connection, [connection_id])
+            return removed
 
     def forget(self, connection_ids: Sequence[str]) -> None:
         with translated_errors(), self._single.connect() as connection:

@@ -193,6 +193,7 @@ class ResolveDeadLetters:
                 after_seq=message.after_seq,
                 content_sha256=message.content_sha256,
                 deferred_acknowledgement=message.deferred_acknowledgement,
+                is_behind=message.is_behind,
             )
         elif message.content_sha256 is not None:
             return False  # the order was accepted: its own message puts it on record first

@@ -167,13 +167,21 @@ class ConsumeMessages:
     def _replay(self, received: Received, message: SubscribeMessage) -> int | None:
         subscriber = Subscriber(message.connection_id, message.account_id, message.is_new)
         try:
-            self._replay_orders.replay(
-                subscriber,
-                message.order_id,
-                after_seq=message.after_seq,
-                content_sha256=message.content_sha256,
-                deferred_acknowledgement=message.deferred_acknowledgement,
-            )
+            if message.is_behind:
+                self._replay_orders.catch_up(
+                    subscriber,
+                    message.order_id,
+                    after_seq=message.after_seq,
+                    deferred_acknowledgement=message.deferred_acknowledgement,
+                )
+            else:
+                self._replay_orders.replay(
+                    subscriber,
+                    message.order_id,
+                    after_seq=message.after_seq,
+                    content_sha256=message.content_sha256,
+                    deferred_acknowledgement=message.deferred_acknowledgement,
+                )
         except RefusedError as refusal:
             if isinstance(refusal, NotFoundError) and message.content_sha256 is not None:
                 return self._again(received, "the order was accepted and is not on record yet")

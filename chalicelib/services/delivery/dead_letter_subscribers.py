@@ -34,10 +34,12 @@ class DeadLetterSubscribers:
         content_sha256: str | None,
         request_id: str | None = None,
         deferred_acknowledgement: Acknowledgement | None = None,
+        is_behind: bool = False,
     ) -> None:
         """Note that a connection waits for an order's events, or refuse it if it asked for something else.
 
-        ``content_sha256``: of what it asked for, None if it merely subscribes.
+        ``content_sha256``: of what it asked for, None if it merely subscribes. ``is_behind``: it was
+        subscribed, and may have unsubscribed meanwhile.
 
         Raises:
             RetryableError: The record is unreachable, or the connection does not take the refusal or
@@ -59,7 +61,12 @@ class DeadLetterSubscribers:
             return
         # Not live, and not being replayed: that is what the sweep looks for.
         self._subscriptions.begin_replay(
-            connection_id, recorded.account_id, recorded.order_id, replay_id=uuid4(), after_seq=after_seq
+            connection_id,
+            recorded.account_id,
+            recorded.order_id,
+            replay_id=uuid4(),
+            after_seq=after_seq,
+            is_behind=is_behind,
         )
         if any(each.live for each in subscriptions):
             self._catch_up(connection_id, recorded, after_seq)

@@ -66,6 +66,8 @@ class ReplayOrders:
         self._views = views
         self._lookup_wait_s = lookup_wait_ms / 1000
         self._wait_budget = WaitBudget(clock)
+        # Who unsubscribes in vain shall still be waited for when subscribing.
+        self._unsubscribe_budget = WaitBudget(clock)
 
     def subscribe(
         self, subscriber: Subscriber, order_id: UUID | None, *, after_seq: int, request_id: str | None
@@ -117,11 +119,19 @@ class ReplayOrders:
     def unsubscribe(self, subscriber: Subscriber, order_id: UUID | None, *, request_id: str | None) -> None:
         """Unsubscribe from one order, or from everything.
 
+        Waits a little for a subscription that is in the queue: to an order that was just submitted, or to
+        the one that the connection's URL names.
+
         Raises:
             UnknownOutcomeError: It may have stopped; asking again is safe.
         """
+
+        def remove() -> bool | None:
+            return self._subscriptions.remove(subscriber.connection_id, order_id) or None
+
+        wait_s = 0.0 if order_id is None else self._lookup_wait_s
         with _unknown_if(UnansweredError, "unsubscribed", order_id):
-            self._subscriptions.remove(subscriber.connection_id, order_id)
+            self._unsubscribe_budget.wait(subscriber.account_id, remove, limit_s=wait_s)
         self._post(subscriber, [json_text(unsubscribed(request_id, order_id))])
 
     def replay(
@@ -156,6 +166,45 @@ class ReplayOrders:
             deferred_acknowledgement=deferred_acknowledgement,
             content_sha256=content_sha256,
         )
+
+    def catch_up(
+        self,
+        subscriber: Subscriber,
+        order_id: UUID,
+        *,
+        after_seq: int,
+        deferred_acknowledgement: Acknowledgement | None = None,
+    ) -> bool:
+        """Replay an order's events to a connection that missed some, unless it has unsubscribed meanwhile:
+        then it gets its acknowledgement alone.
+
+        Returns and raises what ``replay`` does.
+        """
+        replay_id = uuid4()
+        replay = self._subscriptions.begin_replay(
+            subscriber.connection_id,
+            subscriber.account_id,
+            order_id,
+            replay_id=replay_id,
+            after_seq=after_seq,
+            is_behind=True,
+        )
+        if replay is not None:
+            return self._replay(
+                subscriber,
+                order_id,
+                replay,
+                replay_id=replay_id,
+                deferred_acknowledgement=deferred_acknowledgement,
+            )
+        if deferred_acknowledgement is None:
+            return True
+        order = self._order(subscriber, order_id)
+        # Only batched connections have acknowledgements deferred.
+        answer = batch_texts([json_text(accepted(deferred_acknowledgement.request_id, order))])
+        if self._post(subscriber, list(answer)) is Delivery.UNDELIVERED:
+            raise RetryableError("the acknowledgement was not delivered")
+        return True
 
     def _replay(
         self,

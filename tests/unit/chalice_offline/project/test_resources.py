@@ -23,6 +23,12 @@ def test_expressions_are_those_of_the_app_the_stage_and_its_functions() -> None:
     assert expressions(config, "dev") == [{"Ref": "X"}, {"Fn::GetAtt": ["X", "Arn"]}]
 
 
+def test_variables_that_are_no_table_say_nothing_as_to_chalice() -> None:
+    at_stage = {"environment_variables": {"C": {"Ref": "X"}}}
+    config = {"environment_variables": ["A=b"], "stages": {"dev": at_stage}}
+    assert expressions(config, "dev") == [{"Ref": "X"}]
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -26,7 +26,8 @@ from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
-from tests.fakes.orders import LIFE, an_order
+from tests.fakes.orders import LIFE, NOON, an_order
+from tests.fakes.tables import SubscriptionRow
 
 SENT = LIFE[:5]
 
@@ -232,6 +233,10 @@ def test_subscription_that_could_not_be_caught_up_is_the_sweeps_from_where_it_wa
 ) -> None:
     order = an_order()
     consumer.execute(order)
+    assert resolved(consumer, subscription(order.order_id))
+    assert ("d=", order.order_id) not in consumer.tables.subscriptions  # it has unsubscribed meanwhile
+    row = SubscriptionRow("alice", True, 3, NOON)
+    consumer.tables.subscriptions["d=", order.order_id] = SubscriptionRow("alice", True, 6, NOON)
     assert resolved(consumer, subscription(order.order_id))
     row = consumer.tables.subscriptions["d=", order.order_id]
     assert (row.live, row.replayed_to) == (False, 3)

@@ -61,7 +61,7 @@ def an_executed_order(consumer: ConsumerOnFakes) -> Order:
 
 def test_order_is_executed_and_a_subscription_beside_it_is_caught_up(consumer: ConsumerOnFakes) -> None:
     earlier, order = an_executed_order(consumer), an_order()
-    assert consumed(consumer, subscribed(earlier.order_id), submitted(order)) == [True, True]
+    assert consumed(consumer, subscribed(earlier.order_id, is_new=True), submitted(order)) == [True, True]
     assert consumer.statuses(order) == LIFE
     assert [frame["seq"] for frame in consumer.frames(earlier, "d=")] == [1, 2, 3, 4, 5, 6]
     assert pauses(consumer) == {}
@@ -189,6 +189,15 @@ def test_subscription_to_an_order_of_other_content_is_refused_as_soon_as_that_is
     assert ("d=", order.order_id) not in consumer.tables.subscriptions
 
 
+def test_message_does_not_subscribe_a_connection_again_that_has_unsubscribed_meanwhile(
+    consumer: ConsumerOnFakes,
+) -> None:
+    order = an_executed_order(consumer)
+    assert consumed(consumer, subscribed(order.order_id)) == [True]
+    assert ("d=", order.order_id) not in consumer.tables.subscriptions
+    assert consumer.connections.frames.get("d=") is None
+
+
 def test_catching_up_with_no_order_is_no_work_and_answered_by_nothing(consumer: ConsumerOnFakes) -> None:
     assert consumed(consumer, subscribed(uuid4())) == [True]
     assert consumer.connections.frames == {}
@@ -205,9 +214,10 @@ def test_connection_that_is_not_established_yet_is_refused_at_the_second_deliver
 
 def test_order_of_another_account_is_not_shown(consumer: ConsumerOnFakes) -> None:
     order = an_executed_order(consumer)
-    foreign = replace(subscribed(order.order_id), account_id="mallory")
+    foreign = replace(subscribed(order.order_id, connection_id="c="), account_id="mallory")
+    before = len(consumer.frames(order, "c="))
     assert consumed(consumer, foreign) == [True]
-    assert consumer.connections.frames.get("d=") is None
+    assert len(consumer.frames(order, "c=")) == before
 
 
 def test_defect_over_one_subscription_brings_that_message_back_and_no_other(
@@ -223,7 +233,11 @@ def test_defect_over_one_subscription_brings_that_message_back_and_no_other(
         return find(account_id, order_id)
 
     consumer.queries.find = defective  # type: ignore[method-assign]
-    messages: Sequence[Message] = [subscribed(earlier.order_id), subscribed(poison), submitted(order)]
+    messages: Sequence[Message] = [
+        subscribed(earlier.order_id, is_new=True),
+        subscribed(poison, is_new=True),
+        submitted(order),
+    ]
     assert consumed(consumer, *messages) == [False, True, True]
     assert consumer.statuses(order)[-1] is Status.CONFIRMED
 

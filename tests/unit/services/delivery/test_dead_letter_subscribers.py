@@ -100,6 +100,7 @@ def test_connection_that_began_to_see_all_orders_when_this_one_had_ended_is_caug
 
 
 def test_connection_that_saw_the_order_from_a_later_event_on_is_caught_up(room: Room) -> None:
+    room.go_live("d=", seq=3)
     room.store.subscriptions.mark_behind([Missed("d=", room.order, 3)])
     room.subscribe()
     assert room.subscription() == Subscription(room.order.order_id, "d=", live=False, replayed_to=2)

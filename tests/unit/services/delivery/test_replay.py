@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from chalicelib.domain.acknowledgement import Acknowledgement
 from chalicelib.domain.errors import (
     ArchivedError,
     ConflictError,
@@ -234,6 +235,33 @@ def test_unsubscribed_connection_receives_no_more(exchange: Exchange) -> None:
     assert [frame["type"] for frame in exchange.frames()] == ["unsubscribed"]
 
 
+def test_who_unsubscribes_before_the_subscription_in_the_queue_is_consumed_is_told_no_more(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order, created = an_order(), list[ClaimedOrder]()
+
+    def slept(_seconds: float) -> None:
+        monkeypatch.undo()
+        created.append(exchange.store.created(order, connection_id="c="))
+
+    monkeypatch.setattr(exchange.clock, "sleep", slept)
+    exchange.replay_orders.unsubscribe(ALICE, order.order_id, request_id="r")
+    exchange.go_on(created[0], *LIFE[2:])
+    assert [frame["type"] for frame in exchange.frames()] == ["unsubscribed"]
+
+
+@pytest.mark.parametrize("names_an_order", [True, False])
+def test_who_is_subscribed_to_nothing_is_answered_after_a_little_while(
+    exchange: Exchange, *, names_an_order: bool
+) -> None:
+    before = exchange.clock.now()
+    order_id = an_order().order_id if names_an_order else None
+    exchange.replay_orders.unsubscribe(ALICE, order_id, request_id="r")
+    waited_s = (exchange.clock.now() - before).total_seconds()
+    assert waited_s == pytest.approx(0.2 if names_an_order else 0.0)
+    assert [frame["type"] for frame in exchange.frames()] == ["unsubscribed"]
+
+
 def test_slow_connection_is_marked_behind_and_caught_up_by_a_message(exchange: Exchange) -> None:
     claimed = exchange.store.created(an_order(), connection_id="c=")
     exchange.connections.slow.add("c=")
@@ -244,8 +272,25 @@ def test_slow_connection_is_marked_behind_and_caught_up_by_a_message(exchange: E
     exchange.connections.slow.clear()
     exchange.go_on(claimed, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
     assert exchange.seqs() == []
-    exchange.replay_orders.replay(ALICE, message.order_id, after_seq=message.after_seq)
+    assert exchange.replay_orders.catch_up(ALICE, message.order_id, after_seq=message.after_seq)
     assert exchange.seqs() == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("is_owed", [True, False])
+def test_slow_connection_that_unsubscribes_is_told_no_more_than_what_is_owed(
+    exchange: Exchange, *, is_owed: bool
+) -> None:
+    claimed = exchange.store.created(an_order(), connection_id="c=")
+    order_id = claimed.state.order.order_id
+    exchange.connections.slow.add("c=")
+    claimed = exchange.go_on(claimed, OrderStatus.ROUTED)
+    exchange.connections.slow.clear()
+    exchange.replay_orders.unsubscribe(ALICE, order_id, request_id=None)
+    owed = Acknowledgement("c=", "r") if is_owed else None
+    assert exchange.replay_orders.catch_up(ALICE, order_id, after_seq=0, deferred_acknowledgement=owed)
+    exchange.go_on(claimed, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
+    told = ["unsubscribed", "batch"] if is_owed else ["unsubscribed"]
+    assert [frame["type"] for frame in exchange.frames()] == told
 
 
 def test_slow_connection_does_not_hold_up_another(exchange: Exchange) -> None:
