@@ -46,6 +46,10 @@ class Subscriber:
     is_new: bool = False
 
 
+UNSUBSCRIBE_WAIT_S: Final = 0.5
+"""How long a subscription in the queue is waited for: most who unsubscribe in vain did so before."""
+
+
 class ReplayOrders:
     """Subscribes connections and catches them up."""
 
@@ -129,7 +133,7 @@ class ReplayOrders:
         def remove() -> bool | None:
             return self._subscriptions.remove(subscriber.connection_id, order_id) or None
 
-        wait_s = 0.0 if order_id is None else self._lookup_wait_s
+        wait_s = 0.0 if order_id is None else min(self._lookup_wait_s, UNSUBSCRIBE_WAIT_S)
         with _unknown_if(UnansweredError, "unsubscribed", order_id):
             self._unsubscribe_budget.wait(subscriber.account_id, remove, limit_s=wait_s)
         self._post(subscriber, [json_text(unsubscribed(request_id, order_id))])
