@@ -1,14 +1,17 @@
 """Why a transaction that failed on chain did, in the engine's words: by names in the log, else by numbers."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from chalicelib.adapters.solana.keys import Pubkey
 from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
+from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.program_logs import SwapFailure, failure_of, logged_error
 from chalicelib.adapters.solana.programs import ASSOCIATED_TOKEN, SYSTEM, TOKEN_PROGRAMS, ProgramIds
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction
 from chalicelib.adapters.solana.rpc_errors import instruction_fault
+from chalicelib.adapters.solana.swap_calls import swap_call
 from chalicelib.domain.errors import Code
 
 _CODES: Final = {
@@ -53,6 +56,23 @@ def _is_paid_by_a_desk(outer: Sequence[InnerInstruction]) -> bool:
     """Return whether who pays is not whose swap it is: its output's account is made, or was, for another."""
     made = [one.accounts for one in outer if one.program == ASSOCIATED_TOKEN]
     return any(accounts[0:1] != accounts[2:3] for accounts in made)
+
+
+def is_delegated(outer: Sequence[InnerInstruction], ids: ProgramIds) -> bool:
+    """Return whether who signs swaps another's tokens: what it pays for with them is not its own."""
+    return any(map(partial(_pays_another, ids), outer))
+
+
+def _pays_another(ids: ProgramIds, one: InnerInstruction) -> bool:
+    try:
+        call = swap_call(ids, one.program, one.accounts, one.data)
+    except ValueError:
+        return False
+    return call is not None and not any(
+        associated_token_account(call.authority, mint, program) == call.output_account
+        for mint in call.mints
+        for program in TOKEN_PROGRAMS
+    )
 
 
 def is_leg_refusal(fault: Any, outer: Sequence[InnerInstruction], ids: ProgramIds) -> bool:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
+from chalicelib.adapters.solana.failures import is_delegated, is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer
 from chalicelib.adapters.solana.holdings import Holdings
 from chalicelib.adapters.solana.instructions import create_token_account
@@ -21,6 +21,7 @@ from chalicelib.adapters.solana.programs import (
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction
 from chalicelib.adapters.solana.swap_calls import keys_of
 from chalicelib.adapters.solana.swap_message import contents
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code
 from tests.unit.adapters.solana.books import (
@@ -126,6 +127,19 @@ SPLIT = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT)]])
 TWO_HOPS = (("A", "B", "C"), [[("one", AMOUNT)], [("next", AMOUNT)]])
 SPLIT_FIRST = (("A", "B", "C"), [[("one", AMOUNT), ("other", AMOUNT)], [("next", AMOUNT)]])
 DIRECT_TOO = (("A", "C"), [[("direct", AMOUNT)]])
+
+
+@pytest.mark.parametrize("owner", [8, 9])
+@pytest.mark.parametrize("paths", [[ALONE], [TWO_HOPS]], ids=len)
+def test_swap_whose_output_is_not_its_signers_is_a_desks(paths: Sequence[Any], owner: int) -> None:
+    plan = AmountFixer(a_book(ONE, OTHER, NEXT)).fix(an_instruction(*paths, threshold=1))
+    plan = plan._replace(left_between=frozenset())
+    wallet = TradingWallet(a_key(8), a_key(owner))
+    tokens = paths[0][0][0], paths[0][0][-1]
+    made = contents(plan, wallet, Holdings(10**9, {}), tokens=tokens, sol_in=None, mark="mark")
+    outer = [InnerInstruction(one.program, keys_of(one.accounts), one.data) for one in made.instructions]
+    assert is_delegated(outer, IDS) is (owner != 8)
+    assert not is_delegated([InnerInstruction(IDS.cpmm, (), b"of another kind")], IDS)
 
 
 @pytest.mark.parametrize("mode", list(Exact))
