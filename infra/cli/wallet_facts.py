@@ -15,6 +15,7 @@ from chalicelib.adapters.solana.rpc_calls import (
     get_multiple_accounts,
     get_token_accounts_by_owner,
 )
+from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.tokens import TokenAccount, mint_of, token_account_of
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.tokens import Token, new_token
@@ -84,16 +85,34 @@ def delegated_accounts(
 ) -> list[tuple[Pubkey, Pubkey]]:
     """Return the wallet's token accounts that it has approved a delegate for, of one mint or of all.
 
-    All are those that the chain has, and not the list: an approval outlives the list that it was made by.
-    Each comes with its token program. Raises ``NodeError`` if no node answers.
+    All are those of listed tokens and what the chain shows besides: an approval outlives the list by which it
+    was made. Each comes with its token program. Raises ``NodeError`` if no node answers.
     """
-    found = []
+    mints = [pubkey(token.mint) for token in solana.tokens] if mint is None else [mint]
+    keys = [
+        associated_token_account(wallet, one, program) for one in mints for program in (TOKEN, TOKEN_2022)
+    ]
+    found = dict(zip(keys, read(solana, keys), strict=True))
+    if mint is None:
+        found |= _shown(solana, wallet)
+    return [
+        (key, account.owner)
+        for key, account in found.items()
+        if account is not None and (held := _token_account(account)) is not None and held.delegate is not None
+    ]
+
+
+def _shown(solana: SolanaNodes, wallet: Pubkey) -> dict[Pubkey, Account]:
+    """Return what a node shows of a wallet's token accounts: not each one keeps the index for that."""
+    found: dict[Pubkey, Account] = {}
     for program in (TOKEN, TOKEN_2022):
-        answer = solana.nodes.ask(get_token_accounts_by_owner(wallet, program), time_limit_s=TIME_LIMIT_S)
-        for key, account in program_accounts(answer.get("value") if isinstance(answer, dict) else None):
-            held = _token_account(account)
-            if held is not None and held.delegate is not None and mint in {None, held.mint}:
-                found.append((key, program))
+        call = get_token_accounts_by_owner(wallet, program)
+        try:
+            answer = solana.nodes.ask(call, time_limit_s=TIME_LIMIT_S)
+            found |= program_accounts(answer.get("value") if isinstance(answer, dict) else None)
+        except NodeError as error:
+            click.echo(f"mints in no list are not looked for: {error}", err=True)
+            break
     return found
 
 
