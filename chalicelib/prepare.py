@@ -19,7 +19,6 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import is_passing, said
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.adapters.token_list import load_tokens
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
 from chalicelib.migrations import newest_revision, upgrade
 from chalicelib.migrations.app_login import let_in
@@ -108,9 +107,9 @@ def _check(settings: Settings) -> None:
     """Raise ``ConfigurationError`` if the chain wants something that the settings lack."""
     if settings.chain is ChainName.SOLANA:
         # With the wiring: a fifth of what this command imports, which every local start waits for.
-        from chalicelib.bootstrap.market import check_market  # noqa: PLC0415
+        from chalicelib.bootstrap.market import check_market, traded_tokens  # noqa: PLC0415
 
-        check_market(settings, load_tokens)
+        check_market(settings, lambda: traded_tokens(settings))
 
 
 def _let_functions_in(owner_url: str, functions_url: str) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chalicelib.domain.amounts import parse_units
+from chalicelib.domain.errors import FieldError
 from chalicelib.domain.tokens import Token, TokenPair, Tokens
 
 TOKENS_FILE: Final = Path(__file__).parents[1] / "tokens.toml"
@@ -20,13 +21,17 @@ def load_tokens(path: Path = TOKENS_FILE) -> Tokens:
     """Return the tokens of a file; it is read once per process.
 
     Raises:
-        FieldError: An amount is no number, or has more decimals than its token.
+        OSError: There is no such file.
+        ValueError: It is no TOML, or an amount is no number or has more decimals than its token.
         KeyError: Something is missing; the key says what.
     """
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     base, quote = document["default_pair"].split("/")
     entries: Mapping[str, Mapping[str, Any]] = document["tokens"]
-    return Tokens((_token(symbol, entry) for symbol, entry in entries.items()), TokenPair(base, quote))
+    try:
+        return Tokens((_token(symbol, entry) for symbol, entry in entries.items()), TokenPair(base, quote))
+    except FieldError as error:
+        raise ValueError(error.message) from error
 
 
 def _token(symbol: str, entry: Mapping[str, Any]) -> Token:

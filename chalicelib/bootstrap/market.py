@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chalicelib.adapters.time_left import time_left
+from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.bootstrap.simulated_market import SimulatedMarket
 from chalicelib.bootstrap.solana_market import SolanaMarket
-from chalicelib.config import ChainName, Settings
+from chalicelib.config import ChainName, ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
@@ -163,6 +165,19 @@ class MarketPorts:
             valid_ms=self._settings.quote_valid_ms,
             within=time_left.for_work,
         )
+
+
+def traded_tokens(settings: Settings) -> Tokens:
+    """Return the tokens that the settings name.
+
+    Raises:
+        ConfigurationError: Their file cannot be used.
+    """
+    path = settings.tokens_file
+    try:
+        return load_tokens(Path(path)) if path else load_tokens()
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigurationError(f"TOKENS_FILE: {path}: {error}") from error
 
 
 def check_market(settings: Settings, tokens: Callable[[], Tokens]) -> None:

@@ -5,16 +5,14 @@ made.
 """
 
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.token_list import load_tokens
 from chalicelib.bootstrap.access import Access
 from chalicelib.bootstrap.clients import Clients
-from chalicelib.bootstrap.market import MarketPorts, check_market
+from chalicelib.bootstrap.market import MarketPorts, check_market, traded_tokens
 from chalicelib.bootstrap.tracing import check_tracing
-from chalicelib.config import ConfigurationError, Settings
+from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.mints import LearnMints
 from chalicelib.services.ports import (
@@ -56,11 +54,7 @@ class Ports:
 
     @cached_property
     def tokens(self) -> Tokens:
-        path = self.settings.tokens_file
-        try:
-            return load_tokens(Path(path)) if path else load_tokens()
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigurationError(f"TOKENS_FILE: {path}: {error}") from error
+        return traded_tokens(self.settings)
 
     @cached_property
     def access(self) -> Access:

@@ -10,7 +10,7 @@
         ArchivedError                 410: it ended long ago, and its events are kept elsewhere
         ConflictError                 409: the state of the order forbids it
         UnauthorizedError             401 / 403 before anything is done
-        DayCapError                   of an order: what may be spent in a day is used up
+        DayCapError                   of an order: more than may be spent in a day
       LimitExceededError              429: a written limit is reached; slow down, and ask again
       RetryableError                  503, or the message comes back later; nothing was done, except after
         VenueUnavailableError         503: a venue did not answer, or not in time
@@ -145,10 +145,12 @@ class UnauthorizedError(RefusedError):
 
 
 class DayCapError(RefusedError):
-    """Nothing more of a token is spent today, perhaps as others spent it: an order with a limit waits."""
+    """So much of a token may not be spent today, perhaps as others spent it: an order with a limit waits."""
 
     def __init__(self, token: str) -> None:
-        super().__init__(Code.TRANSACTION_FAILED, f"the day's cap of {token} is used up")
+        super().__init__(
+            Code.TRANSACTION_FAILED, f"the order takes more {token} than is left of the day's cap"
+        )
 
 
 class LimitExceededError(ExecutionError):

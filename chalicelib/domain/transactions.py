@@ -145,6 +145,7 @@ class TransactionStatus:
         refusal_name: The program's own name for what it refused it for, None if it named nothing.
         is_leg_refusal: What was refused is one leg of several, by a threshold of its own: whether the order
             as a whole could have kept its threshold is not known.
+        is_delegated: What was refused moves another's tokens, as far as the owner has approved of it.
         network_fee_lamports: What the chain took for it, landed or refused; None on a chain without such
             fees.
         untold_legs: Places of legs of which the chain tells no fee and impact any more.
@@ -159,6 +160,7 @@ class TransactionStatus:
     network_fee_lamports: int | None = None
     refusal_name: str | None = None
     is_leg_refusal: bool = False
+    is_delegated: bool = False
     untold_legs: frozenset[int] = frozenset()
 
 

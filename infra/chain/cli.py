@@ -45,7 +45,8 @@ While it runs, POST JSON-RPC calls for the chain's operator:
   chain_lose []                            throw away what is only processed: it never happened
   chain_fund [ADDRESS]                     with --seed: give a wallet SOL and some of every token
   chain_openPool [POOL]                    with --seed: open a pool that is in no list: kind, base, quote,
-                                           price, depth, and fee_bps, in_s (seconds from now)
+                                           price, depth, and fee_bps, in_s (seconds from now),
+                                           decimals (of a base that is no listed mint)
   chain_setAccount [ADDRESS, ACCOUNT]      write an account past all rules; null removes it
 
 faults and their defaults:

@@ -12,9 +12,10 @@ from chalicelib.adapters.solana.blockhashes import Blockhashes
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import KEY_BYTES, address_of
 from chalicelib.adapters.solana.messages import v0_message
+from chalicelib.adapters.solana.programs import SYSTEM, TOKEN_PROGRAMS
 from chalicelib.adapters.solana.rpc_answers import epoch_info, statuses_at
 from chalicelib.adapters.solana.rpc_calls import get_epoch_info, get_signature_statuses, send_transaction
-from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, RpcError
+from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, RpcError, instruction_fault
 from chalicelib.adapters.solana.rpc_nodes import RpcNodes
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.signing import sign
@@ -23,6 +24,11 @@ from infra.cli.solana_nodes import TIME_LIMIT_S
 
 _FILE_BYTES_MAX: Final = 1_024
 _POLL_S: Final = 0.5
+_REFUSALS: Final = {
+    (SYSTEM, 1): "the wallet does not hold enough SOL",
+    **dict.fromkeys(((program, 17) for program in TOKEN_PROGRAMS), "the token account is frozen"),
+}
+"""What the commands' own instructions are refused for by number: an owner can do something about it."""
 
 
 def key_in(path: Path) -> SeedKey:
@@ -63,11 +69,19 @@ def send(nodes: RpcNodes, key: SeedKey, instructions: Sequence[Instruction]) -> 
                     " it some"
                 ) from error
             if error.remedy is Remedy.REFUSAL:
-                raise click.ClickException(f"the transaction would fail: {error}") from error
+                why = _refusal(error, instructions)
+                raise click.ClickException(f"the transaction would fail: {why}") from error
         landed_by(nodes, signed.signature, recent.last_valid_height, resend=signed.wire)
     except NodeError as error:
         raise click.ClickException(f"no node answers: {error}; whether it landed is not known") from error
     return signed.signature
+
+
+def _refusal(error: NodeError, instructions: Sequence[Instruction]) -> str:
+    found = instruction_fault(error.fault) if isinstance(error, RpcError) else None
+    if found is None or not 0 <= found[0] < len(instructions) or isinstance(found[1], str):
+        return str(error)
+    return _REFUSALS.get((instructions[found[0]].program, found[1]), str(error))
 
 
 def landed_by(

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, text
 from chalicelib.adapters.postgres.archive import place_of
 from chalicelib.adapters.postgres.rows import written_event
 from chalicelib.adapters.postgres.status_lists import index_condition
-from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.amounts import format_units
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
@@ -91,7 +90,7 @@ def orders(
     ids = [short(row["order_id"], *near) for row, near in zip(rows, neighbours, strict=True)]
 
     def print_them(console: Console) -> None:
-        _print_list(console, rows, ids, is_wide=is_wide)
+        _print_list(console, session.tokens, rows, ids, is_wide=is_wide)
         if more:
             console.print(f"These are the newest {limit}: there are more (--limit).", highlight=False)
 
@@ -138,11 +137,12 @@ def order(session: CliSession, order_id: str, *, archive_url: str | None) -> Non
             {name: value for name, value in each.items() if name != "payload"} for each in whole.attempts
         ]
     facts = {"order": found, "events": events, "attempts": attempts, "transactions": transactions}
-    session.show(facts, lambda console: _print_order(console, facts))
+    session.show(facts, lambda console: _print_order(console, session.tokens, facts))
 
 
-def _print_list(console: Console, rows: list[dict[str, Any]], ids: list[str], *, is_wide: bool) -> None:
-    tokens = load_tokens()
+def _print_list(
+    console: Console, tokens: Tokens, rows: list[dict[str, Any]], ids: list[str], *, is_wide: bool
+) -> None:
     head = ["order", "accepted", "status", "terms", "swap", ""]
     if is_wide:
         head += ["attempt", "updated", "account"]
@@ -181,7 +181,7 @@ def swap(row: Mapping[str, Any], tokens: Tokens) -> str:
     return " → ".join(sides)
 
 
-def _print_order(console: Console, facts: dict[str, Any]) -> None:
-    tokens, found = load_tokens(), facts["order"]
+def _print_order(console: Console, tokens: Tokens, facts: dict[str, Any]) -> None:
+    found = facts["order"]
     for line in story_lines(found, swap(found, tokens), facts["events"], facts["attempts"], tokens):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -17,6 +17,8 @@ from sqlalchemy import Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
+from chalicelib.adapters.token_list import load_tokens
+from chalicelib.domain.tokens import Tokens
 from infra.cli.database_login import DatabaseLogin
 from infra.cli.parameters import is_host, wrong
 from infra.cli.progress_lines import ProgressLines
@@ -110,6 +112,15 @@ class CliSession:
             return None
         found: str | None = (self.running("given") or {}).get(name)
         return found
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokens that are traded: the engine's, as ``TOKENS_FILE`` names them for both."""
+        path = os.environ.get("TOKENS_FILE")
+        try:
+            return load_tokens(Path(path)) if path else load_tokens()
+        except (OSError, ValueError, KeyError) as error:
+            raise click.ClickException(f"TOKENS_FILE: {path}: {error}") from error
 
     def at_end(self, close: Callable[[], None]) -> None:
         """Have something closed with the session."""

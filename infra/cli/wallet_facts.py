@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+import click
+
 from chalicelib.adapters.solana.accounts import Account, UnsupportedPoolError
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.pda import associated_token_account
-from chalicelib.adapters.solana.programs import TOKEN, TOKEN_2022
-from chalicelib.adapters.solana.rpc_answers import accounts_at
-from chalicelib.adapters.solana.rpc_calls import ACCOUNTS_MAX, get_multiple_accounts
-from chalicelib.adapters.solana.tokens import TokenAccount, token_account_of
+from chalicelib.adapters.solana.programs import TOKEN, TOKEN_2022, TOKEN_PROGRAMS
+from chalicelib.adapters.solana.rpc_answers import accounts_at, program_accounts
+from chalicelib.adapters.solana.rpc_calls import (
+    ACCOUNTS_MAX,
+    get_multiple_accounts,
+    get_token_accounts_by_owner,
+)
+from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.tokens import TokenAccount, mint_of, token_account_of
 from chalicelib.domain.amounts import format_units
+from chalicelib.domain.tokens import Token, new_token
 from infra.cli.solana_nodes import TIME_LIMIT_S, SolanaNodes
 
 SOL_SCALE: Final = 9
@@ -73,21 +81,68 @@ def wallet_facts(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> di
 
 
 def delegated_accounts(
-    solana: SolanaNodes, wallet: Pubkey, symbol: str | None
+    solana: SolanaNodes, wallet: Pubkey, mint: Pubkey | None
 ) -> list[tuple[Pubkey, Pubkey]]:
-    """Return the wallet's token accounts that it has approved a delegate for, of one token or of all.
+    """Return the wallet's token accounts that it has approved a delegate for, of one mint or of all.
 
-    Each comes with its token program. Raises ``NodeError`` if no node answers.
+    All are those of listed tokens and what the chain shows besides: an approval outlives the list by which it
+    was made. Each comes with its token program. Raises ``NodeError`` if no node answers.
     """
-    programs = token_programs(solana)
+    mints = [pubkey(token.mint) for token in solana.tokens] if mint is None else [mint]
     keys = [
-        (associated_token_account(wallet, pubkey(solana.tokens[one].mint), program), program)
-        for one, program in programs.items()
-        if symbol is None or one.upper() == symbol.upper()
+        associated_token_account(wallet, one, program) for one in mints for program in (TOKEN, TOKEN_2022)
     ]
-    accounts = read(solana, [key for key, _ in keys])
-    held = zip(keys, map(_token_account, accounts), strict=True)
-    return [pair for pair, account in held if account is not None and account.delegate is not None]
+    found = dict(zip(keys, read(solana, keys), strict=True))
+    if mint is None:
+        found |= _shown(solana, wallet)
+    return [
+        (key, account.owner)
+        for key, account in found.items()
+        if account is not None and (held := _token_account(account)) is not None and held.delegate is not None
+    ]
+
+
+def _shown(solana: SolanaNodes, wallet: Pubkey) -> dict[Pubkey, Account]:
+    """Return what a node shows of a wallet's token accounts: not each one keeps the index for that."""
+    found: dict[Pubkey, Account] = {}
+    for program in (TOKEN, TOKEN_2022):
+        call = get_token_accounts_by_owner(wallet, program)
+        try:
+            answer = solana.nodes.ask(call, time_limit_s=TIME_LIMIT_S)
+            found |= program_accounts(answer.get("value") if isinstance(answer, dict) else None)
+        except NodeError as error:
+            click.echo(f"mints in no list are not looked for: {error}", err=True)
+            break
+    return found
+
+
+def units_in(solana: SolanaNodes, key: Pubkey) -> int:
+    """Return what a token account holds, 0 if there is none. Raises ``NodeError`` if no node answers."""
+    (account,) = read(solana, [key])
+    held = _token_account(account)
+    return held.amount if held is not None else 0
+
+
+def token_named(solana: SolanaNodes, name: str) -> tuple[Token, Pubkey]:
+    """Return a token and its token program; one that no list has is named by its mint, and as that says.
+
+    Raises:
+        FieldError: It is neither.
+        ClickException: The chain has no such mint, or it cannot be traded.
+        NodeError: No node answers.
+    """
+    token = solana.tokens.named_or_new(name, field="--token")
+    key, is_listed = pubkey(token.mint), token.symbol in solana.tokens
+    (account,) = read(solana, [key])
+    if account is None or (is_listed and account.owner not in TOKEN_PROGRAMS):
+        hint = ": see TOKENS_FILE" if is_listed else ""
+        raise click.ClickException(f"the mint of {token.symbol} is not on {solana.cluster}{hint}")
+    if is_listed:
+        return token, account.owner
+    try:
+        return new_token(token.mint, mint_of(key, account).decimals), account.owner
+    except UnsupportedPoolError as error:
+        raise click.ClickException(f"{name} is no mint that can be traded: {error}") from error
 
 
 def _token_account(account: Account | None) -> TokenAccount | None:

@@ -25,11 +25,12 @@ from chalicelib.adapters.solana.rpc_errors import NodeError
 from chalicelib.adapters.solana.wallet_registration import challenge
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
+from chalicelib.domain.tokens import Token
 from infra.cli.keypair import key_in, send
 from infra.cli.parameters import Account, Address, wrong
 from infra.cli.session import CliSession
 from infra.cli.solana_nodes import SolanaNodes, rpc_options
-from infra.cli.wallet_facts import delegated_accounts, token_programs
+from infra.cli.wallet_facts import delegated_accounts, token_named, units_in
 from infra.cli.wallet_owner import desk_of, seed_of
 
 SITE: Final = "Orderflow"
@@ -116,7 +117,9 @@ def register(
 
 @click.command()
 @_keypair_option
-@click.option("--token", "symbol", required=True, help="Of which; SOL is wrapped first.")
+@click.option(
+    "--token", "symbol", required=True, help="Of which, or its mint; SOL is wrapped as far as too little is."
+)
 @click.option(
     "--amount", required=True, help="So much in all, in tokens; it replaces what was approved before."
 )
@@ -140,16 +143,16 @@ def approve(
     """Let the desk swap up to an amount of the wallet's tokens; they stay the wallet's until then."""
     solana, key = SolanaNodes(session, **options), key_in(keypair)
     try:
-        token = solana.tokens.named(symbol, field="--token")
+        token, program = _named(solana, symbol)
         units = parse_units(amount, token.scale, field="--amount")
     except FieldError as error:
         raise wrong(error.details[0].field, error) from error
     delegate = pubkey(desk) if desk else desk_of(session, wallet_seed)
-    program, mint = _program(solana, token.symbol), pubkey(token.mint)
+    mint = pubkey(token.mint)
     account = associated_token_account(key.key, mint, program)
     first: tuple[Instruction, ...] = (create_token_account(key.key, key.key, mint, program),)
     if mint == WRAPPED_SOL:
-        first = wrapped_sol_in(key.key, key.key, mint, units)
+        first = wrapped_sol_in(key.key, key.key, mint, max(0, units - _held(solana, account)))
     call = approve_checked(
         account, mint, delegate, key.key, amount=units, decimals=token.scale, token_program=program
     )
@@ -163,7 +166,7 @@ def approve(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Take back what this wallet approved, on chain.",
 )
-@click.option("--token", "symbol", help="Of this token alone.  [default: all]")
+@click.option("--token", "symbol", help="Of this token, or mint, alone.  [default: all]")
 @rpc_options
 @click.pass_obj
 def revoke_command(
@@ -207,20 +210,31 @@ def _decoded(signature: str) -> bytes:
 
 
 def _revocations(solana: SolanaNodes, owner: Pubkey, symbol: str | None) -> list[Instruction]:
-    found = delegated_accounts(solana, owner, symbol)
+    try:
+        mint = None if symbol is None else pubkey(solana.tokens.named_or_new(symbol, field="--token").mint)
+        found = delegated_accounts(solana, owner, mint)
+    except FieldError as error:
+        raise wrong(error.details[0].field, error) from error
+    except NodeError as error:
+        raise click.ClickException(f"no node answers: {error}") from error
     if not found:
-        raise click.ClickException(f"{address_of(owner)} has approved no delegate")
+        of = "" if symbol is None else f" for its {symbol}"
+        raise click.ClickException(f"{address_of(owner)} has approved no delegate{of}")
     return [revoke(account, owner, program) for account, program in found]
 
 
-def _program(solana: SolanaNodes, symbol: str) -> Pubkey:
+def _named(solana: SolanaNodes, symbol: str) -> tuple[Token, Pubkey]:
     try:
-        programs = token_programs(solana)
+        return token_named(solana, symbol)
     except NodeError as error:
         raise click.ClickException(f"no node answers: {error}") from error
-    if symbol not in programs:
-        raise click.ClickException(f"the mint of {symbol} is not on {solana.cluster}: see TOKENS_FILE")
-    return programs[symbol]
+
+
+def _held(solana: SolanaNodes, account: Pubkey) -> int:
+    try:
+        return units_in(solana, account)
+    except NodeError as error:
+        raise click.ClickException(f"no node answers: {error}") from error
 
 
 def _show_sent(session: CliSession, signature: str, told: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -13,6 +14,13 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.prepare import main, prepare_from_secrets
 
 APP = "orderflow_test_login"
+TOKENS = """
+default_pair = "SOL/USDC"
+[tokens]
+SOL = { scale = 9, max_order = "1", leg_cost = "0.1", mint = "So11111111111111111111111111111111111111112" }
+USDC = { scale = 6, max_order = "1", leg_cost = "0.1", mint = "4zMMC9srt5Ri5X14GAgXhaHii3GnPAEERYPJgZJDncDU" }
+NEW = { scale = 6, max_order = "1", leg_cost = "0.1", mint = "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB" }
+"""
 
 
 def secret(url: str, *, username: str | None = None, password: str | None = None) -> str:
@@ -120,3 +128,22 @@ def test_host_given_goes_before_the_one_in_the_secret() -> None:
     )
     assert login_url(login, host="proxy") == "postgresql://a%20b:p%2Fw@proxy:5433/orders"
     assert login_url(login) == "postgresql://a%20b:p%2Fw@cluster:5433/orders"
+
+
+@pytest.mark.parametrize(("caps", "status"), [("SOL=1/2,USDC=1/2,NEW=1/2", 0), ("SOL=1/2,USDC=1/2", 2)])
+def test_caps_are_demanded_for_the_tokens_that_are_traded_and_no_others(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps: str, status: int
+) -> None:
+    """As the engine demands them: of ``TOKENS_FILE``, whatever the list that it stands for has."""
+    for name, content in (("tokens.toml", TOKENS), ("pools.toml", "")):
+        (tmp_path / name).write_text(content)
+    runtime = {"DATABASE_URL": database_url, "AUTH_MODE": "none", "LOCAL_GATEWAY_HOST": "127.0.0.1"}
+    chain = {"CHAIN": "solana", "SOLANA_RPC_URLS": "http://127.0.0.1:1", "SOLANA_CLUSTER": "mainnet"}
+    files = {
+        "TOKENS_FILE": str(tmp_path / "tokens.toml"),
+        "SOLANA_POOLS_FILE": str(tmp_path / "pools.toml"),
+    }
+    leave = {"SOLANA_ALLOW_MAINNET": "1", "SOLANA_CAPS": caps, "WALLET_SEED": "seed"}
+    for name, value in (runtime | chain | files | leave).items():
+        monkeypatch.setenv(name, value)
+    assert main() == status

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,22 @@ def test_order_is_found_by_the_beginning_that_the_list_shows(
     assert len(beginning) == 8
     assert shown(run("order", beginning))["order"]["order_id"] == order_id
     assert shown(run("order", order_id.upper()))["order"]["order_id"] == order_id
+
+
+def test_amounts_are_shown_with_the_decimals_of_the_tokens_that_are_traded(
+    run: Run, database_url: str, order_id: str, tmp_path: Path
+) -> None:
+    """As the engine has them: on another cluster a symbol may be another mint's."""
+    listed = Path("chalicelib/tokens.toml").read_text("utf-8")
+    path = tmp_path / "tokens.toml"
+    path.write_text(listed.replace("SOL     = { scale = 9", "SOL     = { scale = 10"))
+    assert shown(run("order", order_id))["order"]["amount_units"] == 10**9
+    command = ["--database-url", database_url]
+    for words in (["orders"], ["order", order_id]):
+        told = CliRunner().invoke(orderflow, [*command, *words], env={"TOKENS_FILE": str(path)}).output
+        assert " 0.1 SOL" in told
+    lost = CliRunner().invoke(orderflow, [*command, "orders"], env={"TOKENS_FILE": "/nowhere"})
+    assert (lost.exit_code, "TOKENS_FILE: /nowhere" in lost.output) == (1, True)
 
 
 @pytest.mark.usefixtures("order_id")

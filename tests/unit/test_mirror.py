@@ -122,7 +122,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/solana/stray_transactions.py": f"{_SOLANA}/test_stray_transactions.py",
     "chalicelib/adapters/solana/rpc_calls.py": "tests/unit/adapters/solana/test_rpc_nodes.py",
     # On the local chain, or with the modules that they serve.
-    "chalicelib/adapters/solana/lighthouse.py": "tests/unit/adapters/solana/test_message_guard.py",
     "chalicelib/adapters/solana/book.py": "tests/unit/adapters/solana/test_fixed_amounts.py",
     "chalicelib/adapters/solana/trading_wallet.py": "tests/integration/solana/test_local_chain.py",
     # Documents and templates, which are judged whole.

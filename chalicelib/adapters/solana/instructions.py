@@ -70,7 +70,7 @@ def loaded_accounts_data_size_limit(size_bytes: int) -> Instruction:
 
 
 def heap_frame(size_bytes: int) -> Instruction:
-    """Give each program a heap of so many bytes."""
+    """Give each program a heap of so many bytes: no swap of ours needs more, and the vectors have one."""
     return Instruction(COMPUTE_BUDGET, (), u8(_HEAP_FRAME) + u32(size_bytes))
 
 

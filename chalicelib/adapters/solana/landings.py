@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
+from chalicelib.adapters.solana.failures import is_delegated, is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fills import Names, fill_of
 from chalicelib.adapters.solana.leg_impact import UNKNOWN
 from chalicelib.adapters.solana.program_logs import logged_error
@@ -44,6 +44,7 @@ def status_of(record: TransactionRecord, names: Names) -> TransactionStatus:
             network_fee_lamports=record.fee_lamports,
             refusal_name=named.name if named is not None else None,
             is_leg_refusal=is_leg_refusal(record.fault, record.outer, names.ids),
+            is_delegated=is_delegated(record.outer, names.ids),
         )
     fill = fill_of(record, names)
     return TransactionStatus(

@@ -13,7 +13,6 @@ from typing import Final
 
 from chalicelib.adapters.solana.instructions import Instruction
 from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE, is_assertion
 from chalicelib.adapters.solana.message_reader import ReadMessage, read_message
 from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX
 from chalicelib.adapters.solana.pda import associated_token_account
@@ -120,8 +119,6 @@ def _checked(instruction: Instruction, wallet: TradingWallet, rules: SigningRule
         _check_token(program, keys, data, wallet)
     elif program == MEMO:
         _demand(keys in {(), (wallet.authority,)} and len(data) <= _MEMO_BYTES_MAX, "a memo of another kind")
-    elif program == LIGHTHOUSE:
-        _demand(is_assertion(instruction) and wallet.authority not in keys, "Lighthouse may only assert")
     else:
         return _swap(program, keys, data, rules)
     return None

@@ -81,7 +81,7 @@ class _Accounts(NamedTuple):
 
 
 def legacy_message(payer: Pubkey, instructions: Sequence[Instruction], blockhash: bytes) -> CompiledMessage:
-    """Return the message in the first format.
+    """Return the message in the first format: none of ours has it, and some of the vectors do.
 
     Raises:
         ValueError: More accounts than a byte can count.

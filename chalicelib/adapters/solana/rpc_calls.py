@@ -132,6 +132,12 @@ def get_program_accounts(
     return RpcCall("getProgramAccounts", (address_of(program), config))
 
 
+def get_token_accounts_by_owner(owner: Pubkey, program: Pubkey) -> RpcCall:
+    """Ask for all accounts of one of the two token programs that a wallet has, of whichever mint."""
+    config = {"encoding": "base64", "commitment": COMMITMENT}
+    return RpcCall("getTokenAccountsByOwner", (address_of(owner), {"programId": address_of(program)}, config))
+
+
 def _config(min_context_slot: int | None) -> dict[str, Any]:
     config: dict[str, Any] = {"commitment": COMMITMENT}
     return config if min_context_slot is None else config | {"minContextSlot": min_context_slot}

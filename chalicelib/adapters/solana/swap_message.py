@@ -18,7 +18,6 @@ from chalicelib.adapters.solana.instructions import (
     transfer_lamports,
 )
 from chalicelib.adapters.solana.keys import KEY_BYTES, Pubkey
-from chalicelib.adapters.solana.lighthouse import assert_time_at_most
 from chalicelib.adapters.solana.messages import CompiledMessage, V1Config, fits, v0_message, v1_message
 from chalicelib.adapters.solana.meteora_damm_v2 import DammV2Accounts
 from chalicelib.adapters.solana.meteora_dlmm import DlmmAccounts
@@ -114,7 +113,6 @@ def contents(
     sol_in: SolIn | None,
     mark: str,
     is_repeated: bool = False,
-    expires_at_s: int | None = None,
 ) -> SwapContents:
     """Return the instructions of a swap.
 
@@ -126,7 +124,6 @@ def contents(
         is_repeated: An attempt before this one came to nothing, so this one closes no account that may refuse
             it: a stranger, or another order of the wallet, may have sent something there since it was looked
             at, and a transaction fails as a whole.
-        expires_at_s: Asserted on chain by Lighthouse; None on a cluster without it.
 
     Raises:
         RefusedError: An account is frozen that the swap pays into.
@@ -140,7 +137,6 @@ def contents(
     made = _Contents(plan, wallet, holdings, tokens, is_repeated=is_repeated)
     made.check_not_frozen()
     instructions = [
-        *([] if expires_at_s is None else [assert_time_at_most(expires_at_s)]),
         *made.accounts(sol_in),
         *(swap.pool.on_chain.swap(made.terms(swap)) for swap in plan.swaps),
         *made.put_away(),

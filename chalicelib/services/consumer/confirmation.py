@@ -206,6 +206,7 @@ class Confirmation:
             status.refusal_name,
             is_of_a_leg=status.is_leg_refusal,
             is_for_a_fee=status.network_fee_lamports is not None,
+            is_delegated=status.is_delegated,
         )
         last = InVain("refused", error.message, status.network_fee_lamports)
         if code in OF_THE_MARKET and order.terms.rests_at_limit and not self._ends_late(order, now):

@@ -46,7 +46,7 @@ def test_orders_are_taken_up_to_the_days_cap_and_a_retry_counts_once(spending: D
     spending.reserve([again])
     spending.reserve([spend(10), spend(100, "USDC")])
     for more in (spend(1), spend(1, "USDC")):
-        with pytest.raises(RefusedError, match="day's cap"):
+        with pytest.raises(RefusedError, match="than is left of the day's cap"):
             spending.reserve([more])
     spending.reserve([again])
 

@@ -1,5 +1,6 @@
 """``orderflow pools`` and ``orderflow wallet`` on Postgres and a local chain, and the audit's last rules."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from click.testing import CliRunner, Result
 
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.pda import associated_token_account
+from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.signer import SeedKey, SeedSigner, desk_key_of
 from infra.cli.orderflow import orderflow
 from tests.unit.infra.chain.running import Running, running
@@ -18,6 +21,8 @@ Run = Callable[..., Result]
 
 SEED = "the engine's seed"
 WALLET = SeedKey(b"w" * 32)
+MINT = address_of(SeedKey(b"m" * 32).key)
+REVOKE = ("wallet", "revoke", "--keypair")
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +58,14 @@ def shown(result: Result) -> Any:
 def allowances(run: Run) -> dict[str, str]:
     facts = shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))
     return {row["token"]: row["allowance"] for row in facts["tokens"] if row["allowance"] != "0"}
+
+
+def delegated(chain: Running) -> dict[str, int]:
+    """What the wallet has approved delegates for, by mint, as the chain shows it."""
+    asked = {"programId": address_of(TOKEN)}, {"encoding": "jsonParsed", "commitment": "confirmed"}
+    held = chain.call("getTokenAccountsByOwner", address_of(WALLET.key), *asked)["value"]
+    shown = [one["account"]["data"]["parsed"]["info"] for one in held]
+    return {one["mint"]: int(one["delegatedAmount"]["amount"]) for one in shown if "delegate" in one}
 
 
 def test_pools_of_a_pair_are_found_listed_and_can_be_read(run: Run, tmp_path: Path) -> None:
@@ -129,6 +142,48 @@ def test_registered_wallet_approves_the_desk_and_takes_it_back(run: Run, keypair
     assert allowances(run) == {}
     assert shown(run("wallet", "revoke", "--account", "alice"))["wallet"] == address_of(WALLET.key)
     assert not shown(run("wallet", "show", "--account", "alice", "--signer", "desk"))["registered"]
+
+
+def test_mint_in_no_list_is_approved_by_its_address_and_taken_back_with_the_rest(
+    run: Run, chain: Running, keypair: Path
+) -> None:
+    opened = {"kind": "cpmm", "base": MINT, "quote": "USDC", "price": "2", "depth": "100", "decimals": 4}
+    chain.call("chain_openPool", opened)
+    shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
+    approve = ("wallet", "approve", "--keypair", str(keypair), "--token")
+    assert "at most 4 decimals" in run(*approve, MINT, "--amount", "0.00001").output
+    assert "is no mint that can be traded" in run(*approve, address_of(WALLET.key), "--amount", "1").output
+    shown(run(*approve, MINT, "--amount", "1.5"))
+    assert delegated(chain) == {MINT: 15_000}
+    assert "has approved no delegate" in run(*REVOKE, str(keypair), "--token", "USDC").output
+    shown(run(*REVOKE, str(keypair), "--token", MINT))
+    assert delegated(chain) == {}
+    shown(run(*approve, MINT, "--amount", "2"))
+    shown(run(*approve, "USDC", "--amount", "3"))
+    shown(run(*REVOKE, str(keypair)))
+    assert delegated(chain) == {}
+
+
+def test_sol_is_wrapped_as_far_as_the_wallet_has_not_wrapped_enough(
+    run: Run, chain: Running, tmp_path: Path
+) -> None:
+    key = SeedKey(b"p" * 32)
+    path = tmp_path / "poor.json"
+    path.write_text(json.dumps([*b"p" * 32, *key.key]))
+    chain.call("requestAirdrop", address_of(key.key), 10**10)
+    approve = ("wallet", "approve", "--keypair", str(path), "--token", "SOL", "--amount")
+    place = associated_token_account(key.key, WRAPPED_SOL, TOKEN)
+    for amount, wrapped in (("2", 2), ("3", 3), ("1", 3)):
+        shown(run(*approve, amount))
+        held = chain.call("getTokenAccountBalance", address_of(place), {"commitment": "confirmed"})
+        assert held["value"]["amount"] == str(wrapped * 10**9)
+    assert "does not hold enough SOL" in run(*approve, "30").output
+    account = chain.call("getAccountInfo", address_of(place), {"encoding": "base64"})["value"]
+    data = bytearray(base64.b64decode(account["data"][0]))
+    data[108] = 2
+    frozen = account | {"data": base64.b64encode(data).decode()}
+    chain.call("chain_setAccount", address_of(place), frozen)
+    assert "the token account is frozen" in run(*approve, "1").output
 
 
 def test_wallet_that_signs_elsewhere_is_registered_by_its_answer(run: Run, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import FieldError
 
 ONE = """
 default_pair = "SOL/USDC"
@@ -36,7 +35,7 @@ def test_tokens_are_read_from_a_file_of_their_own_in_base_units(tmp_path: Path) 
 
 
 def test_amount_finer_than_its_token_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(FieldError, match=r"SOL\.leg_cost"):
+    with pytest.raises(ValueError, match=r"SOL\.leg_cost"):
         load_tokens(a_list(tmp_path, "0.0000000001"))
 
 

@@ -51,7 +51,10 @@ def test_tokens_are_those_of_the_file_that_is_named(tmp_path: Path) -> None:
     assert [token.symbol for token in services.tokens] == ["A", "B"]
 
 
-@pytest.mark.parametrize("content", [None, "tokens", '[tokens]\nA = {}\ndefault_pair = "A/A"'])
+FINE = 'default_pair = "A/A"\n[tokens]\nA = { scale = 0, mint = "m", max_order = "1", leg_cost = "0.1" }'
+
+
+@pytest.mark.parametrize("content", [None, "tokens", '[tokens]\nA = {}\ndefault_pair = "A/A"', FINE])
 def test_file_of_tokens_that_cannot_be_used_is_named(tmp_path: Path, content: str | None) -> None:
     path = tmp_path / "tokens.toml"
     if content is not None:

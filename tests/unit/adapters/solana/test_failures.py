@@ -3,12 +3,11 @@ from typing import Any
 
 import pytest
 
-from chalicelib.adapters.solana.failures import is_leg_refusal, refusal_of
+from chalicelib.adapters.solana.failures import is_delegated, is_leg_refusal, refusal_of
 from chalicelib.adapters.solana.fixed_amounts import AmountFixer
 from chalicelib.adapters.solana.holdings import Holdings
 from chalicelib.adapters.solana.instructions import create_token_account
 from chalicelib.adapters.solana.keys import Pubkey, address_of
-from chalicelib.adapters.solana.lighthouse import assert_balance_at_least, assert_time_at_most
 from chalicelib.adapters.solana.programs import (
     ASSOCIATED_TOKEN,
     MEMO,
@@ -21,6 +20,7 @@ from chalicelib.adapters.solana.programs import (
 from chalicelib.adapters.solana.rpc_answers import InnerInstruction
 from chalicelib.adapters.solana.swap_calls import keys_of
 from chalicelib.adapters.solana.swap_message import contents
+from chalicelib.adapters.solana.trading_wallet import TradingWallet
 from chalicelib.amm.swaps import Exact
 from chalicelib.domain.errors import Code
 from tests.unit.adapters.solana.books import (
@@ -36,8 +36,8 @@ from tests.unit.adapters.solana.books import (
 IDS = PROGRAM_IDS[Cluster.MAINNET]
 
 
-def code(program: Pubkey, kind: Any, logs: tuple[str, ...] = (), data: bytes = b"") -> Code:
-    return refusal_of({"InstructionError": [0, kind]}, logs, [InnerInstruction(program, (), data)], IDS)
+def code(program: Pubkey, kind: Any, logs: tuple[str, ...] = ()) -> Code:
+    return refusal_of({"InstructionError": [0, kind]}, logs, [InnerInstruction(program, (), b"")], IDS)
 
 
 @pytest.mark.parametrize(
@@ -96,12 +96,6 @@ def test_name_of_the_failed_program_goes_before_its_number() -> None:
     assert code(IDS.clmm, {"Custom": 6016}, logs) is Code.INSUFFICIENT_LIQUIDITY
 
 
-def test_assertion_that_fails_says_which_promise_did_not_hold() -> None:
-    late, short = assert_time_at_most(5), assert_balance_at_least(a_key(1), 5)
-    assert code(late.program, {"Custom": 6400}, data=late.data) is Code.DEADLINE_EXCEEDED
-    assert code(short.program, {"Custom": 6400}, data=short.data) is Code.SLIPPAGE_EXCEEDED
-
-
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
@@ -126,6 +120,19 @@ SPLIT = (("A", "B"), [[("one", AMOUNT), ("other", AMOUNT)]])
 TWO_HOPS = (("A", "B", "C"), [[("one", AMOUNT)], [("next", AMOUNT)]])
 SPLIT_FIRST = (("A", "B", "C"), [[("one", AMOUNT), ("other", AMOUNT)], [("next", AMOUNT)]])
 DIRECT_TOO = (("A", "C"), [[("direct", AMOUNT)]])
+
+
+@pytest.mark.parametrize("owner", [8, 9])
+@pytest.mark.parametrize("paths", [[ALONE], [TWO_HOPS]], ids=len)
+def test_swap_whose_output_is_not_its_signers_is_a_desks(paths: Sequence[Any], owner: int) -> None:
+    plan = AmountFixer(a_book(ONE, OTHER, NEXT)).fix(an_instruction(*paths, threshold=1))
+    plan = plan._replace(left_between=frozenset())
+    wallet = TradingWallet(a_key(8), a_key(owner))
+    tokens = paths[0][0][0], paths[0][0][-1]
+    made = contents(plan, wallet, Holdings(10**9, {}), tokens=tokens, sol_in=None, mark="mark")
+    outer = [InnerInstruction(one.program, keys_of(one.accounts), one.data) for one in made.instructions]
+    assert is_delegated(outer, IDS) is (owner != 8)
+    assert not is_delegated([InnerInstruction(IDS.cpmm, (), b"of another kind")], IDS)
 
 
 @pytest.mark.parametrize("mode", list(Exact))

@@ -24,7 +24,6 @@ from chalicelib.adapters.solana.instructions import (
     writable,
 )
 from chalicelib.adapters.solana.keys import Pubkey
-from chalicelib.adapters.solana.lighthouse import assert_time_at_most
 from chalicelib.adapters.solana.message_guard import (
     GuardedSigner,
     SigningRules,
@@ -137,7 +136,6 @@ ASSIGN = Instruction(SYSTEM, (signer(WALLET.owner, is_writable=True),), (1).to_b
 CREATE = create_token_account(WALLET.owner, WALLET.owner, A.key, TOKEN)
 WRAP = transfer_lamports(WALLET.owner, WALLET.account(WRAPPED_SOL, TOKEN), 1)
 CLOSE = close_token_account(WALLET.account(WRAPPED_SOL, TOKEN), WALLET.owner, WALLET.owner)
-DEADLINE = assert_time_at_most(5)
 
 
 def with_account(one: Instruction, place: int, key: Pubkey) -> Instruction:
@@ -175,8 +173,6 @@ def with_account(one: Instruction, place: int, key: Pubkey) -> Instruction:
         (Instruction(COMPUTE_BUDGET, (), b"\x01" + bytes(4)), "unknown budget"),
         (Instruction(COMPUTE_BUDGET, (readonly(OWN_A),), b"\x02" + bytes(4)), "unknown budget"),
         (Instruction(a_key(50), (), b""), "no part in a swap"),
-        (DEADLINE._replace(data=b"\x00" + DEADLINE.data[1:]), "only assert"),
-        (with_account(DEADLINE, 0, WALLET.owner), "only assert"),
         (memo("x" * 129, WALLET.owner), "memo"),
         (with_account(memo("x", WALLET.owner), 0, STRANGER), "memo"),
         (with_account(memo("x", WALLET.owner), 1, STRANGER), "memo"),
@@ -301,10 +297,10 @@ def test_priority_fee_is_what_the_chain_would_take_for_the_budget_up_to_the_cap(
         refused(WALLET, *whole, *budget, problem="a priority fee of", rules=rules)
 
 
-def test_assertion_of_a_deadline_and_the_longest_memo_are_signed() -> None:
+def test_longest_memo_is_signed() -> None:
     whole = made(WALLET, A, B).instructions
     longest = memo("x" * 128, WALLET.owner)
-    check(v0_message(WALLET.authority, [DEADLINE, *whole, longest], BLOCKHASH).raw, WALLET, RULES)
+    check(v0_message(WALLET.authority, [*whole, longest], BLOCKHASH).raw, WALLET, RULES)
 
 
 def test_message_beyond_what_a_transaction_has_is_refused_whatever_it_does() -> None:

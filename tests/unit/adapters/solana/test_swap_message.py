@@ -10,7 +10,6 @@ from chalicelib.adapters.solana.fixed_amounts import AmountFixer, FixedPlan
 from chalicelib.adapters.solana.holdings import RESERVE_LAMPORTS_MIN, Holdings, SolIn, funded, spent
 from chalicelib.adapters.solana.instructions import Instruction, memo
 from chalicelib.adapters.solana.keys import Pubkey
-from chalicelib.adapters.solana.lighthouse import LIGHTHOUSE
 from chalicelib.adapters.solana.message_reader import read_message
 from chalicelib.adapters.solana.messages import V1_WIRE_BYTES_MAX, fits
 from chalicelib.adapters.solana.programs import (
@@ -324,21 +323,6 @@ def test_account_of_a_desk_that_is_frozen_ends_no_owners_order() -> None:
     frozen = Holdings(held.lamports, {**held.accounts, place: account})
     with pytest.raises(PlanOutdatedError, match="frozen"):
         contents(two_hops(B), DELEGATED, frozen, tokens=("SOL", "C"), sol_in=None, mark=MARK)
-
-
-def test_deadline_is_asserted_before_anything_else_is_done() -> None:
-    plan = a_plan(a_book_pool(SwapProgram.CPMM, "one", ("A", "B"), (A, B)))
-    made = contents(
-        plan,
-        WALLET,
-        holdings(WALLET, (A, AMOUNT)),
-        tokens=("A", "B"),
-        sol_in=None,
-        mark=MARK,
-        expires_at_s=1_790_000_000,
-    )
-    assert made.instructions[0].program == LIGHTHOUSE
-    assert made.instructions[0].data.hex() == "0f0004" + (1_790_000_000).to_bytes(8, "little").hex() + "05"
 
 
 def test_more_legs_than_a_message_carries_are_refused() -> None:

@@ -34,6 +34,11 @@ def test_bound_is_named_where_it_was_passed(
     assert found.message.endswith("(ByItsName)")
 
 
+def test_owner_of_what_a_desk_swaps_may_have_approved_too_little_and_pays_for_no_account() -> None:
+    found = refusal(Code.INSUFFICIENT_FUNDS, an_order(), is_for_a_fee=True, is_delegated=True)
+    assert found.message == "the wallet no longer holds enough SOL, or has approved the desk for less of it"
+
+
 def test_wallet_that_pays_for_accounts_may_lack_what_they_cost() -> None:
     found = refusal(Code.INSUFFICIENT_FUNDS, an_order(), is_for_a_fee=True)
     assert found.message == (
