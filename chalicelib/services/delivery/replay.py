@@ -47,7 +47,7 @@ class Subscriber:
 
 
 UNSUBSCRIBE_WAIT_S: Final = 0.5
-"""How long a subscription in the queue is waited for: most who unsubscribe in vain did so before."""
+"""How long a subscription in the queue is waited for; who unsubscribes twice waits as long in vain."""
 
 
 class ReplayOrders:

@@ -22,7 +22,7 @@ from chalicelib.domain.progress import ClaimedOrder
 from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S, EventPublisher
-from chalicelib.services.delivery.replay import ReplayOrders, Subscriber
+from chalicelib.services.delivery.replay import UNSUBSCRIBE_WAIT_S, ReplayOrders, Subscriber
 from chalicelib.services.ports import Delivery, Frame, OrderQueries, OrderView
 from chalicelib.services.subscription_ports import AccountOrders, Subscriptions
 from tests.contract.records import in_memory
@@ -260,6 +260,26 @@ def test_who_is_subscribed_to_nothing_is_answered_after_a_little_while(
     waited_s = (exchange.clock.now() - before).total_seconds()
     assert waited_s == pytest.approx(0.2 if names_an_order else 0.0)
     assert [frame["type"] for frame in exchange.frames()] == ["unsubscribed"]
+
+
+def test_who_unsubscribes_twice_waits_half_a_second_at_most_however_long_an_order_is_waited_for(
+    exchange: Exchange,
+) -> None:
+    replay_orders = ReplayOrders(
+        exchange.store.subscriptions,
+        exchange.store.queries,
+        exchange.connections,
+        exchange.clock,
+        VIEWS,
+        lookup_wait_ms=5_000,
+    )
+    order_id = exchange.store.created(an_order(), connection_id="c=").state.order.order_id
+    before, waited_s = exchange.clock.now(), []
+    for _ in range(2):
+        replay_orders.unsubscribe(ALICE, order_id, request_id="r")
+        waited_s.append((exchange.clock.now() - before).total_seconds())
+    # It looks again every 0.05 s, once more where sums of that fall short.
+    assert waited_s == pytest.approx([0.0, UNSUBSCRIBE_WAIT_S], abs=0.06)
 
 
 def test_slow_connection_is_marked_behind_and_caught_up_by_a_message(exchange: Exchange) -> None:
