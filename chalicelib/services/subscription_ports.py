@@ -1,6 +1,7 @@
 """Which connection sees which orders: what the record of subscriptions is asked, and what it answers."""
 
 from collections.abc import Sequence
+from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
@@ -16,6 +17,22 @@ class Missed:
     connection_id: str
     order: Order
     sent_to: int
+
+
+class ReplayKind(Enum):
+    """What a replay is for, and so when none begins and nothing is subscribed to.
+
+    Attributes:
+        NAMED: Of an order that its client names: always subscribed to, if the account has it.
+        OF_ALL: Of one of the orders that a subscription to all of the account's found: not if the connection
+            has unsubscribed from everything meanwhile.
+        CATCH_UP: Of a subscription that missed something, from no later on than what else that waits for: not
+            if the connection has unsubscribed meanwhile or its token has ended.
+    """
+
+    NAMED = auto()
+    OF_ALL = auto()
+    CATCH_UP = auto()
 
 
 @value
@@ -58,20 +75,13 @@ class Subscriptions(Protocol):
         *,
         replay_id: UUID,
         after_seq: int,
-        is_of_all: bool = False,
-        is_behind: bool = False,
+        kind: ReplayKind = ReplayKind.NAMED,
     ) -> Replay | None:
-        """Subscribe a connection to an order, not live yet; None if the account has no such order.
+        """Subscribe a connection to an order, not live yet.
 
+        None if the account has no such order, or for the reasons of the replay's kind.
         The replay begins after ``after_seq``, or after the last event if there are fewer.
         A replay that was under way for the same pair is superseded.
-
-        Args:
-            is_of_all: It belongs to a subscription to all of the account's orders: None as well, and nothing
-                is subscribed to, if the connection has unsubscribed from everything meanwhile.
-            is_behind: It catches up a subscription that missed something, and begins no later than what else
-                that waits for: None as well, and nothing is subscribed to, if the connection has unsubscribed
-                meanwhile or its token has ended.
         """
         ...
 

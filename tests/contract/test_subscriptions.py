@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import NewOrder, Subscription
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.subscription_ports import Missed, Replay
+from chalicelib.services.subscription_ports import Missed, Replay, ReplayKind
 from tests.contract.records import Store, next_transition, on_postgres
 from tests.contract.test_open_orders import RESTING, open_order, waiting_order
 from tests.contract.test_resting_record import wait_for_waiting
@@ -251,7 +251,7 @@ def test_replay_of_all_orders_ends_with_the_subscription_to_them(store: Store) -
             order.order_id,
             replay_id=uuid4(),
             after_seq=0,
-            is_of_all=True,
+            kind=ReplayKind.OF_ALL,
         )
 
     store.subscriptions.subscribe_account(connection_id, order.account_id)
@@ -328,7 +328,7 @@ def caught_up(store: Store, connection_id: str, order: Order, *, after_seq: int)
         order.order_id,
         replay_id=uuid4(),
         after_seq=after_seq,
-        is_behind=True,
+        kind=ReplayKind.CATCH_UP,
     )
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
 from chalicelib.domain.statuses import RESTING
-from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, ReplayKind
 from tests.fakes.tables import ConnectionRow, SubscriptionRow, Tables
 
 EVERY_ORDER: Final = UUID(int=0)
@@ -52,16 +52,15 @@ class MemorySubscriptions:
         *,
         replay_id: UUID,
         after_seq: int,
-        is_of_all: bool = False,
-        is_behind: bool = False,
+        kind: ReplayKind = ReplayKind.NAMED,
     ) -> Replay | None:
         order = self._tables.orders.get(order_id)
         if order is None or order.state.order.account_id != account_id:
             return None
-        if is_of_all and (connection_id, EVERY_ORDER) not in self._tables.subscriptions:
+        if kind is ReplayKind.OF_ALL and (connection_id, EVERY_ORDER) not in self._tables.subscriptions:
             return None
         replayed_to = min(after_seq, order.state.seq)
-        if is_behind:
+        if kind is ReplayKind.CATCH_UP:
             row = self._tables.subscriptions.get((connection_id, order_id))
             if row is None or self._has_expired(connection_id):
                 return None

@@ -21,7 +21,7 @@ from chalicelib.adapters.postgres.status_lists import RESTS, UNDER_WAY
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscribed, Subscription
-from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay
+from chalicelib.services.subscription_ports import AccountOrders, Missed, Replay, ReplayKind
 
 EVERY_ORDER: Final = UUID(int=0)
 _REPLAYED_ORDERS_MAX: Final = 100
@@ -60,10 +60,10 @@ SET live = false, replayed_to = excluded.replayed_to, replay_id = excluded.repla
     updated_at = clock_timestamp()
 RETURNING replayed_to, {_BATCHED.format("subscriptions")}
 """
-_BEGIN_REPLAY: Final = text(_REPLAY.format(condition=""))
+_BEGIN_NAMED: Final = text(_REPLAY.format(condition=""))
 # The lock makes it one or the other: what unsubscribes from everything removes this row first, so it waits
 # for the replay and then removes what that inserted, or the replay waits for it and finds nothing.
-_BEGIN_REPLAY_OF_ALL: Final = text(f"""
+_BEGIN_OF_ALL: Final = text(f"""
 WITH all_of_them AS MATERIALIZED (
     SELECT FROM subscriptions WHERE connection_id = :connection_id AND order_id = CAST(:every AS uuid)
     FOR KEY SHARE)
@@ -71,7 +71,7 @@ WITH all_of_them AS MATERIALIZED (
 """)
 
 # An update waits for what unsubscribes, and then finds nothing.
-_BEGIN_CATCHING_UP: Final = text(f"""
+_BEGIN_CATCH_UP: Final = text(f"""
 UPDATE subscriptions s
 SET live = false, replay_id = CAST(:replay_id AS uuid), updated_at = clock_timestamp(),
     replayed_to = least(:after_seq, o.seq, CASE WHEN NOT s.live THEN s.replayed_to END)
@@ -82,6 +82,12 @@ WHERE s.connection_id = :connection_id AND s.order_id = CAST(:order_id AS uuid)
                   WHERE c.connection_id = s.connection_id AND c.expires_at <= clock_timestamp())
 RETURNING s.replayed_to, {_BATCHED.format("s")}
 """)
+
+_BEGINNINGS: Final = {
+    ReplayKind.NAMED: _BEGIN_NAMED,
+    ReplayKind.OF_ALL: _BEGIN_OF_ALL,
+    ReplayKind.CATCH_UP: _BEGIN_CATCH_UP,
+}
 
 _GO_LIVE: Final = text("""
 WITH present AS (SELECT order_id, seq FROM orders WHERE order_id = CAST(:order_id AS uuid) FOR SHARE),
@@ -221,8 +227,7 @@ class PostgresSubscriptions:
         *,
         replay_id: UUID,
         after_seq: int,
-        is_of_all: bool = False,
-        is_behind: bool = False,
+        kind: ReplayKind = ReplayKind.NAMED,
     ) -> Replay | None:
         parameters = {
             "connection_id": connection_id,
@@ -231,11 +236,10 @@ class PostgresSubscriptions:
             "replay_id": str(replay_id),
             "after_seq": after_seq,
         }
-        statement = _BEGIN_CATCHING_UP if is_behind else _BEGIN_REPLAY
-        if is_of_all:
-            statement, parameters["every"] = _BEGIN_REPLAY_OF_ALL, str(EVERY_ORDER)
+        if kind is ReplayKind.OF_ALL:
+            parameters["every"] = str(EVERY_ORDER)
         with translated_errors(), self._single.connect() as connection:
-            row = connection.execute(statement, parameters).first()
+            row = connection.execute(_BEGINNINGS[kind], parameters).first()
             return None if row is None else Replay(row.replayed_to, row.batched)
 
     def go_live(self, connection_id: str, order_id: UUID, *, replay_id: UUID, seq: int) -> bool:

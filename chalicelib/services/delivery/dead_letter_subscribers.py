@@ -12,7 +12,7 @@ from chalicelib.domain.progress import Subscription
 from chalicelib.domain.queue_messages import SubscribeMessage
 from chalicelib.logs import logger
 from chalicelib.services.ports import Connections, Delivery, Frame, OrderQueue, QueueMessage
-from chalicelib.services.subscription_ports import Subscriptions
+from chalicelib.services.subscription_ports import ReplayKind, Subscriptions
 from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.server_frames import accepted, batch_texts, error, json_text
 
@@ -66,7 +66,7 @@ class DeadLetterSubscribers:
             recorded.order_id,
             replay_id=uuid4(),
             after_seq=after_seq,
-            is_behind=is_behind,
+            kind=ReplayKind.CATCH_UP if is_behind else ReplayKind.NAMED,
         )
         if any(each.live for each in subscriptions):
             self._catch_up(connection_id, recorded, after_seq)

@@ -20,12 +20,14 @@ from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import CATCH_UP_DELAY_S
 from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import Clock, Connections, Delivery, Frame, OrderQueries
-from chalicelib.services.subscription_ports import Replay, Subscriptions
+from chalicelib.services.subscription_ports import Replay, ReplayKind, Subscriptions
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
 from chalicelib.wire.event_views import EventViews
 from chalicelib.wire.json_text import JsonObject
 from chalicelib.wire.server_frames import accepted, batch_texts, json_text, subscribed, unsubscribed
 
+UNSUBSCRIBE_WAIT_S: Final = 0.5
+"""How long a subscription in the queue is waited for; who unsubscribes twice waits as long in vain."""
 _EVENTS_PER_READ: Final = 100
 _LOOKS_IN_VAIN_MAX: Final = 3
 """In a row, of a replay that finds no event and may not go live either."""
@@ -44,10 +46,6 @@ class Subscriber:
     connection_id: str
     account_id: str
     is_new: bool = False
-
-
-UNSUBSCRIBE_WAIT_S: Final = 0.5
-"""How long a subscription in the queue is waited for; who unsubscribes twice waits as long in vain."""
 
 
 class ReplayOrders:
@@ -115,7 +113,7 @@ class ReplayOrders:
             order_id,
             replay_id=replay_id,
             after_seq=0,
-            is_of_all=True,
+            kind=ReplayKind.OF_ALL,
         )
         if replay is not None:
             self._replay(subscriber, order_id, replay, replay_id=replay_id)
@@ -191,7 +189,7 @@ class ReplayOrders:
             order_id,
             replay_id=replay_id,
             after_seq=after_seq,
-            is_behind=True,
+            kind=ReplayKind.CATCH_UP,
         )
         if replay is not None:
             return self._replay(
@@ -221,7 +219,7 @@ class ReplayOrders:
         deferred_acknowledgement: Acknowledgement | None = None,
         content_sha256: str | None = None,
     ) -> bool:
-        """Send what a replay that has begun has to bring; returns and raises what ``subscription`` does."""
+        """Send what a replay that has begun has to bring; returns and raises what ``replay`` does."""
         texts = [json_text(greeting)] if greeting else []
         order = self._order(subscriber, order_id)
         if content_sha256 not in {None, order.content_sha256}:
