@@ -18,8 +18,6 @@ from chalicelib.wire.json_text import canonical
 
 TEMPLATES: Final = 60
 """Executed orders that are copied in turn: each kind of the load ten times."""
-BYTES_AN_ORDER: Final = 4_000
-"""What a filled order takes, with room for building an index."""
 TIME_LIMIT_S: Final = 7_200
 """For a statement that fills, reads or vacuums a database."""
 _SHOWN_S: Final = 1.0

@@ -16,12 +16,12 @@ def free_port(host: str = LOOPBACK) -> int:
         return port
 
 
-def free_ports(count: int, host: str = LOOPBACK) -> int:
+def free_ports(count: int) -> int:
     """Return the first of so many ports in a row that no process listens on now."""
     while True:
-        port = free_port(host)
+        port = free_port()
         beyond = range(port + 1, port + count)
-        if port + count <= _PORTS and not any(is_taken(host, each) for each in beyond):
+        if port + count <= _PORTS and not any(is_taken(LOOPBACK, each) for each in beyond):
             return port
 
 

@@ -1,16 +1,5 @@
-"""The watcher of prices: for the functions, and for commands that move the simulated market."""
+"""The watcher of prices, made of what it reads and what it tells."""
 
-from sqlalchemy import Engine
-
-from chalicelib.adapters.clock import SystemClock
-from chalicelib.adapters.postgres.watches import PostgresWatches
-from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
-from chalicelib.adapters.simulated_market.launches import MarketOpenings
-from chalicelib.adapters.simulated_market.pool_cache import PoolCache
-from chalicelib.adapters.simulated_market.prices import LedgerPrices
-from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
-from chalicelib.adapters.token_list import load_tokens
-from chalicelib.bootstrap.simulated_market import VENUES
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock, OrderQueue
 from chalicelib.services.resting.matcher import Matcher
@@ -30,13 +19,3 @@ def watcher(
     """Return what looks at some prices and openings, and tells the consumers what fired."""
     matcher = Matcher(watches, queue, fired_message, openings=openings, sizes=SizeRates(tokens))
     return PriceWatcher(prices, matcher, watches, queue, clock)
-
-
-def market_watcher(engine: Engine, queue: OrderQueue) -> PriceWatcher:
-    """Return the watcher of the simulated market in a database; a command that changes pools calls its
-    ``market_changed`` with their ids, or ``look`` after it has moved prices.
-    """
-    prices = LedgerPrices(LedgerPoolReader(engine, PoolCache()), FaultBoard(engine), VENUES)
-    tokens = load_tokens()
-    openings = MarketOpenings(engine)
-    return watcher(prices, openings, PostgresWatches(engine), queue, SystemClock(), tokens)

@@ -23,9 +23,6 @@ from chalicelib.wire.known_names import misspelt
 EVERYWHERE: Final = frozenset({"action", "requestId", "dryRun"})
 """Of the frame that an order travels in, not of the order."""
 
-RESTING_FIELDS: Final = frozenset({"limitPrice", "trigger", "sniper"})
-"""What an order has only if it waits: without a type, none of them may be dropped."""
-
 _MOMENT: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )

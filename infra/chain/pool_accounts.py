@@ -32,7 +32,6 @@ from infra.chain.encoding import anchor_account, mint_account, rent, token_accou
 
 _IDS = PROGRAM_IDS[Cluster.MAINNET]
 _OBSERVATION_BYTES = {_IDS.cpmm: 4075, _IDS.clmm: 4483}
-_DLMM_ORACLE_BYTES = 3232
 _MIDDLE = 512
 _CUSTOMIZABLE = 2
 _BIN_BYTES, _BINS_AT, _TICK_BYTES, _TICKS_AT = 144, 56, 168, 44

@@ -15,7 +15,6 @@ from chalicelib.adapters.simulated_market.definition import PARAMETERS, VENUES, 
 from chalicelib.adapters.simulated_market.launch import falling_fee, launch
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.damm_v2_schedule import SchedulerMode
-from chalicelib.bootstrap.watching import market_watcher
 from chalicelib.domain.queue_messages import FiredMessage
 from chalicelib.domain.tokens import new_token
 from chalicelib.services.ports import QueueMessage
@@ -24,6 +23,7 @@ from chalicelib.services.resting.watcher import fired_message
 from chalicelib.wire.queue_messages import render_message
 from infra.cli.market_maker import MarketMaker
 from tests.chaos.waiting import LAUNCHED
+from tests.support.market_watcher import market_watcher
 
 Status = dict[str, Any]
 

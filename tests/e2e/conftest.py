@@ -12,9 +12,7 @@ from tests.support.instance import REPOSITORY, Instance
 
 APP = REPOSITORY / "chalice_app"
 AT_ONCE = {"QUOTE_LATENCY_MS": "0", "SETTLEMENT_LATENCY_MS": "0"}
-WITH_LATENCIES = {"QUOTE_LATENCY_MS": "40", "SETTLEMENT_LATENCY_MS": "150"}
 
-StartInstance = Callable[..., Instance]
 Connect = Callable[..., Trader]
 
 

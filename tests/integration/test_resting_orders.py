@@ -13,7 +13,6 @@ from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
 from chalicelib.adapters.simulated_market.seed import reset
 from chalicelib.bootstrap.audit import audit
-from chalicelib.bootstrap.watching import market_watcher
 from chalicelib.domain.amendments import Amendment
 from chalicelib.domain.errors import Code
 from chalicelib.domain.queue_messages import FiredMessage
@@ -26,6 +25,7 @@ from chalicelib.wire.queue_messages import render_message
 from chalicelib.wire.resting_fields import meant_fields
 from infra.cli.market_maker import MarketMaker
 from tests.integration.consumer import Consumer
+from tests.support.market_watcher import market_watcher
 
 S = OrderStatus
 SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}

@@ -67,14 +67,14 @@ class MarketDefinition:
 
 
 @cache
-def load_market(path: Path = DEFINITION_FILE) -> MarketDefinition:
-    """Return the tokens and a definition file's pools; it is read once per process.
+def load_market() -> MarketDefinition:
+    """Return the tokens and the definition file's pools; it is read once per process.
 
     Raises:
         ValueError: Two pools have the same id.
         KeyError: Something is missing; the key says what.
     """
-    document = tomllib.loads(path.read_text(encoding="utf-8"))
+    document = tomllib.loads(DEFINITION_FILE.read_text(encoding="utf-8"))
     tokens = load_tokens()
     usd = {symbol: Decimal(price) for symbol, price in document["usd"].items()}
     pools: dict[str, PoolDefinition] = {}

@@ -156,9 +156,7 @@ def spent(
 
 
 def _empty(mint: Mint, owner: Pubkey) -> TokenAccount:
-    return TokenAccount(
-        mint.key, owner, amount=0, is_frozen=False, delegate=None, delegated_amount=0, native_reserve=None
-    )
+    return TokenAccount(mint.key, owner, amount=0, is_frozen=False, delegate=None, delegated_amount=0)
 
 
 def _rent(data_bytes: int, per_byte: int = _RENT_LAMPORTS_PER_BYTE) -> int:

@@ -6,7 +6,7 @@ The proof is looked at whenever a row is read: a login that can write here gives
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Engine, text
 
@@ -20,13 +20,10 @@ KNOWN_FOR_S: Final = 10.0
 """A wallet that is revoked serves orders for so long at most: approvals on chain end at once."""
 
 _KNOWN_MAX: Final = 10_000
-_COLUMNS: Final = "account_id, wallet, challenge, signature, registered_at, revoked_at"
-_OF_ACCOUNT: Final = text(
-    f"SELECT {_COLUMNS} FROM registered_wallets WHERE account_id = :account_id AND revoked_at IS NULL"
-)
-_ALL: Final = text(
-    f"SELECT {_COLUMNS} FROM registered_wallets ORDER BY account_id, registered_at LIMIT :most"
-)
+_OF_ACCOUNT: Final = text("""
+SELECT account_id, wallet, challenge, signature FROM registered_wallets
+WHERE account_id = :account_id AND revoked_at IS NULL
+""")
 _IN_FORCE: Final = text("""
 SELECT account_id, wallet FROM registered_wallets
 WHERE (account_id = :account_id OR wallet = :wallet) AND revoked_at IS NULL
@@ -39,16 +36,6 @@ _REVOKE: Final = text("""
 UPDATE registered_wallets SET revoked_at = clock_timestamp()
 WHERE account_id = :account_id AND revoked_at IS NULL RETURNING wallet
 """)
-
-
-class Registration(NamedTuple):
-    """A row: who has which wallet, since when, and until when if it is over."""
-
-    account_id: str
-    wallet: str
-    registered_at: datetime
-    revoked_at: datetime | None
-    is_proven: bool
 
 
 class RegisteredWallets:
@@ -115,15 +102,6 @@ class RegisteredWallets:
             row = connection.execute(_REVOKE, {"account_id": account_id}).first()
         self._known.pop(account_id, None)
         return None if row is None else str(row.wallet)
-
-    def all(self, *, most: int = 1_000) -> list[Registration]:
-        """Return registrations, past ones too, sorted by account."""
-        with translated_errors(), self._engine.connect() as connection:
-            rows = connection.execute(_ALL, {"most": most}).all()
-        return [
-            Registration(row.account_id, row.wallet, row.registered_at, row.revoked_at, _is_proven(row))
-            for row in rows
-        ]
 
 
 def _is_proven(row: Any) -> bool:

@@ -87,7 +87,6 @@ class TokenAccount(NamedTuple):
 
     Attributes:
         delegate: May move up to ``delegated_amount``, None if only the owner may.
-        native_reserve: Lamports that keep a wrapped-SOL account alive; None if it holds another token.
     """
 
     mint: Pubkey
@@ -96,7 +95,6 @@ class TokenAccount(NamedTuple):
     is_frozen: bool
     delegate: Pubkey | None
     delegated_amount: int
-    native_reserve: int | None
 
 
 def token_account_of(account: Account) -> TokenAccount:
@@ -121,7 +119,6 @@ def token_account_of(account: Account) -> TokenAccount:
         ints["state"] == _FROZEN,
         keys["delegate"] if ints["has_delegate"] else None,
         ints["delegated_amount"],
-        ints["rent_reserve"] if ints["is_native"] else None,
     )
 
 

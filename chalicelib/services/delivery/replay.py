@@ -142,15 +142,13 @@ class ReplayOrders:
         order_id: UUID,
         *,
         after_seq: int,
-        greeting: JsonObject | None = None,
         deferred_acknowledgement: Acknowledgement | None = None,
         content_sha256: str | None = None,
     ) -> bool:
         """Replay an order's events, then hand over to the sender of the live ones.
 
         Waits a little for an order that was accepted and is not on record yet. Returns whether
-        the connection took everything. ``greeting`` goes ahead by itself, the deferred
-        acknowledgement with the first events.
+        the connection took everything. The deferred acknowledgement goes with the first events.
 
         Raises:
             NotFoundError: The account has no such order; another account's gives the same answer as none.
@@ -164,7 +162,6 @@ class ReplayOrders:
             order_id,
             replay,
             replay_id=replay_id,
-            greeting=greeting,
             deferred_acknowledgement=deferred_acknowledgement,
             content_sha256=content_sha256,
         )
@@ -219,7 +216,10 @@ class ReplayOrders:
         deferred_acknowledgement: Acknowledgement | None = None,
         content_sha256: str | None = None,
     ) -> bool:
-        """Send what a replay that has begun has to bring; returns and raises what ``replay`` does."""
+        """Send what a replay that has begun has to bring, the greeting ahead of it and by itself.
+
+        Returns and raises what ``replay`` does.
+        """
         texts = [json_text(greeting)] if greeting else []
         order = self._order(subscriber, order_id)
         if content_sha256 not in {None, order.content_sha256}:

@@ -107,7 +107,6 @@ def holdings(
                 False,
                 delegate and delegate[0],
                 delegate[1] if delegate else 0,
-                None,
             )
             for mint, units in held
         },

@@ -319,7 +319,7 @@ def test_nothing_is_swapped_into_an_account_that_is_frozen(place: Pubkey) -> Non
 def test_account_of_a_desk_that_is_frozen_ends_no_owners_order() -> None:
     held = holdings(DELEGATED, (SOL, AMOUNT), (C, 0), delegate=(DELEGATED.authority, AMOUNT))
     place = DELEGATED.between(B.key, B.program)
-    account = TokenAccount(B.key, DELEGATED.authority, 0, True, None, 0, None)
+    account = TokenAccount(B.key, DELEGATED.authority, 0, True, None, 0)
     frozen = Holdings(held.lamports, {**held.accounts, place: account})
     with pytest.raises(PlanOutdatedError, match="frozen"):
         contents(two_hops(B), DELEGATED, frozen, tokens=("SOL", "C"), sol_in=None, mark=MARK)

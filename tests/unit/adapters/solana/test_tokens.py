@@ -120,14 +120,13 @@ def test_account_of_another_program_is_no_mint() -> None:
     assert reason_of(a_mint()._replace(owner=NO_KEY)) is Unsupported.WRONG_OWNER
 
 
-def test_token_account_is_read_with_its_delegate_and_reserve() -> None:
+def test_token_account_is_read_with_its_delegate_and_whether_it_is_frozen() -> None:
     plain = token_account_of(a_token_account())
-    assert (plain.amount, plain.is_frozen, plain.delegate, plain.native_reserve) == (12345, False, None, None)
+    assert (plain.amount, plain.is_frozen, plain.delegate) == (12345, False, None)
     rich = token_account_of(
         a_token_account(state=2, is_native=1, has_delegate=1, program=TOKEN_2022, tail=b"\x02")
     )
     assert (rich.is_frozen, rich.delegate, rich.delegated_amount) == (True, A_KEY, 99)
-    assert rich.native_reserve == 2_039_280
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from solders.hash import Hash
 from solders.instruction import Instruction as SvmInstruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
-from solders.pubkey import Pubkey as SvmKey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
@@ -68,7 +67,3 @@ def signed(
 def balance(chain: Chain, wallet: Keypair, slot: int | None = None) -> int:
     account = chain.account(key_of(wallet), slot)
     return 0 if account is None else account.lamports
-
-
-def some_key(fill: int) -> SvmKey:
-    return SvmKey(bytes([fill]) * 32)
