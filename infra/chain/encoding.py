@@ -27,8 +27,10 @@ def packed(layout: Layout, values: Mapping[str, int | bytes]) -> bytes:
         names[name], fields[place] = (place, None), b""
     for name, value in values.items():
         place, signed = names[name]
-        wide = signed is not None and isinstance(value, int)
-        fields[place] = value.to_bytes(_WIDE, "little", signed=bool(signed)) if wide else value  # type: ignore[union-attr]
+        if signed is not None and isinstance(value, int):
+            fields[place] = value.to_bytes(_WIDE, "little", signed=signed)
+        else:
+            fields[place] = value
     ordered = [fields[place] for place in sorted(fields)]
     return layout._struct.pack(*ordered).ljust(layout.length, b"\0")  # noqa: SLF001 - its writer
 

@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from solders.message import MessageV1
+from solders.message import MessageV0, MessageV1
 
 from chalicelib.adapters import base58
 from chalicelib.adapters.solana.accounts import Account
@@ -28,7 +28,10 @@ def record_of(transaction: Transaction, outcome: Outcome, before: Read) -> dict[
     Besides what ``getTransaction`` answers it holds the bytes, under ``wire``.
     """
     keys = transaction.keys
-    after: Read = lambda key: outcome.changes[key] if key in outcome.changes else before(key)  # noqa: E731
+
+    def after(key: Pubkey) -> Account | None:
+        return outcome.changes[key] if key in outcome.changes else before(key)
+
     places = {key: place for place, key in enumerate(keys)}
     writable, readonly = transaction.loaded
     static = len(keys) - writable - readonly
@@ -164,14 +167,14 @@ def _transaction(transaction: Transaction, static: int) -> dict[str, Any]:
             )
         ],
     }
-    if transaction.version == 0:
+    if isinstance(message, MessageV0):
         shown["addressTableLookups"] = [
             {
                 "accountKey": str(lookup.account_key),
                 "writableIndexes": list(lookup.writable_indexes),
                 "readonlyIndexes": list(lookup.readonly_indexes),
             }
-            for lookup in message.address_table_lookups  # type: ignore[union-attr]
+            for lookup in message.address_table_lookups
         ]
     if isinstance(message, MessageV1):
         config = message.config

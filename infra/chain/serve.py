@@ -9,7 +9,7 @@ from typing import Final
 import uvicorn
 
 from infra.chain.network import Network
-from infra.chain.rpc.server import BODY_BYTES_MAX, Application, ConnectionCut
+from infra.chain.rpc.server import BODY_BYTES_MAX, Application, ConnectionCut, Message, Receive, Send
 
 IDLE_MS: Final = 100
 """Without a pace of their own, blocks still pass while nothing arrives: expiry depends on them."""
@@ -101,8 +101,8 @@ def _listening(host: str, port: int) -> socket.socket:
 def _quiet(application: Application) -> Callable[..., object]:
     """The application, whose cut connections are no defect to log."""
 
-    async def quiet(scope: object, receive: object, send: object) -> None:
+    async def quiet(scope: Message, receive: Receive, send: Send) -> None:
         with contextlib.suppress(ConnectionCut):
-            await application(scope, receive, send)  # type: ignore[arg-type]
+            await application(scope, receive, send)
 
     return quiet
