@@ -1,4 +1,4 @@
-"""How the simulated market behaves; its faults are in ``faults.py``."""
+"""How the simulated market behaves; its faults are in ``fault_injection.py``."""
 
 from dataclasses import dataclass
 
