@@ -88,11 +88,11 @@ def moment_rate(moment: datetime) -> Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Threshold:
+class SeenPrice:
     """A price that was seen, and which watches it may meet.
 
     Attributes:
-        seen: Output per input.
+        rate: Output per input.
         height: The block in which it was seen.
         from_height: Only watches that counted by this block: the first one of those that had to hold.
     """
@@ -100,14 +100,14 @@ class Threshold:
     pair: DirectedPair
     direction: Direction
     look: int
-    seen: Rate
+    rate: Rate
     height: int
     from_height: int
 
     @property
     def key(self) -> Decimal:
         """The bound of the keys to search, rounded so that no watch that is met is missed."""
-        return self.seen.key_up() if self.direction is Direction.AT_LEAST else self.seen.key_down()
+        return self.rate.key_up() if self.direction is Direction.AT_LEAST else self.rate.key_down()
 
 
 class FiredBy(StrEnum):

@@ -19,7 +19,7 @@ from chalicelib.adapters.postgres.housekeeping import (
 from chalicelib.adapters.postgres.watches import _ARMED, PostgresWatches
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold, Watch
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice, Watch
 from chalicelib.services.recovery.sweeper import Forgotten
 from tests.contract.records import on_postgres
 from tests.contract.test_resting_record import wait_for_waiting
@@ -57,8 +57,8 @@ class Stage:
         return watch
 
     def fires(self, watch: Watch) -> bool:
-        threshold = Threshold(watch.pair, Direction.AT_LEAST, BY_MARGINAL_RATE, Rate(2, 1), 9, 9)
-        return [one.order_id for one in self.watches.fire([threshold], limit=9)] == [watch.order_id]
+        price = SeenPrice(watch.pair, Direction.AT_LEAST, BY_MARGINAL_RATE, Rate(2, 1), 9, 9)
+        return [one.order_id for one in self.watches.fire([price], limit=9)] == [watch.order_id]
 
     def knows(self, pair: DirectedPair) -> bool:
         with self.engine.connect() as connection:

@@ -20,7 +20,7 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, Store, next_transition, on_postgres
 from tests.fakes.orders import NOON, an_order, changed
@@ -92,7 +92,7 @@ class Racer:
     def fire(self, order: Order) -> None:
         pair = DirectedPair(order.terms.input_token, order.terms.output_token)
         seen = Rate.of(170, 1_000)
-        self.watches.fire([Threshold(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)], limit=2)
+        self.watches.fire([SeenPrice(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)], limit=2)
 
     def resend(self, _: Order) -> None:
         self.watches.resend(unclaimed_for_ms=0, limit=2)

@@ -19,7 +19,7 @@ from chalicelib.domain.rates import Limit, Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
-from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Threshold
+from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
 from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.waiting import watch_of
@@ -63,8 +63,8 @@ class Floor:
         """Show a price beyond the order's limit; return how many orders that fires."""
         pair = DirectedPair(order.terms.input_token, order.terms.output_token)
         seen = Rate.of(170, 1_000)
-        threshold = Threshold(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)
-        return len(self.watches.fire([threshold], limit=10))
+        price = SeenPrice(pair, Direction.AT_LEAST, BY_MARGINAL_RATE, seen, 9, 9)
+        return len(self.watches.fire([price], limit=10))
 
     def claimed(self, order: Order) -> ClaimedOrder:
         return self.store.record.claim([order.order_id], lease_ms=LONG_LEASE_MS).claimed[order.order_id]

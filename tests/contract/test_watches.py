@@ -25,7 +25,7 @@ from chalicelib.domain.watches import (
     DirectedPair,
     Fired,
     FiredBy,
-    Threshold,
+    SeenPrice,
     Watch,
 )
 from chalicelib.services.resting.ports import ArmedLook, ArmedPair, ArmedSize, Watches
@@ -53,12 +53,12 @@ class Trial:
         self.watches.arm([watch])
         return watch
 
-    def seen(self, rate: Rate, direction: Direction = AT_LEAST, **fields: object) -> Threshold:
-        threshold = Threshold(self.pair, direction, BY_MARGINAL_RATE, rate, 100, 100)
-        return replace(threshold, **fields)  # type: ignore[arg-type]  # as above
+    def seen(self, rate: Rate, direction: Direction = AT_LEAST, **fields: object) -> SeenPrice:
+        price = SeenPrice(self.pair, direction, BY_MARGINAL_RATE, rate, 100, 100)
+        return replace(price, **fields)  # type: ignore[arg-type]  # as above
 
-    def fires(self, *thresholds: Threshold, limit: int = 100) -> list[UUID]:
-        return [fired.order_id for fired in self.watches.fire(thresholds, limit=limit)]
+    def fires(self, *prices: SeenPrice, limit: int = 100) -> list[UUID]:
+        return [fired.order_id for fired in self.watches.fire(prices, limit=limit)]
 
 
 def a_pair() -> DirectedPair:
@@ -138,12 +138,12 @@ def test_best_rate_comes_first_then_the_oldest_and_the_rest_the_next_time(
 def test_several_prices_are_looked_at_together(trial: Trial) -> None:
     up, down = trial.armed(Rate(2, 1)), trial.armed(Rate(1, 2), AT_MOST)
     back = trial.armed(Rate(1, 3), pair=trial.pair.reversed())
-    thresholds = (
+    prices = (
         trial.seen(Rate(2, 1)),
         trial.seen(Rate(1, 2), AT_MOST),
         trial.seen(Rate(1, 3), pair=trial.pair.reversed()),
     )
-    assert set(trial.fires(*thresholds)) == {up.order_id, down.order_id, back.order_id}
+    assert set(trial.fires(*prices)) == {up.order_id, down.order_id, back.order_id}
 
 
 def test_classes_of_sizes_are_named_each_with_the_stop_that_is_met_first(trial: Trial) -> None:

@@ -14,7 +14,7 @@ from chalicelib.domain.watches import (
     Fired,
     FiredBy,
     MarkRange,
-    Threshold,
+    SeenPrice,
     Watch,
 )
 from chalicelib.services.resting.ports import ArmedLook, ArmedPair
@@ -68,16 +68,16 @@ class MemoryWatches:
             for pair, of_it in looks.items()
         ]
 
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
         fired: list[Fired] = []
         for direction in Direction:
-            hits: list[tuple[WatchRow, Threshold]] = []
-            for threshold in thresholds:
-                if threshold.direction is direction:
-                    met = [row for row in self._armed() if _meets(row.watch, threshold)]
-                    hits += [(row, threshold) for row in sorted(met, key=_order)[:limit]]
-            for row, threshold in sorted(hits, key=lambda hit: _order(hit[0])):
-                fired.append(self._fire(row, FiredBy.RATE, threshold))
+            hits: list[tuple[WatchRow, SeenPrice]] = []
+            for price in seen:
+                if price.direction is direction:
+                    met = [row for row in self._armed() if _meets(row.watch, price)]
+                    hits += [(row, price) for row in sorted(met, key=_order)[:limit]]
+            for row, price in sorted(hits, key=lambda hit: _order(hit[0])):
+                fired.append(self._fire(row, FiredBy.RATE, price))
         return fired
 
     def wake(self, *, limit: int) -> Sequence[Fired]:
@@ -138,23 +138,23 @@ class MemoryWatches:
     def _armed(self) -> list[WatchRow]:
         return [row for row in self.rows.values() if row.fired is None]
 
-    def _fire(self, row: WatchRow, by: FiredBy, threshold: Threshold | None) -> Fired:
+    def _fire(self, row: WatchRow, by: FiredBy, price: SeenPrice | None) -> Fired:
         row.firing += 1
         row.sent_at = self.now()
-        seen, height = (threshold.seen, threshold.height) if threshold else (None, None)
+        seen, height = (price.rate, price.height) if price else (None, None)
         order_id = row.watch.order_id
         account_id = self.account_of(order_id)
         row.fired = Fired(order_id, account_id, row.firing, by, row.watch.look, row.sent_at, seen, height)
         return row.fired
 
 
-def _meets(watch: Watch, threshold: Threshold) -> bool:
-    same = (watch.pair, watch.direction, watch.look) == (threshold.pair, threshold.direction, threshold.look)
+def _meets(watch: Watch, price: SeenPrice) -> bool:
+    same = (watch.pair, watch.direction, watch.look) == (price.pair, price.direction, price.look)
     rates = [watch.rate] if watch.wake_rate is None else [watch.rate, watch.wake_rate]
     return (
         same
-        and watch.since_height <= threshold.from_height
-        and all(is_met(watch.direction, rate, threshold.seen) for rate in rates)
+        and watch.since_height <= price.from_height
+        and all(is_met(watch.direction, rate, price.rate) for rate in rates)
     )
 
 

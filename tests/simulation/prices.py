@@ -21,7 +21,7 @@ from chalicelib.domain.watches import (
     DirectedPair,
     Fired,
     MarkRange,
-    Threshold,
+    SeenPrice,
 )
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.plan import RoutablePool
@@ -177,8 +177,8 @@ class WitnessedWatches(MemoryWatches):
         ]
         return super().armed()
 
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
-        fired = super().fire(thresholds, limit=limit)
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
+        fired = super().fire(seen, limit=limit)
         self.fires += fired
         self.unfounded += [
             f"{one.order_id} was fired, and its condition had not been seen"

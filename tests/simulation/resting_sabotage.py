@@ -15,7 +15,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.domain.triggers import is_met
-from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, Threshold
+from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, SeenPrice
 from chalicelib.services.ports import Chain, Mints, OrderQueue, OrderRecord, QueueMessage
 from chalicelib.services.resting.ports import Openings, Watches
 from chalicelib.services.resting.watcher import fired_message
@@ -62,7 +62,7 @@ class _SendsFirst(_Around):
         self._queue = queue
         self._rows = rows
 
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
         going_to = [
             Fired(
                 row.watch.order_id,
@@ -73,21 +73,21 @@ class _SendsFirst(_Around):
                 self._rows.now(),
             )
             for row in self._rows.rows.values()
-            for seen in thresholds
+            for price in seen
             if row.fired is None
-            and (seen.pair, seen.direction, seen.look)
+            and (price.pair, price.direction, price.look)
             == (row.watch.pair, row.watch.direction, row.watch.look)
-            and is_met(row.watch.direction, row.watch.rate, seen.seen)
+            and is_met(row.watch.direction, row.watch.rate, price.rate)
         ]
         if going_to:
             self._queue.send([fired_message(one) for one in going_to])
-        self._watches.fire(thresholds, limit=limit)
+        self._watches.fire(seen, limit=limit)
         return []
 
 
 class _SendsNothing(_Around):
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
-        self._watches.fire(thresholds, limit=limit)
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
+        self._watches.fire(seen, limit=limit)
         return []
 
     def resend(self, *, unclaimed_for_ms: int, limit: int) -> Sequence[Fired]:

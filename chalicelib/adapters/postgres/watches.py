@@ -17,7 +17,7 @@ from chalicelib.adapters.postgres.statements import Asked, Database, DatabaseSes
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, Threshold, Watch
+from chalicelib.domain.watches import DirectedPair, Fired, FiredBy, MarkRange, SeenPrice, Watch
 from chalicelib.services.resting.ports import ArmedLook, ArmedPair
 
 WOKEN_AGAIN_S: Final = 5
@@ -112,7 +112,7 @@ _SELECTED: Final = ", ".join((*_FIELDS, "o.account_id"))
 _FIRE: Final = """
 WITH hit AS (
     SELECT found.order_id, t.seen_out, t.seen_in, t.height
-    FROM jsonb_to_recordset(CAST(:thresholds AS jsonb)) AS t (
+    FROM jsonb_to_recordset(CAST(:seen AS jsonb)) AS t (
         input_token text, output_token text, look smallint, key numeric, seen_out numeric, seen_in numeric,
         height bigint, from_height bigint)
     JOIN watch_pairs AS p USING (input_token, output_token)
@@ -266,18 +266,16 @@ class PostgresWatches:
             for row in rows
         ]
 
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
         fired: list[Fired] = []
         for statement, direction in (
             (_FIRE_RISING, Direction.AT_LEAST),
             (_FIRE_FALLING, Direction.AT_MOST),
         ):
-            of_it = [_as_threshold(one) for one in thresholds if one.direction is direction]
+            of_it = [_price_row(one) for one in seen if one.direction is direction]
             if of_it:
                 with translated_errors():
-                    rows = self._database.execute(
-                        statement, {"thresholds": json.dumps(of_it), "limit": limit}
-                    )
+                    rows = self._database.execute(statement, {"seen": json.dumps(of_it), "limit": limit})
                 fired += map(_fired, rows)
         return fired
 
@@ -370,14 +368,14 @@ def _as_watch(watch: Watch) -> dict[str, Any]:
     }
 
 
-def _as_threshold(threshold: Threshold) -> dict[str, Any]:
-    return threshold.pair._asdict() | {
-        "look": threshold.look,
-        "key": str(threshold.key),
-        "seen_out": str(threshold.seen.output_units),
-        "seen_in": str(threshold.seen.input_units),
-        "height": threshold.height,
-        "from_height": threshold.from_height,
+def _price_row(price: SeenPrice) -> dict[str, Any]:
+    return price.pair._asdict() | {
+        "look": price.look,
+        "key": str(price.key),
+        "seen_out": str(price.rate.output_units),
+        "seen_in": str(price.rate.input_units),
+        "height": price.height,
+        "from_height": price.from_height,
     }
 
 

@@ -11,7 +11,7 @@ from chalicelib.amm.swaps import SwapRefusedError, TokenIndex
 from chalicelib.domain.launches import Launch, SeenOpenings
 from chalicelib.domain.tokens import NEW_MINT, is_mint
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, Threshold, moment_rate
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, SeenPrice, moment_rate
 from chalicelib.routing.marginal import is_open
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime
@@ -101,9 +101,7 @@ def index_of(pool: RoutablePool, token: str) -> TokenIndex:
     return 0 if pool.tokens[0] == token else 1
 
 
-def launch_thresholds(
-    prices: Prices, pairs: Iterable[DirectedPair], seen: SeenOpenings
-) -> Sequence[Threshold]:
+def seen_launches(prices: Prices, pairs: Iterable[DirectedPair], seen: SeenOpenings) -> Sequence[SeenPrice]:
     """Return for each pair when the newest of its open pools was noticed, and so whose orders it may meet.
 
     One that has yet to open does not count: whatever moment a stranger has it open at, it hides none that
@@ -119,7 +117,7 @@ def launch_thresholds(
                 for_any = tokens - {mint} | {NEW_MINT}
                 newest[for_any] = max(newest.get(for_any, noticed_at), noticed_at)
     return [
-        Threshold(pair, Direction.AT_LEAST, BY_LAUNCH, moment_rate(at), seen.height, seen.height)
+        SeenPrice(pair, Direction.AT_LEAST, BY_LAUNCH, moment_rate(at), seen.height, seen.height)
         for pair in pairs
         if (at := newest.get(frozenset(pair))) is not None
     ]

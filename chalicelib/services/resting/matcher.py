@@ -13,21 +13,21 @@ from typing import Final
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
-from chalicelib.domain.watches import DirectedPair, Fired, Threshold, held
+from chalicelib.domain.watches import DirectedPair, Fired, SeenPrice, held
 from chalicelib.logs import logger
 from chalicelib.services.isolation import one_by_one
 from chalicelib.services.ports import OrderQueue, QueueMessage
-from chalicelib.services.resting.launching import NO_OPENINGS, launch_thresholds
+from chalicelib.services.resting.launching import NO_OPENINGS, seen_launches
 from chalicelib.services.resting.ports import ArmedPair, Openings, Watches
 from chalicelib.services.resting.prices import Prices
-from chalicelib.services.resting.size_rates import SizeRates
-from chalicelib.services.resting.thresholds import (
+from chalicelib.services.resting.seen_prices import (
     looked_at,
-    mark_thresholds,
     marks_of,
-    rate_thresholds,
+    seen_marks,
+    seen_rates,
     that_may_meet,
 )
+from chalicelib.services.resting.size_rates import SizeRates
 
 FIRED_AT_ONCE: Final = 100
 """Of one price and one statement, at first: their messages are sent before more is fired."""
@@ -115,37 +115,37 @@ class Matcher:
             return Matched()
         # What limits wait for is known at once. Stops come before a second go at limits, of which there may
         # be many.
-        limits = that_may_meet(rate_thresholds(prices, armed), armed)
+        limits = that_may_meet(seen_rates(prices, armed), armed)
         found, are_all = self._fired(limits, self._limit)
         wanted = {frozenset(one.pair) for one in armed if one.by_mark}
         marks = marks_of(prices, armed)
         found += Matched(without_mark=len(wanted - {frozenset(pair) for pair in marks}))
-        met = that_may_meet(self._other_thresholds(prices, armed, marks), armed)
+        met = that_may_meet(self._other_prices(prices, armed, marks), armed)
         met = met if are_all else [*limits, *met]
         return found + self._repeated(lambda limit: self._watches.fire(met, limit=limit)) if met else found
 
-    def _other_thresholds(
+    def _other_prices(
         self, prices: Prices, armed: Sequence[ArmedPair], marks: Mapping[DirectedPair, Decimal]
-    ) -> Sequence[Threshold]:
+    ) -> Sequence[SeenPrice]:
         """Return what triggers and sniper orders are compared with; the marks are noted for later looks."""
-        thresholds: list[Threshold] = []
+        others: list[SeenPrice] = []
         if marks:
             keep = CONFIRMATIONS_MAX + self._gap_max
             seen = self._watches.observe(prices.height, marks, keep=keep)
             stayed = {pair: held(ranges, marks[pair], gap_max=self._gap_max) for pair, ranges in seen.items()}
-            thresholds += mark_thresholds(prices.height, armed, stayed)
+            others += seen_marks(prices.height, armed, stayed)
         if self._sizes is not None:
             for one in armed:
-                thresholds += self._sizes.thresholds(prices, one.pair, one.sizes) if one.sizes else ()
+                others += self._sizes.seen(prices, one.pair, one.sizes) if one.sizes else ()
         launched = [one.pair for one in armed if one.by_launch]
         if launched:
             # Strangers make these pools: whatever is wrong with one, stops are not to miss their price.
             found = one_by_one([launched], lambda pairs: self._launched(prices, pairs), _log_defect)
-            thresholds += (each for some in found for each in some)
-        return thresholds
+            others += (each for some in found for each in some)
+        return others
 
-    def _launched(self, prices: Prices, pairs: Sequence[DirectedPair]) -> Sequence[Threshold]:
-        return launch_thresholds(prices, pairs, self._openings.seen(pairs))
+    def _launched(self, prices: Prices, pairs: Sequence[DirectedPair]) -> Sequence[SeenPrice]:
+        return seen_launches(prices, pairs, self._openings.seen(pairs))
 
     def wake(self) -> Matched:
         """Fire what is due by time.
@@ -167,7 +167,7 @@ class Matcher:
             self._watches.put_off(fired)
         return Matched(len(fired), unsent)
 
-    def _fired(self, met: Sequence[Threshold], limit: int) -> tuple[Matched, bool]:
+    def _fired(self, met: Sequence[SeenPrice], limit: int) -> tuple[Matched, bool]:
         """Fire once; return what became of it, and whether that was all."""
         fired = self._watches.fire(met, limit=limit) if met else ()
         return Matched(len(fired), self._send(fired) if fired else 0), len(fired) < limit

@@ -13,7 +13,7 @@ from chalicelib.domain.watches import (
     DirectedPair,
     Fired,
     MarkRange,
-    Threshold,
+    SeenPrice,
     Watch,
 )
 
@@ -106,7 +106,7 @@ class Watches(Protocol):
         """Return the pairs for which something is armed, each look with what is met first of it."""
         ...
 
-    def fire(self, thresholds: Sequence[Threshold], *, limit: int) -> Sequence[Fired]:
+    def fire(self, seen: Sequence[SeenPrice], *, limit: int) -> Sequence[Fired]:
         """Commit as fired what the prices meet, at most ``limit`` for each.
 
         Best rate first, then the oldest.

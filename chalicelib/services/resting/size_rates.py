@@ -9,7 +9,7 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Tokens
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import DirectedPair, Threshold
+from chalicelib.domain.watches import DirectedPair, SeenPrice
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.few_legs import leaving_nothing, with_room
 from chalicelib.routing.market import Market
@@ -40,16 +40,14 @@ class SizeRates:
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
-    def thresholds(
-        self, prices: Prices, pair: DirectedPair, armed: Sequence[ArmedSize]
-    ) -> Sequence[Threshold]:
+    def seen(self, prices: Prices, pair: DirectedPair, armed: Sequence[ArmedSize]) -> Sequence[SeenPrice]:
         """Return for classes of sizes what no size of theirs gets less than, where that may meet a stop.
 
         The largest class is asked for first: what it gets, no smaller size gets less than, so that with all
         stops well below it one plan does for the pair.
         """
         market = Market(open_to(pair, prices.pools, self._tokens), prices.now_s, prices.slot)
-        found: list[Threshold] = []
+        found: list[SeenPrice] = []
         for mode in SwapMode:
             cost = self._leg_cost(pair, mode)
             plan: Plan | None = None
@@ -60,7 +58,7 @@ class SizeRates:
                     continue
                 plan = _plan(market, prices, SwapOrder(mode, *pair, sizes.most_units, cost))
                 seen = NOTHING if plan is None else _lowered(plan, sizes, cost)
-                found.append(Threshold(pair, Direction.AT_MOST, look, seen, prices.height, prices.height))
+                found.append(SeenPrice(pair, Direction.AT_MOST, look, seen, prices.height, prices.height))
         return found
 
     def _leg_cost(self, pair: DirectedPair, mode: SwapMode) -> int:

@@ -15,7 +15,7 @@ from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import Clock, OrderQueue, QueueMessage
 from chalicelib.services.resting.matcher import Matched, Matcher
 from chalicelib.services.resting.ports import PriceReader, Watches
-from chalicelib.services.resting.thresholds import marks_of
+from chalicelib.services.resting.seen_prices import marks_of
 from chalicelib.wire.queue_messages import render_message
 
 LOOK_EVERY_S: Final = 1.0

@@ -18,7 +18,7 @@ from chalicelib.domain.watches import (
     DirectedPair,
     Held,
     MarkRange,
-    Threshold,
+    SeenPrice,
     Watch,
     held,
     moment_rate,
@@ -42,19 +42,19 @@ def exact(rate: Rate) -> Fraction:
 @example(rate=Rate.of(1, 3), seen=Rate.of(1, 3), direction=Direction.AT_LEAST)
 @example(rate=Rate.of(2, 3), seen=Rate.of(2, 3), direction=Direction.AT_MOST)
 def test_watch_that_a_price_meets_is_found_by_its_key(rate: Rate, seen: Rate, direction: Direction) -> None:
-    watch, threshold = a_watch(rate, direction), Threshold(PAIR, direction, BY_MARGINAL_RATE, seen, 7, 7)
+    watch, price = a_watch(rate, direction), SeenPrice(PAIR, direction, BY_MARGINAL_RATE, seen, 7, 7)
     if is_met(direction, rate, seen):
         if direction is Direction.AT_LEAST:
-            assert watch.own_key <= threshold.key
+            assert watch.own_key <= price.key
         else:
-            assert watch.own_key >= threshold.key
+            assert watch.own_key >= price.key
     # Each of the two keys is on the safe side by itself.
     if direction is Direction.AT_LEAST:
         assert Fraction(watch.own_key) <= exact(rate)
-        assert Fraction(threshold.key) >= exact(seen)
+        assert Fraction(price.key) >= exact(seen)
     else:
         assert Fraction(watch.own_key) >= exact(rate)
-        assert Fraction(threshold.key) <= exact(seen)
+        assert Fraction(price.key) <= exact(seen)
 
 
 @pytest.mark.parametrize("direction", Direction)

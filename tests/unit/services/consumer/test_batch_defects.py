@@ -11,7 +11,7 @@ from chalicelib.domain.progress import ClaimedOrder, Subscribed, Transition
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
-from chalicelib.domain.watches import Threshold
+from chalicelib.domain.watches import SeenPrice
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.write_ahead import WriteAhead
 from chalicelib.services.planning.planner import Planner
@@ -110,7 +110,7 @@ def test_order_that_has_fired_and_runs_into_a_defect_as_its_trigger_is_looked_at
     order = changed(an_order(), trigger=stop, time_in_force=TimeInForce.GTC, valid_until=None)
     consumer.execute(order)
     watch = consumer.tables.watches.rows[order.order_id].watch
-    met = Threshold(watch.pair, watch.direction, watch.look, Rate(1, 10**7), 1_000, 1_000)
+    met = SeenPrice(watch.pair, watch.direction, watch.look, Rate(1, 10**7), 1_000, 1_000)
     (fired,) = consumer.tables.watches.fire([met], limit=9)
 
     def planted(*_: object) -> None:

@@ -21,9 +21,9 @@ from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import ChainTime
 from chalicelib.services.resting.launching import (
     fee_rate,
-    launch_thresholds,
     launches_of,
     seconds_until_fee,
+    seen_launches,
 )
 from chalicelib.services.resting.prices import Prices
 from tests.fakes.orders import NOON
@@ -147,8 +147,8 @@ def test_newest_pool_of_a_pair_meets_its_orders_and_those_of_any_new_mint() -> N
     at = {each: NOON + timedelta(seconds=n) for each, n in (("a", 2), ("b", 1), ("c", 3), ("d", 0))}
     openings = SeenOpenings(100, {pool_id: Opening(99, moment) for pool_id, moment in at.items()})
     pairs = [DirectedPair("SOL", name) for name in ("USDC", mint, NEW_MINT, "BONK")]
-    met = launch_thresholds(Prices(known, OPENS_S, 0, 100), pairs, openings)
-    assert [(each.pair, each.seen) for each in met] == [
+    met = seen_launches(Prices(known, OPENS_S, 0, 100), pairs, openings)
+    assert [(each.pair, each.rate) for each in met] == [
         (pair, moment_rate(at[pool_id])) for pair, pool_id in zip(pairs[:3], "acc", strict=True)
     ]
 
@@ -164,7 +164,7 @@ def test_pool_that_has_yet_to_open_hides_no_newer_one_and_one_found_late_counts_
 
     def met(*pool_ids: str) -> object:
         seen = SeenOpenings(100, {each: opening[each] for each in pool_ids})
-        return [each.seen for each in launch_thresholds(prices, [pair], seen)]
+        return [each.rate for each in seen_launches(prices, [pair], seen)]
 
     assert met("in a year") == []
     assert met("in a year", "open") == [moment_rate(NOON + timedelta(seconds=5))]

@@ -16,7 +16,7 @@ from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import DirectedPair, Threshold, Watch
+from chalicelib.domain.watches import DirectedPair, SeenPrice, Watch
 from chalicelib.routing.few_legs import Room
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.planning.planner import Planner
@@ -57,20 +57,20 @@ def a_stop(mode: SwapMode, units: int, rate: Rate) -> Watch:
     return Watch(uuid4(), PAIR, Direction.AT_MOST, size_look(mode, units), rate, NOON)
 
 
-def thresholds(
+def seen_by_size(
     pools: Sequence[RoutablePool], stops: Sequence[Watch], room: Room | None = None
-) -> dict[int, Threshold]:
+) -> dict[int, SeenPrice]:
     armed: dict[int, Decimal] = {}
     for stop in stops:
         armed[stop.look] = max(stop.wake_key, armed.get(stop.look, stop.wake_key))
     prices = Prices(pools, int(NOON.timestamp()), 0, 9, room)
     sizes = [ArmedSize(look, highest) for look, highest in armed.items()]
-    return {found.look: found for found in SizeRates(TOKENS).thresholds(prices, PAIR, sizes)}
+    return {found.look: found for found in SizeRates(TOKENS).seen(prices, PAIR, sizes)}
 
 
-def is_woken(stop: Watch, found: dict[int, Threshold]) -> bool:
-    threshold = found.get(stop.look)
-    return threshold is not None and stop.wake_key >= threshold.key and stop.rate.is_at_least(threshold.seen)
+def is_woken(stop: Watch, found: dict[int, SeenPrice]) -> bool:
+    price = found.get(stop.look)
+    return price is not None and stop.wake_key >= price.key and stop.rate.is_at_least(price.rate)
 
 
 @pytest.mark.parametrize("room", [None, FOR_A_DELEGATE])
@@ -90,7 +90,7 @@ def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int,
         stops.append(stop)
         if stop.rate.is_at_least(got):
             met.append(stop)
-    found = thresholds(pools, stops, room)
+    found = seen_by_size(pools, stops, room)
     assert len(met) > 3
     assert [stop for stop in met if not is_woken(stop, found)] == []
 
@@ -98,7 +98,7 @@ def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int,
 def test_stop_well_below_what_its_size_gets_sleeps_and_one_plan_does_for_all() -> None:
     pools = [a_pool()]
     stops = [a_stop(SwapMode.EXACT_IN, 10**power, Rate(180, 1_000)) for power in (9, 10, 11, 12, 13)]
-    found = thresholds(pools, stops)
+    found = seen_by_size(pools, stops)
     assert len(found) == 1
     assert not any(is_woken(stop, found) for stop in stops)
 
@@ -107,10 +107,10 @@ def test_stop_that_its_size_reaches_before_the_first_unit_does_is_woken_and_a_sm
     pools = [a_pool(reserves=(10**12, 2 * 10**11))]
     at = Rate(190, 1_000)
     large, small = a_stop(SwapMode.EXACT_IN, 10**11, at), a_stop(SwapMode.EXACT_IN, 10**9, at)
-    found = thresholds(pools, [large, small])
+    found = seen_by_size(pools, [large, small])
     assert (is_woken(large, found), is_woken(small, found)) == (True, False)
 
 
 def test_size_that_no_pools_can_fill_is_left_to_its_own_quote() -> None:
     stop = a_stop(SwapMode.EXACT_OUT, 10**15, Rate(1, 10**9))
-    assert is_woken(stop, thresholds([a_pool(reserves=(10**12, 2 * 10**11))], [stop]))
+    assert is_woken(stop, seen_by_size([a_pool(reserves=(10**12, 2 * 10**11))], [stop]))

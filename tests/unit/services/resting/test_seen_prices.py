@@ -9,15 +9,15 @@ from chalicelib.amm.activation import ActivationType
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Held, Threshold
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Held, SeenPrice
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.resting.ports import ArmedLook, ArmedPair
 from chalicelib.services.resting.prices import Prices
-from chalicelib.services.resting.thresholds import (
+from chalicelib.services.resting.seen_prices import (
     looked_at,
-    mark_thresholds,
     marks_of,
-    rate_thresholds,
+    seen_marks,
+    seen_rates,
     that_may_meet,
 )
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
@@ -86,7 +86,7 @@ def test_price_is_searched_for_only_where_it_reaches_the_nearest_watch(
     direction: Direction, nearest: str, may_meet: bool
 ) -> None:
     pair = DirectedPair("A", "B")
-    seen = Threshold(pair, direction, RATE, Rate(2, 1), 7, 7)
+    seen = SeenPrice(pair, direction, RATE, Rate(2, 1), 7, 7)
     armed = [ArmedPair(pair, (ArmedLook(direction, RATE, Decimal(nearest)),))]
     assert that_may_meet([seen], armed) == ([seen] if may_meet else [])
     others = (
@@ -108,10 +108,10 @@ def test_rates_are_seen_both_ways_where_anything_waits_for_one_and_is_paid() -> 
     ]
     ab = DirectedPair("A", "B")
     rate = Rate.of(2 * 9_975, 10_000)
-    before = [Threshold(ab, side, RATE, rate, 7, 7) for side in Direction]
-    assert rate_thresholds(prices(*pools, slot=49), armed) == before
-    opened = [Threshold(DirectedPair("A", "E"), side, RATE, Rate(1, 1), 7, 7) for side in Direction]
-    assert rate_thresholds(prices(*pools, slot=50), armed) == before + opened
+    before = [SeenPrice(ab, side, RATE, rate, 7, 7) for side in Direction]
+    assert seen_rates(prices(*pools, slot=49), armed) == before
+    opened = [SeenPrice(DirectedPair("A", "E"), side, RATE, Rate(1, 1), 7, 7) for side in Direction]
+    assert seen_rates(prices(*pools, slot=50), armed) == before + opened
 
 
 def test_marks_are_read_for_the_pairs_that_wait_for_one() -> None:
@@ -122,14 +122,14 @@ def test_marks_are_read_for_the_pairs_that_wait_for_one() -> None:
 def test_mark_that_held_meets_by_its_least_what_waits_for_more_and_by_its_most_what_waits_for_less() -> None:
     ab, ba = DirectedPair("A", "B"), DirectedPair("B", "A")
     seen = {ab: {1: Held(Decimal(2), Decimal(2), 7), 2: Held(Decimal("1.5"), Decimal(4), 6)}}
-    assert mark_thresholds(7, [an_armed("A", "B", MARK)], seen) == [
-        Threshold(ab, AT_LEAST, 1, Rate(2, 1), 7, 7),
-        Threshold(ab, AT_MOST, 1, Rate(2, 1), 7, 7),
-        Threshold(ab, AT_LEAST, 2, Rate(3, 2), 7, 6),
-        Threshold(ab, AT_MOST, 2, Rate(4, 1), 7, 6),
+    assert seen_marks(7, [an_armed("A", "B", MARK)], seen) == [
+        SeenPrice(ab, AT_LEAST, 1, Rate(2, 1), 7, 7),
+        SeenPrice(ab, AT_MOST, 1, Rate(2, 1), 7, 7),
+        SeenPrice(ab, AT_LEAST, 2, Rate(3, 2), 7, 6),
+        SeenPrice(ab, AT_MOST, 2, Rate(4, 1), 7, 6),
     ]
-    assert mark_thresholds(7, [an_armed("B", "A", MARK)], seen)[2:] == [
-        Threshold(ba, AT_LEAST, 2, Rate(1, 4), 7, 6),
-        Threshold(ba, AT_MOST, 2, Rate(2, 3), 7, 6),
+    assert seen_marks(7, [an_armed("B", "A", MARK)], seen)[2:] == [
+        SeenPrice(ba, AT_LEAST, 2, Rate(1, 4), 7, 6),
+        SeenPrice(ba, AT_MOST, 2, Rate(2, 3), 7, 6),
     ]
-    assert mark_thresholds(7, [an_armed("A", "B", RATE, BY_LAUNCH), an_armed("C", "D", MARK)], seen) == []
+    assert seen_marks(7, [an_armed("A", "B", RATE, BY_LAUNCH), an_armed("C", "D", MARK)], seen) == []

@@ -7,7 +7,7 @@ from typing import Final
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Held, Threshold
+from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair, Held, SeenPrice
 from chalicelib.routing.marginal import MarginalRates, touched_pairs
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.services.resting.ports import ArmedPair
@@ -42,12 +42,12 @@ def looked_at(
     return [one for one in found if one.looks]
 
 
-def that_may_meet(thresholds: Iterable[Threshold], armed: Iterable[ArmedPair]) -> Sequence[Threshold]:
+def that_may_meet(seen: Iterable[SeenPrice], armed: Iterable[ArmedPair]) -> Sequence[SeenPrice]:
     """Return the prices that reach their nearest watch: the others meet nothing, and need no search."""
     nearest = {(one.pair, each.direction, each.look): each for one in armed for each in one.looks}
     return [
         each
-        for each in thresholds
+        for each in seen
         if (found := nearest.get((each.pair, each.direction, each.look))) and found.may_be_met(each.key)
     ]
 
@@ -60,26 +60,26 @@ def marks_of(prices: Prices, armed: Iterable[ArmedPair]) -> Mapping[DirectedPair
     return {pair: mark.key_down() for pair, mark in found.items() if mark is not None}
 
 
-def rate_thresholds(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[Threshold]:
+def seen_rates(prices: Prices, armed: Iterable[ArmedPair]) -> Sequence[SeenPrice]:
     """Return the best marginal rate of each pair, for both directions; a pair without any is absent."""
     rates = MarginalRates(prices.pools, prices.now_s, prices.slot)
-    found: list[Threshold] = []
+    found: list[SeenPrice] = []
     for one in armed:
         best = rates.best(*one.pair) if one.by_rate else None
         if best is not None:
             at = prices.height
-            found += [Threshold(one.pair, side, BY_MARGINAL_RATE, best, at, at) for side in Direction]
+            found += [SeenPrice(one.pair, side, BY_MARGINAL_RATE, best, at, at) for side in Direction]
     return found
 
 
-def mark_thresholds(
+def seen_marks(
     height: int, armed: Iterable[ArmedPair], held: Mapping[DirectedPair, Mapping[int, Held]]
-) -> Sequence[Threshold]:
+) -> Sequence[SeenPrice]:
     """Return what each pair's mark stayed on the better and the worse side of, for each number of blocks.
 
     What waits for a rate to be at least something is met by the least that was seen, as output per input.
     """
-    found: list[Threshold] = []
+    found: list[SeenPrice] = []
     for one in armed:
         pair, tokens = one.pair, DirectedPair(*canonical(*one.pair))
         for blocks, (low, high, from_height) in held.get(tokens, {}).items() if one.by_mark else ():
@@ -87,8 +87,8 @@ def mark_thresholds(
             if pair != tokens:
                 least, most = most.inverse(), least.inverse()
             found += [
-                Threshold(pair, Direction.AT_LEAST, blocks, least, height, from_height),
-                Threshold(pair, Direction.AT_MOST, blocks, most, height, from_height),
+                SeenPrice(pair, Direction.AT_LEAST, blocks, least, height, from_height),
+                SeenPrice(pair, Direction.AT_MOST, blocks, most, height, from_height),
             ]
     return found
 
