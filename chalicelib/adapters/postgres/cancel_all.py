@@ -15,7 +15,7 @@ from chalicelib.adapters.postgres.cancels import (
     at_parameters,
     ended,
     meant,
-    owed,
+    noted_unpublished,
 )
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
@@ -51,7 +51,7 @@ WITH under_way AS MATERIALIZED (
     FROM (SELECT order_id FROM under_way UNION ALL SELECT order_id FROM resting) AS wanted
     WHERE o.order_id = wanted.order_id
     {RETURNING}
-), {ENDED}, {owed("canceled")}
+), {ENDED}, {noted_unpublished("canceled")}
 SELECT * FROM canceled
 """)
 

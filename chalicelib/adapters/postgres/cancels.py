@@ -34,14 +34,14 @@ logged AS (
 """
 
 
-def owed(changed: str) -> str:
+def noted_unpublished(changed: str) -> str:
     """Return the part of a statement that names orders as unpublished, in the commit that changes them.
 
     Args:
         changed: What selects them: a common table expression with ``order_id`` and ``account_id``.
     """
     return f"""
-owed AS (
+noted_unpublished AS (
     INSERT INTO unpublished (order_id, account_id) SELECT order_id, account_id FROM {changed}
     ON CONFLICT (order_id) DO UPDATE SET since = excluded.since
 )
@@ -59,7 +59,7 @@ WITH canceled AS (
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
       AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
     {RETURNING}
-), {ENDED}, {owed("canceled")}, disarmed AS (
+), {ENDED}, {noted_unpublished("canceled")}, disarmed AS (
     DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
 )
 SELECT * FROM canceled

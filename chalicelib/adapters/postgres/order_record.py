@@ -21,7 +21,7 @@ from chalicelib.adapters.postgres.cancels import (
     UNMARKED_MEANWHILE,
     at_parameters,
     ended,
-    owed,
+    noted_unpublished,
 )
 from chalicelib.adapters.postgres.claims import claimed
 from chalicelib.adapters.postgres.error_translation import translated_errors
@@ -125,7 +125,7 @@ WITH amended AS (
     FROM {_AMENDING.rows()} AS r
     WHERE o.order_id = r.order_id
     RETURNING o.order_id, o.account_id
-), {owed("amended")}, {logged(_AMENDING, "amended")}
+), {noted_unpublished("amended")}, {logged(_AMENDING, "amended")}
 SELECT order_id FROM amended
 """)
 

@@ -253,7 +253,7 @@ class EventPublisher:
         self, missed: Missed, deferred_acknowledgement: Acknowledgement | None
     ) -> QueueMessage | None:
         """Return what has a connection caught up; None if that is left
-        to the sweep, which brings all but what is owed.
+        to the sweep, which brings all but the deferred acknowledgement.
 
         A connection that takes nothing, order after order, would otherwise cost the
         queue and its consumers as much as the orders do.
