@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, Row, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.chain_audit import check_chain
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.event_chain_audit import check_event_chain
 from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 from chalicelib.domain.orders import Order, OrderState
@@ -44,7 +44,7 @@ def moved(record: PostgresOrderRecord, claimed: ClaimedOrder, *statuses: OrderSt
 
 def problems(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        return [found.problem for found in check_chain(connection)]
+        return [found.problem for found in check_event_chain(connection)]
 
 
 def test_steps_of_one_process_are_chained(engine: Engine) -> None:
@@ -114,7 +114,7 @@ def test_event_that_was_taken_out_or_changed_places_is_found(engine: Engine) -> 
     forged(engine, "UPDATE order_events SET seq = 9 - seq WHERE order_id = :id AND seq < 3", orders[1])
     forged(engine, "UPDATE order_events SET seq = seq - 6 WHERE order_id = :id AND seq > 6", orders[1])
     with engine.connect() as connection:
-        found = {each.subject for each in check_chain(connection)}
+        found = {each.subject for each in check_event_chain(connection)}
     assert found == {str(order.order_id) for order in orders}
 
 
@@ -126,7 +126,7 @@ def test_order_that_shows_another_hash_than_its_last_event_is_found(engine: Engi
         engine, "UPDATE orders SET chain = decode(repeat('ab', 32), 'hex') WHERE order_id = :id", orders[1]
     )
     with engine.connect() as connection:
-        found = [(each.subject, each.problem) for each in check_chain(connection)]
+        found = [(each.subject, each.problem) for each in check_event_chain(connection)]
     assert found == [(str(orders[1].order_id), "the order shows another hash than its last event")]
 
 

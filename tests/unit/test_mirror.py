@@ -21,7 +21,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/claims.py": "tests/contract/test_order_record.py",
     "chalicelib/adapters/postgres/cancels.py": "tests/integration/test_cancel_all_in_queue.py",
     "chalicelib/adapters/postgres/unpublished.py": "tests/integration/test_cancel_all_in_queue.py",
-    "chalicelib/adapters/postgres/chain_audit.py": "tests/integration/test_event_chain.py",
+    "chalicelib/adapters/postgres/event_chain_audit.py": "tests/integration/test_event_chain.py",
     "chalicelib/adapters/postgres/engine.py": "tests/integration/test_engine.py",
     "chalicelib/adapters/postgres/housekeeping.py": "tests/contract/test_sweep.py",
     "chalicelib/adapters/postgres/audit_rules.py": "tests/integration/test_operations.py",

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding, StatementCheck
-from chalicelib.adapters.postgres.chain_audit import check_chain
+from chalicelib.adapters.postgres.event_chain_audit import check_event_chain
 from chalicelib.adapters.postgres.fills_audit import MintScales, check_fills, no_mints
 from chalicelib.adapters.postgres.resting_audit import RESTING_CHECKS
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
@@ -140,7 +140,7 @@ def record_checks(
         ),
         ComputedCheck(
             "each event carries the hash of itself and its predecessor, since the first that does",
-            check_chain,
+            check_event_chain,
         ),
         ComputedCheck(
             "what was published of a confirmed order is what the record shows",

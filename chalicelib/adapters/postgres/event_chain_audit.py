@@ -31,7 +31,7 @@ _EVENTS: Final = text("""
 """)
 
 
-def check_chain(connection: Connection) -> Iterator[Finding]:
+def check_event_chain(connection: Connection) -> Iterator[Finding]:
     """Yield the orders whose events were changed, left out, slipped in, or written without their hash."""
     begun_at: datetime | None = connection.execute(_BEGUN).scalar()
     if begun_at is None:
