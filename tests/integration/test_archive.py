@@ -30,6 +30,7 @@ from infra.cli.orderflow import orderflow
 from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
+from tests.support.app_login import as_function
 
 
 @pytest.fixture
@@ -322,17 +323,9 @@ def test_owner_too_deletes_nothing_without_the_archive(engine: Engine, table: st
 def test_functions_can_archive_and_cannot_drop_by_themselves(engine: Engine, tmp_path: Path) -> None:
     ended(engine, 2)
     assert grant(engine)
-    login = f"login_{uuid4().hex[:8]}"
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE orderflow_app"))
-    app = make_engine(engine.url.set(username=login, password="app").render_as_string(hide_password=False))
-    try:
+    with as_function(engine) as app:
         with app.connect() as connection:
             connection.execute(text("SET orderflow.archiving = 'on'"))
             with pytest.raises(ProgrammingError):
                 connection.execute(text("DELETE FROM order_events"))
         assert archiving(app, tmp_path).run().orders == 2
-    finally:
-        app.dispose()
-        with engine.begin() as connection:
-            connection.execute(text(f"DROP ROLE {login}"))

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -24,9 +23,10 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
-from chalicelib.migrations.roles import APP_ROLE, grant
+from chalicelib.migrations.roles import grant
 from chalicelib.services.queries.operations import BOUNDS_MS, WINDOW_S, Consumers
 from tests.fakes.orders import VIEWS, advanced, an_order
+from tests.support.app_login import as_function
 
 S = OrderStatus
 
@@ -138,7 +138,8 @@ def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: En
 def test_refusals_are_added_up_by_code_with_the_rights_of_a_function_and_old_minutes_are_used_again(
     engine: Engine,
 ) -> None:
-    with a_function(engine) as function:
+    assert grant(engine)
+    with as_function(engine) as function:
         tally, shown = PostgresRefusalTally(function), PostgresOperations(function)
         assert shown.refusals() == {}
         tally.add({"INVALID_JSON": 2, "RATE_LIMITED": 40})
@@ -169,7 +170,8 @@ VALUES (:id, CAST(:order AS uuid), '{}', 10, 'why',
 
 def test_every_rule_of_the_audit_can_be_run_by_a_login_of_the_functions(engine: Engine) -> None:
     record(engine, S.PENDING, S.EXPIRED)
-    with a_function(engine) as function:
+    assert grant(engine)
+    with as_function(engine) as function:
         rules = PostgresAuditRules(function, checks(ChainName.SIMULATED, must_be_finished=False))
         before = rules.results()
         assert {each.ran_at for each in before} == {None}
@@ -179,25 +181,11 @@ def test_every_rule_of_the_audit_can_be_run_by_a_login_of_the_functions(engine: 
 
 
 def test_functions_may_read_all_that_operators_see(engine: Engine) -> None:
-    with a_function(engine) as function:
+    assert grant(engine)
+    with as_function(engine) as function:
         shown = PostgresOperations(function)
         assert (shown.recent().attempts, shown.connections(), shown.unfinished()) == (0, 0, [])
         assert shown.dead_letters(limit=1, before=None) == []
-
-
-@contextmanager
-def a_function(owner: Engine) -> Iterator[Engine]:
-    """Log in with the rights of the application's role."""
-    assert grant(owner)
-    login = f"login_{uuid4().hex[:8]}"
-    with owner.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
-    url = owner.url.set(username=login, password="app")
-    engine = make_engine(url.render_as_string(hide_password=False))
-    yield engine
-    engine.dispose()
-    with owner.begin() as connection:
-        connection.execute(text(f"DROP ROLE {login}"))
 
 
 def test_rule_that_breaks_keeps_when_it_last_held(engine: Engine) -> None:

@@ -33,6 +33,7 @@ from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.queue_messages import parse_message
 from chalicelib.wire.server_frames import json_text
 from infra.cli.market_maker import MarketMaker, random_walk
+from tests.support.app_login import new_login
 
 SEED: Final = "a seed that no captured function knows"
 SETTINGS: Final = {
@@ -75,12 +76,10 @@ class Sink:
 class Exchange:
     """The application's own services, logged in as a member of the application's role."""
 
-    def __init__(self, owner_url: str, login: str) -> None:
+    def __init__(self, owner_url: str) -> None:
         prepare(owner_url)
         self.owner: Engine = make_engine(owner_url)
-        with self.owner.begin() as connection:
-            connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
-        url = self.owner.url.set(username=login, password="app").render_as_string(hide_password=False)
+        url = new_login(self.owner).render_as_string(hide_password=False)
         self.app: Engine = make_engine(url)
         self._settings = Settings.from_env({**os.environ, **SETTINGS, "DATABASE_URL": url})
         self.sink = Sink()

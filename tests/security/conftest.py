@@ -3,20 +3,18 @@ and a database login that owns nothing.
 """
 
 import threading
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.migrations.roles import APP_ROLE
 from chalicelib.prepare import prepare
 from tests.security.captured import Captured, Exchange, captured
 from tests.security.secured_app import SecuredApp
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET
+from tests.support.app_login import new_login
 from tests.support.busy_machine import PATIENCE
 from tests.support.instance import REPOSITORY, Instance
 from tests.support.threads import ended_backgrounds, left_behind
@@ -50,15 +48,12 @@ OPEN_HOUSE: Final = PATIENCE | {
 @pytest.fixture(scope="package")
 def app_database_url(make_database: Callable[[], str]) -> str:
     """A prepared database, by way of a login that is a member of the application's role and nothing else."""
-    url, login = make_database(), f"login_{uuid.uuid4().hex[:8]}"
+    url = make_database()
     prepare(url)
     engine = make_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
+    login = new_login(engine)
     engine.dispose()
-    return engine.url.set(drivername="postgresql", username=login, password="app").render_as_string(
-        hide_password=False
-    )
+    return login.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 @pytest.fixture(scope="package")
@@ -87,7 +82,7 @@ def exchange(make_database: Callable[[], str]) -> Iterator[Exchange]:
     """A database that has been traded on, for functions that an attacker commands."""
     known = threading.enumerate()
     with ended_backgrounds():
-        made = Exchange(make_database(), f"login_{uuid.uuid4().hex[:8]}")
+        made = Exchange(make_database())
         made.trade()
         yield made
         made.close()

@@ -4,7 +4,6 @@ elsewhere.
 What rights refuse is in ``test_captured_rights.py``, what is admitted in ``test_captured_admissions.py``.
 """
 
-import uuid
 from collections.abc import Callable
 
 import pytest
@@ -238,7 +237,7 @@ def test_bytes_on_their_way_that_nobody_signed_keep_no_node_from_landing(exchang
 
 def test_rows_from_before_the_chain_stay_auditable(make_database: Callable[[], str]) -> None:
     url = make_database()
-    exchange = Exchange(url, f"login_{uuid.uuid4().hex[:8]}")
+    exchange = Exchange(url)
     exchange.trade()
     exchange.migrate_down_to("0007")
     exchange.services.engine.dispose()

@@ -1,6 +1,5 @@
 """What the application's login can and cannot do in the database."""
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import sqlstate
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.migrations.roles import APP_ROLE, PRIVILEGES, grant
+from tests.support.app_login import as_function
 
 PERMISSION_DENIED = "42501"
 
@@ -25,15 +25,8 @@ def owner(database_url: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def app(owner: Engine) -> Iterator[Engine]:
-    login = f"login_{uuid.uuid4().hex[:8]}"
-    with owner.begin() as connection:
-        connection.execute(text(f"CREATE ROLE {login} LOGIN PASSWORD 'app' IN ROLE {APP_ROLE}"))
-    url = owner.url.set(username=login, password="app")
-    engine = make_engine(url.render_as_string(hide_password=False))
-    yield engine
-    engine.dispose()
-    with owner.begin() as connection:
-        connection.execute(text(f"DROP ROLE {login}"))
+    with as_function(owner) as engine:
+        yield engine
 
 
 def test_every_table_says_what_the_application_may_do_with_it(owner: Engine) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -74,7 +73,7 @@ class Market:
 
 @pytest.fixture
 def market(make_database: Callable[[], str], tmp_path: Path) -> Iterator[Market]:
-    exchange = Exchange(make_database(), f"login_{uuid4().hex[:8]}")
+    exchange = Exchange(make_database())
     yield Market(exchange, tmp_path)
     exchange.close()
 

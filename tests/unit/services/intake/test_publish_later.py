@@ -115,12 +115,7 @@ def test_who_asked_has_its_answer_although_subscribers_cannot_be_found(
     order_id = desk.order.order_id
     with monkeypatch.context() as patched:
         patched.setattr(desk.parts.subscriptions, "of_orders", unreachable)
-        if way == "cancel":
-            cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
-        else:
-            desk.amend_orders.amend(
-                "alice", order_id, Amendment("220"), connection_id="asking=", request_id="r1"
-            )
+        ask(desk, way)
     (answer,) = desk.parts.connections.frames["asking="]
     assert (json.loads(answer)["requestId"], json.loads(answer)["seq"]) == ("r1", 3)
     assert swept(desk) == [order_id]
@@ -135,7 +130,7 @@ def test_who_cancels_has_its_answer_although_earlier_events_cannot_be_read(
     row.state = replace(row.state, published_seq=0)
     with monkeypatch.context() as patched:
         patched.setattr(desk.parts.queries, "events_of", unreachable)
-        cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
+        ask(desk, "cancel")
     (answer,) = desk.parts.connections.frames["asking="]
     assert (json.loads(answer)["requestId"], json.loads(answer)["seq"]) == ("r1", 3)
     assert swept(desk) == [order_id]
@@ -149,15 +144,19 @@ def test_who_asked_has_one_answer_although_it_cannot_be_noted_that_it_was_sent(
     order_id = desk.order.order_id
     with monkeypatch.context() as patched:
         patched.setattr(desk.parts.record, "note_published", unreachable)
-        if way == "cancel":
-            cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
-        else:
-            desk.amend_orders.amend(
-                "alice", order_id, Amendment("220"), connection_id="asking=", request_id="r1"
-            )
+        ask(desk, way)
     (answer,) = desk.parts.connections.frames["asking="]
     assert json.loads(answer)["requestId"] == "r1"
     assert swept(desk) == [order_id]
+
+
+def ask(desk: Desk, way: str) -> None:
+    """Ask over a connection to have the order changed."""
+    order_id = desk.order.order_id
+    if way == "cancel":
+        cancel_orders(desk).cancel("alice", order_id, connection_id="asking=", request_id="r1")
+    else:
+        desk.amend_orders.amend("alice", order_id, Amendment("220"), connection_id="asking=", request_id="r1")
 
 
 def unreachable(*_: object, **__: object) -> list[Subscription]:
