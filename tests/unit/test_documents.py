@@ -19,6 +19,7 @@ MADE_WHILE_RUNNING: Final = {"docs/local-runtime.md": frozenset({"status.json"})
 
 LINK: Final = re.compile(r"\]\(\s*([^)\s]+?)(?:#([^)\s]*))?\s*\)")
 CITED: Final = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|toml|yaml|yml|json|md))(?:::\w+…?)?`")
+CITED_TEST: Final = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.py)::(\w+…?)`")
 
 
 @cache
@@ -83,6 +84,15 @@ def test_files_that_are_named_are_there(name: str) -> None:
     text = DOCUMENTS[name].read_text("utf-8")
     missing = {cited for cited in CITED.findall(text) if cited not in names()}
     assert missing <= MADE_WHILE_RUNNING.get(name, frozenset()), f"{name} names what is not there"
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_tests_that_are_named_are_there(name: str) -> None:
+    """A name that is cut off with … stands for each that begins so."""
+    for file, test in CITED_TEST.findall(DOCUMENTS[name].read_text("utf-8")):
+        found = [path for path in files(".py") if path.as_posix().endswith(f"/{file}")]
+        wanted = re.compile(rf"def {test.removesuffix('…')}" + ("" if test.endswith("…") else r"\("))
+        assert any(wanted.search(path.read_text("utf-8")) for path in found), f"{name} names {file}::{test}"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
