@@ -213,7 +213,9 @@ FOUND: list[tuple[Attack, str]] = [
 
 
 @pytest.mark.parametrize(("attack", "check"), FOUND, ids=lambda value: getattr(value, "__name__", ""))
-def test_audit_finds(attacker: Captured, attack: Attack, check: str) -> None:
+def test_what_rights_cannot_prevent_is_found_by_the_audit(
+    attacker: Captured, attack: Attack, check: str
+) -> None:
     attack(attacker)
     found = attacker.findings()
     assert any(wanted in name for name in found for wanted in check.split("|")), found

@@ -142,7 +142,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_rights_refuse(exchange: Exchange, statement: str) -> None:
+def test_statement_beyond_the_functions_rights_is_refused(exchange: Exchange, statement: str) -> None:
     statement = statement.replace("{owner}", str(exchange.owner.url.username))
     engine = exchange.app.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection, pytest.raises(DBAPIError) as refused:

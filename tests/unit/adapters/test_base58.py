@@ -17,7 +17,7 @@ from chalicelib.adapters import base58
         (bytes.fromhex("0000287fb4cd"), "11233QC4"),
     ],
 )
-def test_known_texts(raw: bytes, text: str) -> None:
+def test_bytes_of_known_texts_are_written_and_read_as_those(raw: bytes, text: str) -> None:
     assert base58.encode(raw) == text
     assert base58.decode(text) == raw
 

@@ -52,7 +52,7 @@ def test_exact_in_with_fee_on_input() -> None:  # D2
     assert after.curve.sqrt_price == 18465144700923076893
 
 
-def test_exact_out() -> None:  # D3
+def test_exact_out_takes_the_least_input_that_pays_for_it() -> None:  # D3
     result, after = swap(POOL, exact_out(10**6))
     assert (result.amount_in, result.amount_out, result.trade_fee) == (1_002_509, 10**6, 2_507)
     assert after.curve.sqrt_price == 18446725580719490513

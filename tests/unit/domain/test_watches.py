@@ -95,7 +95,7 @@ def test_what_returned_within_the_present_block_did_not_hold_for_it() -> None:
     assert found[2].low == 2
 
 
-def test_gap_ends_the_past() -> None:
+def test_mark_is_not_held_beyond_a_gap_that_is_too_long() -> None:
     rows = looked_at((96, 5, 5), (97, 5, 5), (100, 5, 5))
     assert held(rows, Decimal(5), gap_max=2).keys() == {1}
     assert held(rows, Decimal(5), gap_max=3).keys() == {1, 2, 3, 4, 5}

@@ -38,7 +38,7 @@ def test_event_behind_a_gap_waits_until_it_is_filled() -> None:
     assert (history.last_seq, history.has_gap, seqs(history)) == (2, False, [1, 2])
 
 
-def test_double_is_no_news() -> None:
+def test_event_that_came_before_is_no_news() -> None:
     history = History()
     assert history.add(event(1))
     assert not history.add(event(1))
