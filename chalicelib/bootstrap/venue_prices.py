@@ -7,7 +7,7 @@ from chalicelib.services.resting.prices import Prices
 
 
 class VenuePrices:
-    """``PriceSource`` that asks the venues for their pools and the chain for its height.
+    """``PriceReader`` that asks the venues for their pools and the chain for its height.
 
     Raises ``RetryableError``.
     """

@@ -67,7 +67,7 @@ class FakeVenue:
 
 
 class FakePrices:
-    """``PriceSource`` that shows what the venues have, at the chain's height."""
+    """``PriceReader`` that shows what the venues have, at the chain's height."""
 
     def __init__(self, venues: Sequence[FakeVenue], chain: "FakeChain", clock: Clock) -> None:
         self._venues, self._chain, self._clock = venues, chain, clock

@@ -127,7 +127,7 @@ def _pool(thousandths: int) -> CpmmPool:
 
 
 class SimulatedPrices:
-    """``PriceSource`` on the path."""
+    """``PriceReader`` on the path."""
 
     def __init__(self, world: World, path: PricePath, opened: Opened) -> None:
         self._world = world

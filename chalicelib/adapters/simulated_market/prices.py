@@ -10,7 +10,7 @@ from chalicelib.services.resting.prices import Prices
 
 
 class LedgerPrices:
-    """``PriceSource`` on the market in Postgres. A venue that is down shows no prices."""
+    """``PriceReader`` on the market in Postgres. A venue that is down shows no prices."""
 
     def __init__(self, reader: LedgerPoolReader, faults: FaultBoard, venues: Sequence[str]) -> None:
         self._reader = reader
