@@ -36,6 +36,9 @@ class FakeLostTransactions:
         self.fault: RetryableError | None = None
         self.untold: set[UUID] = set()
 
+    def are_sought(self) -> bool:
+        return True
+
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
         if self.fault is not None:
             raise self.fault
