@@ -13,7 +13,7 @@ from chalicelib.domain.transactions import VALIDITY_BLOCKS
 from tests.chaos.chain_faults import compared
 from tests.e2e.solana_parts import Engine, LocalChain
 from tests.e2e.test_restored_record import WALLET, at_rest, landed
-from tests.e2e.trader import Trader, assert_whole, following
+from tests.e2e.trader import Trader, assert_whole, following, statuses
 from tests.support.standby import Pair, pair
 
 
@@ -42,6 +42,13 @@ def engine(tmp_path: Path, chain: LocalChain, servers: Pair) -> Iterator[Engine]
     assert "record on another server" in told
 
 
+def settle(trader: Trader, chain: LocalChain, servers: Pair) -> None:
+    """Have so many blocks go by, once an engine has noticed, that nothing of before can land any more."""
+    while not servers.ask(servers.url, "SELECT 1 FROM servers WHERE settles_after IS NOT NULL"):
+        assert trader.is_open()
+    chain.call("chain_advance", 2 * VALIDITY_BLOCKS)
+
+
 def test_what_the_promoted_standby_lacks_executes_no_second_time(
     engine: Engine, chain: LocalChain, servers: Pair
 ) -> None:
@@ -61,9 +68,7 @@ def test_what_the_promoted_standby_lacks_executes_no_second_time(
     servers.fail_over()
     with Trader(engine.url) as trader:
         assert trader.submit(**keyed) == order_id
-        while not servers.ask(servers.url, "SELECT 1 FROM servers WHERE settles_after IS NOT NULL"):
-            assert trader.is_open()
-        chain.call("chain_advance", 2 * VALIDITY_BLOCKS)  # rather than wait for them
+        settle(trader, chain, servers)
         again = trader.put_right(order_id)
         assert_whole(again)
         told = {order_id: again[-1]}
@@ -81,3 +86,26 @@ def test_what_the_promoted_standby_lacks_executes_no_second_time(
         found = audit(connection, chain=ChainName.SOLANA, must_be_finished=False)
         assert [violation for violations in found for violation in violations] == []
     database.dispose()
+
+
+def test_what_is_on_its_way_as_the_standby_is_promoted_is_waited_for(
+    engine: Engine, chain: LocalChain, servers: Pair
+) -> None:
+    servers.lag()
+    chain.call(
+        "chain_setFaults", {"delay_percent": 100, "delay_blocks_min": 100, "delay_blocks_max": 120}, None
+    )
+    with Trader(engine.url) as trader:
+        order_id = trader.submit(inputToken="USDC", outputToken="USDT", amount="7", validForSeconds=900)
+        trader.until(lambda: "submitted" in statuses(trader.events(order_id)))
+        (sent,) = {event["txSignature"] for event in trader.events(order_id) if "txSignature" in event}
+        servers.fail_over()
+        # Its message was not done with, and brings it again.
+        while not landed(chain, order_id):
+            assert trader.is_open()
+        settle(trader, chain, servers)
+    chain.call("chain_resetFaults")
+    with following(engine.url, order_id) as trader:
+        last = trader.put_right(order_id)[-1]
+    assert (last["status"], last.get("txSignature")) == ("confirmed", sent)
+    assert landed(chain, order_id) == [sent]

@@ -121,12 +121,26 @@ def test_promoted_standby_is_another_server_that_lacks_what_came_after_the_last_
         after.engine.dispose()
 
 
+def test_record_that_comes_to_another_server_before_a_consumer_ran_is_doubted_all_the_same(
+    record: Record,
+) -> None:
+    record.came_from_elsewhere()
+    assert record.doubted().server_id == 2
+
+
+def test_owner_who_empties_the_table_has_it_begin_anew(record: Record) -> None:
+    record.came_from_elsewhere()
+    record.execute("DELETE FROM servers")
+    assert record.found() == FoundOn(1, None)
+
+
 def test_server_that_stays_is_no_other_one(record: Record) -> None:
     assert record.found() == FoundOn(1, None)
     assert record.another_process().found() == FoundOn(1, None)
 
 
 def test_server_that_tells_no_name_as_auroras_is_one_for_ever(record: Record) -> None:
+    record.execute("UPDATE servers SET name = 'unknown'")
     record.execute("""
         CREATE OR REPLACE FUNCTION public.server() RETURNS text LANGUAGE plpgsql STABLE AS $$
         BEGIN

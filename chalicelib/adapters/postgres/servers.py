@@ -44,6 +44,7 @@ SELECT server_id + 1, public.server(), alive_at FROM servers WHERE server_id = C
 ON CONFLICT DO NOTHING
 RETURNING name
 """)
+# The migration has written the first one: this is for a table that its owner emptied.
 _NOTE_FIRST: Final = Statement("""
 INSERT INTO servers (server_id, name) SELECT 1, public.server()
 WHERE NOT EXISTS (SELECT FROM servers) ON CONFLICT DO NOTHING

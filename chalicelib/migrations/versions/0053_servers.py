@@ -28,7 +28,7 @@ CREATE TABLE servers (
     woken_at timestamptz
 );
 COMMENT ON TABLE servers IS
-    'Where consumers on a real chain have found the record, one after the other; the last one is where it is';
+    'Where the record was when it was migrated, and where consumers on a real chain have found it since';
 COMMENT ON COLUMN servers.name IS 'What public.server() said there';
 COMMENT ON COLUMN servers.alive_at IS
     'When the record was on it, as noted each minute: of what is missing later, everything is younger';
@@ -57,6 +57,9 @@ BEGIN
     END IF;
     RETURN true;
 END $$;
+
+-- A standby that is promoted before a consumer has run must have it, too.
+INSERT INTO servers (server_id, name) VALUES (1, public.server());
 """
 
 DOWNGRADE = """
