@@ -167,6 +167,8 @@ class Claiming:
             except RetryableError as fault:
                 untold.append(each)
                 if len(untold) == len(batch.claimed):
+                    # Their leases would count as those of consumers that died, for as long as this lasts.
+                    self._put_off(untold, batch, ())
                     raise
                 order_id = str(each.state.order.order_id)
                 logger.warning("order comes back", order_id=order_id, reason=fault.message)
