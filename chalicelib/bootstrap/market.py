@@ -88,17 +88,22 @@ class MarketPorts:
 
     @property
     def lost_transactions(self) -> "LostTransactions | None":
-        """Where what executed is found that the record has lost; None if it has lost nothing.
+        """Where what executed is found that the record may have lost; None where there is no such thing.
 
         The simulated market's ledger is a part of the record.
         """
         return self._market.lost_transactions if isinstance(self._market, SolanaMarket) else None
 
-    @property
     def may_have_executed(self) -> bool:
-        """Whether there is something to look up, as a function finds it that may not read the key."""
-        restored_to = self._settings.solana_record_restored_to
-        return isinstance(self._market, SolanaMarket) and restored_to is not None
+        """Return whether there is something to look up, as a function finds it that may not read the key.
+
+        Raises ``RetryableError`` if the record does not tell.
+        """
+        return isinstance(self._market, SolanaMarket) and self._market.may_have_executed()
+
+    def server(self) -> int | None:
+        """Return where the record was found to be; None if that is no matter."""
+        return self._market.servers.believed() if isinstance(self._market, SolanaMarket) else None
 
     @property
     def venues(self) -> "Sequence[Venue]":

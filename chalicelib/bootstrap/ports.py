@@ -166,7 +166,9 @@ class Ports:
     def record(self) -> OrderRecord:
         from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 
-        return PostgresOrderRecord(self.engine, self.event_views, packs=self.settings.packed_events)
+        return PostgresOrderRecord(
+            self.engine, self.event_views, packs=self.settings.packed_events, server=self.market.server
+        )
 
     @cached_property
     def operations(self) -> "Operations":

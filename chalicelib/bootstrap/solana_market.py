@@ -16,11 +16,15 @@ from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from chalicelib.adapters.postgres.servers import PostgresServers
     from chalicelib.adapters.solana.beside import Beside
     from chalicelib.adapters.solana.blockhashes import Blockhashes
     from chalicelib.adapters.solana.book import Book
     from chalicelib.adapters.solana.chain import SolanaChain
     from chalicelib.adapters.solana.chain_view import ChainReader
+    from chalicelib.adapters.solana.doubted_record import DoubtedRecord
     from chalicelib.adapters.solana.fills import Names
     from chalicelib.adapters.solana.found_pools import FoundPools, JudgedPool
     from chalicelib.adapters.solana.keys import Pubkey
@@ -138,19 +142,32 @@ class SolanaMarket:
         )
 
     @cached_property
-    def lost_transactions(self) -> "SolanaLostTransactions | None":
-        """What finds transactions that the record has lost; None if it was not set back."""
-        from chalicelib.adapters.solana.lost_transactions import SolanaLostTransactions
+    def servers(self) -> "PostgresServers":
+        """Where the record is, which may lack what the chain has."""
+        from chalicelib.adapters.postgres.servers import PostgresServers
+
+        return PostgresServers(self._clients.engine)
+
+    def may_have_executed(self) -> bool:
+        """Return whether the record may lack something; raises ``RetryableError`` if it does not tell."""
+        is_set_back = self._settings.solana_record_restored_to is not None
+        return is_set_back or self.servers.found().doubt is not None
+
+    @cached_property
+    def lost_transactions(self) -> "DoubtedRecord":
+        """What finds transactions that the record has lost."""
+        from chalicelib.adapters.solana.doubted_record import DoubtedRecord
 
         restored_to = self._settings.solana_record_restored_to
-        if restored_to is None:
-            return None
+        return DoubtedRecord(
+            self.servers, self._blockhashes.recent, self._lost_since, restored_to=restored_to
+        )
+
+    def _lost_since(self, moment: "datetime") -> "SolanaLostTransactions":
+        from chalicelib.adapters.solana.lost_transactions import SolanaLostTransactions
+
         return SolanaLostTransactions(
-            self.nodes,
-            self.reader,
-            self.signer.wallet,
-            restored_to=restored_to,
-            time_limit_s=self._call_limit_s,
+            self.nodes, self.reader, self.signer.wallet, restored_to=moment, time_limit_s=self._call_limit_s
         )
 
     @property

@@ -118,10 +118,14 @@ class Mints(Protocol):
 class LostTransactions(Protocol):
     """What a chain has executed and the record has lost, as it was set back to an earlier moment."""
 
+    def are_sought(self) -> bool:
+        """Return whether the record may lack something; raises ``RetryableError`` if it does not tell."""
+        ...
+
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
         """Return what executed of orders that have no transaction on record which may land, or has.
 
-        Raises ``RetryableError`` if the chain does not tell.
+        Raises ``RetryableError`` if the chain does not tell, or what was sent may land yet.
         """
         ...
 

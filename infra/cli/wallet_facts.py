@@ -72,12 +72,47 @@ def wallet_facts(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> di
         if held is not None:
             row["account"] = address_of(keys[list(programs).index(symbol)])
         balances.append(row)
+    balances += _unlisted(solana, wallet, desk)
     return {
         "wallet": address_of(wallet),
         "sol": format_units(payer.lamports if payer else 0, SOL_SCALE),
         "tokens": balances,
         "missing": sorted(token.symbol for token in solana.tokens if token.symbol not in programs),
     }
+
+
+def _unlisted(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> list[dict[str, Any]]:
+    """Return what a wallet holds, or has approved, of mints in no list, as a sniper order has bought."""
+    listed = {pubkey(token.mint) for token in solana.tokens}
+    held = {
+        key: one
+        for key, account in _shown(solana, wallet).items()
+        if (one := _token_account(account)) is not None and one.mint not in listed
+    }
+    mints = list({one.mint for one in held.values() if one.amount or one.delegate is not None})
+    scales = {
+        key: scale
+        for key, mint in zip(mints, read(solana, mints), strict=True)
+        if mint is not None and (scale := _decimals(key, mint)) is not None
+    }
+    rows = []
+    for key, one in held.items():
+        if one.mint not in scales or not (one.amount or one.delegate is not None):
+            continue
+        row = {"token": address_of(one.mint), "balance": format_units(one.amount, scales[one.mint])}
+        if desk is not None:
+            may = one.delegated_amount if one.delegate == desk else 0
+            row["allowance"] = format_units(may, scales[one.mint])
+        rows.append(row | {"account": address_of(key)})
+    return sorted(rows, key=lambda row: (row["token"], row["account"]))
+
+
+def _decimals(key: Pubkey, mint: Account) -> int | None:
+    """Return the decimals of a mint, None of one that cannot be traded."""
+    try:
+        return mint_of(key, mint).decimals
+    except UnsupportedPoolError:
+        return None
 
 
 def delegated_accounts(

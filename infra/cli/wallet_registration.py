@@ -36,6 +36,9 @@ from infra.cli.wallet_owner import desk_of, seed_of
 SITE: Final = "Orderflow"
 """What the wallet's user reads in the text that is signed."""
 
+REVOKED_MAX: Final = 20
+"""Approvals that a transaction takes back: there is room for 27 in its 1,232 bytes, and less with a bid."""
+
 _seed_option = click.option(
     "--wallet-seed", envvar="WALLET_SEED", help="Default: that of the running runtime."
 )
@@ -156,7 +159,8 @@ def approve(
     call = approve_checked(
         account, mint, delegate, key.key, amount=units, decimals=token.scale, token_program=program
     )
-    _show_sent(session, send(solana.nodes, key, [*first, call]), f"the desk may swap {amount} {token.symbol}")
+    signature = send(solana.nodes, key, [*first, call])
+    _show_sent(session, signature, told=f"the desk may swap {amount} {token.symbol}")
 
 
 @click.command("revoke")
@@ -185,9 +189,9 @@ def revoke_command(
         )
     if keypair is not None:
         solana, key = SolanaNodes(session, **options), key_in(keypair)
-        _show_sent(
-            session, send(solana.nodes, key, _revocations(solana, key.key, symbol)), "revoked on chain"
-        )
+        calls = _revocations(solana, key.key, symbol)
+        parts = [calls[start : start + REVOKED_MAX] for start in range(0, len(calls), REVOKED_MAX)]
+        _show_sent(session, *[send(solana.nodes, key, part) for part in parts], told="revoked on chain")
     if account_id is not None:
         was = RegisteredWallets(session.engine).revoke(account_id)
         facts = {"account": account_id, "wallet": was}
@@ -237,8 +241,7 @@ def _held(solana: SolanaNodes, account: Pubkey) -> int:
         raise click.ClickException(f"no node answers: {error}") from error
 
 
-def _show_sent(session: CliSession, signature: str, told: str) -> None:
-    facts = {"txSignature": signature}
-    session.show(
-        facts, lambda console: console.print(f"{told}: {signature}", highlight=False, soft_wrap=True)
-    )
+def _show_sent(session: CliSession, *signatures: str, told: str) -> None:
+    facts = {"txSignature": signatures[-1], "txSignatures": signatures}
+    line = f"{told}: {', '.join(signatures)}"
+    session.show(facts, lambda console: console.print(line, highlight=False, soft_wrap=True))

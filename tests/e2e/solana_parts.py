@@ -84,7 +84,7 @@ class LocalChain:
 class Engine:
     """The runtime on one state, which can be stopped and started again."""
 
-    def __init__(self, home: Path, chain: LocalChain) -> None:
+    def __init__(self, home: Path, chain: LocalChain, **settings: str) -> None:
         self.pools_file = write_pool_file(home / "pools.toml", chain.url, chain.call("chain_status"))
         self._state = home / "state"
         self._environment = {
@@ -96,6 +96,7 @@ class Engine:
             "SOLANA_SEARCH_MS": "500",
             "WALLET_SEED": SEED,
             "LEASE_MS": "6000",
+            **settings,
         }
         queues = queues_with(home / "queues.json", visibility_s=VISIBILITY_S)
         self._options = ("--no-reload", "--queues", str(queues))

@@ -58,7 +58,7 @@ class ConsumerOnFakes:
         mints: Mints = NO_MINTS,
         lost_transactions: LostTransactions | None = None,
     ) -> None:
-        self._may_have_executed = lost_transactions is not None
+        self._may_have_executed = lost_transactions.are_sought if lost_transactions else lambda: False
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
         self.record = record_type(self.tables)

@@ -18,7 +18,7 @@ from tests.integration.consumer import Consumer
 from tests.support.postgres_server import PATIENCE_S
 
 _NOTHING = "SELECT"
-_PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([], data=[])
+_PARAMETERS = _STEPS.parameters([]) | EVENTS.parameters([], data=[]) | {"server": ""}
 
 
 def test_orders_are_moved_on_by_key_when_the_plan_was_made_of_an_empty_table(database_url: str) -> None:

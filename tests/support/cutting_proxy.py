@@ -35,6 +35,11 @@ class CuttingProxy:
         with self._lock:
             self.exchanges, self._cut_at, self._moment = 0, exchange, moment
 
+    def lead_to(self, host: str, port: int) -> None:
+        """Close all connections, and hand those that come on to another server."""
+        self._server = host, port
+        self._hang_up()
+
     def close(self) -> None:
         """Close all connections, and take no other."""
         with suppress(OSError):
@@ -51,7 +56,11 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            pair = _Pair(client, socket.create_connection(self._server))
+            try:
+                pair = _Pair(client, socket.create_connection(self._server))
+            except OSError:  # there is no server for now
+                client.close()
+                continue
             with self._lock:
                 self._pairs.append(pair)
             for way in (lambda pair=pair: self._hand_requests_on(pair), pair.hand_answers_on):

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,26 +107,38 @@ def sibling(url: str, database: str) -> str:
 
 @contextmanager
 def _running(folder: Path) -> Iterator[str]:
-    binaries, data, port = postgres_binaries(), folder / "data", free_port()
-    data.mkdir(mode=0o700)
-    if runs_as_root():
-        folder.chmod(0o755)
-        os.chown(data, *unprivileged_ids())
-    prepare = become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
-    initdb = (
-        str(binaries / "initdb"),
-        "-D",
-        str(data),
-        "-U",
-        "app",
-        "-A",
-        "trust",
-        "-E",
-        "UTF8",
-        "--no-locale",
-        "--no-sync",
+    data = initialised(folder)
+    with serving(data, free_port()) as (url, _):
+        yield url
+
+
+def initialised(folder: Path) -> Path:
+    """Make the files of a server in a folder that is ours; return where."""
+    data = servers_folder(folder / "data")
+    run_as_server(
+        "initdb", "-D", str(data), "-U", "app", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
     )
-    subprocess.run(initdb, check=True, capture_output=True, preexec_fn=prepare)
+    return data
+
+
+def servers_folder(path: Path) -> Path:
+    """Make a folder that the user owns as whom servers run."""
+    path.mkdir(mode=0o700)
+    if runs_as_root():
+        path.parent.chmod(0o755)
+        os.chown(path, *unprivileged_ids())
+    return path
+
+
+def run_as_server(program: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs as the user that owns its files, who is not root."""
+    command = (str(postgres_binaries() / program), *arguments)
+    subprocess.run(command, check=True, capture_output=True, preexec_fn=_as_server())
+
+
+@contextmanager
+def serving(data: Path, port: int, **settings: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Run a server on files that are there; yield its own database's URL, and its process."""
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
@@ -134,19 +146,24 @@ def _running(folder: Path) -> Iterator[str]:
         # Its data does not outlive the run, and databases are made and dropped much faster.
         "fsync": "off",
         "full_page_writes": "off",
+        **settings,
     }
     options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-    command = (str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options)
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=prepare)
+    command = (str(postgres_binaries() / "postgres"), "-D", str(data), "-p", str(port), *options)
+    with (data.parent / f"{data.name}.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_as_server())
     try:
         url = f"postgresql://app:app@127.0.0.1:{port}/postgres"
         _wait_until_it_answers(url, server)
-        yield url
+        yield url, server
     finally:
         # At once, without writing down what is about to be removed.
         server.send_signal(signal.SIGQUIT)
         server.wait()
+
+
+def _as_server() -> Callable[[], None]:
+    return become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
 
 
 def _wait_until_it_answers(url: str, server: subprocess.Popen[bytes]) -> None:

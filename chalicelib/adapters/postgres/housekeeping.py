@@ -184,6 +184,33 @@ _FORGET_PAIRS: Final = text(f"""
 DELETE FROM watch_pairs USING idle WHERE watch_pairs.pair_id = idle.pair_id
 """)
 
+# Not on a server that no consumer has noticed yet: it would say that what is missing there is not.
+_NOTE_ALIVE: Final = text("""
+UPDATE servers SET alive_at = clock_timestamp()
+WHERE server_id = (SELECT max(server_id) FROM servers) AND name = public.server()
+""")
+
+# What is armed again before it was looked up is one that its owner amends just now.
+_WAKE_DOUBTED: Final = text("""
+WITH doubted AS (
+    SELECT server_id, woken_to FROM servers
+    WHERE lacks_since IS NOT NULL AND settled_at IS NOT NULL AND woken_at IS NULL
+    ORDER BY server_id LIMIT 1 FOR UPDATE SKIP LOCKED
+), part AS MATERIALIZED (
+    SELECT w.order_id FROM doubted AS d CROSS JOIN LATERAL (
+        SELECT order_id FROM watches WHERE order_id > d.woken_to ORDER BY order_id LIMIT :limit) AS w
+), woken AS (
+    UPDATE watches AS w SET wake_at = statement_timestamp() FROM part
+    WHERE w.order_id = part.order_id AND w.armed RETURNING 1
+), noted AS (
+    UPDATE servers AS s
+    SET woken_to = coalesce((SELECT order_id FROM part ORDER BY order_id DESC LIMIT 1), s.woken_to),
+        woken_at = CASE WHEN (SELECT count(*) FROM part) < :limit THEN clock_timestamp() END
+    FROM doubted AS d WHERE s.server_id = d.server_id
+)
+SELECT count(*) FROM woken
+""")
+
 _ARCHIVE: Final = text("""
 INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)
 VALUES (:message_id, CAST(:order_id AS uuid), :body, :receive_count, :reason) ON CONFLICT DO NOTHING
@@ -282,6 +309,11 @@ class PostgresHousekeeping:
                 return Forgotten(0, is_more=False)
             removed = connection.execute(_FORGET_PAIRS, {"limit": limit}).rowcount
         return Forgotten(removed, is_more=removed == limit)
+
+    def wake_doubted(self, *, limit: int) -> int:
+        with translated_errors(), self._single.connect() as connection:
+            connection.execute(_NOTE_ALIVE)
+            return int(connection.execute(_WAKE_DOUBTED, {"limit": limit}).scalar_one())
 
 
 class PostgresDeadLetterArchive:

@@ -54,6 +54,9 @@ logged AS (
 def tried(steps: Columns, written: str, fence: str) -> str:
     """Return the part of a statement that writes new attempts, likewise.
 
+    The parameter ``server`` says where the record was found: on another one the statement fails. None is
+    empty.
+
     Args:
         fence: Under which they are made: an expression, or the column of the steps that says so.
     """
@@ -64,7 +67,10 @@ tried AS (
         quoted_in_units, quoted_out_units, threshold_units, fence)
     SELECT tx_signature, order_id, tried, payload, last_valid_height,
         quoted_in_units, quoted_out_units, threshold_units, {fence}
-    FROM {steps.rows(*columns)} AS a JOIN {written} USING (order_id) WHERE tx_signature IS NOT NULL
+    FROM {steps.rows(*columns)} AS a JOIN {written} USING (order_id)
+    WHERE tx_signature IS NOT NULL
+      AND (CAST(:server AS text) = ''
+           OR public.is_on_server(CAST(nullif(CAST(:server AS text), '') AS bigint)))
 )
 """
 

@@ -138,9 +138,22 @@ _ID_OF: Final = attrgetter("state.order.order_id.int")
 
 
 class PostgresOrderRecord:
-    """``OrderRecord`` on Postgres."""
+    """``OrderRecord`` on Postgres.
 
-    def __init__(self, engine: Engine, views: EventViews, *, packs: bool = True) -> None:
+    Args:
+        server: Returns where the record was found: on no other one are attempts written; None if that is no
+            matter.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        views: EventViews,
+        *,
+        packs: bool = True,
+        server: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._server = server
         self._database = Database(engine)
         self._chained = partial(chained_rows, text_of=views.text, packs=packs)
         self._heads = Heads()
@@ -150,8 +163,9 @@ class PostgresOrderRecord:
     ) -> frozenset[UUID]:
         orders = sorted(orders, key=_ID_OF)
         events, heads = self._chained([new.events for new in orders], repeat(GENESIS))
-        parameters = new_orders(orders, heads) | events | {"lease_ms": str(lease_ms)}
         signed = [new.state.order for new in orders if new.attempt]
+        server = self._found_on() if signed else ""
+        parameters = new_orders(orders, heads) | events | {"lease_ms": str(lease_ms), "server": server}
         with translated_errors():
             if signed:
                 accounts = {"accounts": text_array(*sorted({order.account_id for order in signed}))}
@@ -193,6 +207,10 @@ class PostgresOrderRecord:
                 self._heads.note(order_id, head)
         return moved
 
+    def _found_on(self) -> str:
+        server = self._server()
+        return "" if server is None else str(server)
+
     def _followed(
         self, orders: Sequence[Order], asked: Sequence[Asked], subscribed: Subscribed | None
     ) -> list[list[Row]]:
@@ -215,6 +233,8 @@ class PostgresOrderRecord:
         """Write the transitions, and the watches of those that counted in the same commit."""
         is_trying = any(transition.new_attempt for transition in transitions)
         statement = _RECORD if is_trying else _RECORD_OUTCOMES
+        if is_trying:
+            parameters = {**parameters, "server": self._found_on()}
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
             told = [transition.state.order for transition in transitions if transition.events]
             if not told:

@@ -1,8 +1,8 @@
 """The port ``LostTransactions`` on Solana: our transactions since a moment, by the marks that they bear.
 
-A wallet's history is read once and kept while the process lives. That is enough: the consumers of before were
-stopped before this one began, what they signed has landed by then or never will, and what has been signed
-since is on record.
+A wallet's history is read once and kept while the process lives. That is enough: what the consumers of before
+signed has landed by then or never will, which who set the record back has seen to, or ``doubted_record``; and
+what has been signed since is on record.
 """
 
 import base64
@@ -69,7 +69,7 @@ class _Pages:
 
 
 class SolanaLostTransactions:
-    """Finds what landed for an order since the record's moment.
+    """Finds what landed for an order since a moment of the record.
 
     Args:
         wallet_of: Returns an account's wallet; raises ``RefusedError`` if it has none.

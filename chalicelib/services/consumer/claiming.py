@@ -49,7 +49,7 @@ class Claiming:
     """The first step of a batch.
 
     Args:
-        lost_transactions: What is new to the record may be so because that was set back; None if it was not.
+        lost_transactions: What is new to the record may be so because it has lost it; None if it cannot have.
     """
 
     def __init__(
@@ -66,6 +66,10 @@ class Claiming:
         self._announcer = announcer
         self._clock = clock
         self._limits = limits
+
+    def seeks_lost(self) -> bool:
+        """Return whether orders are looked up before they are signed for; raises ``RetryableError``."""
+        return self._lost_transactions is not None and self._lost_transactions.are_sought()
 
     def claim_signed(self, signed: Sequence[NewOrder], batch: Batch) -> list[ClaimedOrder]:
         """Put new orders on record with their transactions, and publish that; return those that were new.
@@ -106,6 +110,7 @@ class Claiming:
         executed before the record was set back.
         """
         now = self._clock.now()
+        sought = self._lost_transactions if self.seeks_lost() else None
         # A client that submits an order twice at once may have both in one batch: the first creates it.
         creators = dict[UUID, Incoming]()
         for each in incoming:
@@ -113,7 +118,7 @@ class Claiming:
                 creators.setdefault(each.order_id, each)
         new = {
             id_: transitions.first_transition(
-                each.order, now, each.connection_id, may_have_executed=self._lost_transactions is not None
+                each.order, now, each.connection_id, may_have_executed=sought is not None
             )
             for id_, each in creators.items()
             if each.order is not None
@@ -146,8 +151,8 @@ class Claiming:
         wanted = asked_for.keys() - created - batch.defective
         self._reclaim([id_ for id_ in asked_for if id_ in wanted], batch)
         self._set_apart(batch)
-        if self._lost_transactions is not None:
-            self._put_off_untold(batch, self._lost_transactions)
+        if sought is not None:
+            self._put_off_untold(batch, sought)
 
     def _put_off_untold(self, batch: Batch, lost_transactions: LostTransactions) -> None:
         """Put off the orders of which it is not told whether they executed before the record was set back.
@@ -162,6 +167,8 @@ class Claiming:
             except RetryableError as fault:
                 untold.append(each)
                 if len(untold) == len(batch.claimed):
+                    # Their leases would count as those of consumers that died, for as long as this lasts.
+                    self._put_off(untold, batch, ())
                     raise
                 order_id = str(each.state.order.order_id)
                 logger.warning("order comes back", order_id=order_id, reason=fault.message)

@@ -1,7 +1,7 @@
 """What becomes of signed transactions: sent, looked up, and the outcome of each once it is certain."""
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -59,8 +59,8 @@ class Confirmation:
     """Sends open attempts and turns the chain's answers into transitions.
 
     Args:
-        may_have_executed: The record was set back, and may lack later attempts of an order: one that is late
-            goes back to routing, where it is looked up before it ends.
+        may_have_executed: Returns whether the record may lack later attempts of an order: one that is late
+            goes back to routing then, where it is looked up before it ends.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Confirmation:
         poll_policy: PollPolicy,
         wait_policy: WaitPolicy,
         attempts_max: int,
-        may_have_executed: bool = False,
+        may_have_executed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._may_have_executed = may_have_executed
         self._chain = chain
@@ -234,7 +234,7 @@ class Confirmation:
         return transitions.failed(claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, last)
 
     def _ends_late(self, order: Order, now: datetime) -> bool:
-        return order.is_late(now) and not self._may_have_executed
+        return order.is_late(now) and not self._may_have_executed()
 
     def look(self, orders: Sequence[ClaimedOrder]) -> ChainView:
         """Return what the chain knows of open attempts; what seems dead is looked up by all means there are.

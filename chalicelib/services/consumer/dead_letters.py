@@ -70,8 +70,8 @@ class ResolveDeadLetters:
         mints: Learns of tokens that are not listed, which an order may name.
         parse: Returns a body's message; raises ``UnreadableMessageError`` if it is not one of ours.
         remains: Returns what a body that breaks the rules still says; raises nothing.
-        may_have_executed: The record was set back, and an order may have executed of which it knows nothing.
-            Who resolves dead letters may not read the key that tells the wallet, and so cannot look it up:
+        may_have_executed: Returns whether an order may have executed of which the record knows nothing. Who
+            resolves dead letters may not read the key that tells the wallet, and so cannot look it up:
             nothing ends here then but what has landed.
     """
 
@@ -90,7 +90,7 @@ class ResolveDeadLetters:
         parse: Callable[[str], Message],
         remains: Callable[[str], Remains],
         mints: LearnMints,
-        may_have_executed: bool = False,
+        may_have_executed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._may_have_executed = may_have_executed
         self._record = record
@@ -247,7 +247,7 @@ class ResolveDeadLetters:
     def _create(self, order: Order, connection_id: str | None) -> None:
         """Put an accepted order on record that no consumer ever got to."""
         new = transitions.first_transition(
-            order, self._clock.now(), connection_id, may_have_executed=self._may_have_executed
+            order, self._clock.now(), connection_id, may_have_executed=self._may_have_executed()
         )
         # No lease: it is claimed like any other in the next breath.
         if self._record.create([new], lease_ms=0):
@@ -277,7 +277,7 @@ class ResolveDeadLetters:
         At rest, an order that is to be refused where its trigger is met would fire instead. And one whose
         trigger was met goes on, unless it has killed too many of them.
         """
-        if self._may_have_executed:
+        if self._may_have_executed():
             return transition.state.status is not OrderStatus.CONFIRMED
         if transition.watch is not None:
             return is_to_be_refused_where_met(transition.claimed)

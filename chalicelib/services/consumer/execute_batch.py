@@ -120,7 +120,6 @@ class ExecuteOrders:
             observer=observer,
             batch_hold_ms=limits.batch_hold_ms,
         )
-        self._may_have_executed = lost_transactions is not None
         self._claiming = Claiming(record, self._announcer, clock, limits, lost_transactions=lost_transactions)
         self._write_ahead = WriteAhead(
             quote_collector=quote_collector,
@@ -186,7 +185,7 @@ class ExecuteOrders:
             quote_request = self._write_ahead.quotes_for(wanted) if is_new else None
             ahead = (
                 planned_ahead(incoming, quote_request, self._tokens, self._executor)
-                if quote_request is not None and not self._may_have_executed
+                if quote_request is not None and not self._claiming.seeks_lost()
                 else None
             )
             begun = self._begun(incoming, batch, ahead) if ahead is not None else []

@@ -128,6 +128,14 @@ class Housekeeping(Protocol):
         """
         ...
 
+    def wake_doubted(self, *, limit: int) -> int:
+        """Have the next so many orders looked at that rest, where the record may lack that they executed;
+        return how many those were. And note that the record is where it was.
+
+        Each call goes on where the last one stopped, and none finds any once all of them were.
+        """
+        ...
+
 
 class Sweep:
     """One run of the sweep. Safe to repeat and to overlap: every message it sends is idempotent."""
@@ -162,6 +170,7 @@ class Sweep:
             "closed": self._close_expired,
             "forgotten": self._forget_finished,
             "pairs_forgotten": self._forget_pairs,
+            "woken": self._wake_doubted,
         }
         done = dict.fromkeys(kinds, 0)
         left = list(kinds)
@@ -243,6 +252,10 @@ class Sweep:
     def _forget_finished(self) -> _Turn:
         forgotten = self._housekeeping.forget_finished(limit=SWEPT_MAX)
         return _Turn(forgotten.removed, forgotten.is_more)
+
+    def _wake_doubted(self) -> _Turn:
+        # No more in a run: each of them takes a consumer's look at its chain, beside what is new.
+        return _Turn(self._housekeeping.wake_doubted(limit=SWEPT_MAX), is_more=False)
 
     def _forget_pairs(self) -> _Turn:
         forgotten = self._housekeeping.forget_pairs(limit=PAIRS_MAX)

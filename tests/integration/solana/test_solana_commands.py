@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chalicelib.adapters import base58
-from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.programs import TOKEN, WRAPPED_SOL
 from chalicelib.adapters.solana.signer import SeedKey, SeedSigner, desk_key_of
@@ -162,6 +162,54 @@ def test_mint_in_no_list_is_approved_by_its_address_and_taken_back_with_the_rest
     shown(run(*approve, "USDC", "--amount", "3"))
     shown(run(*REVOKE, str(keypair)))
     assert delegated(chain) == {}
+
+
+def test_wallet_shows_what_it_holds_of_mints_in_no_list_and_what_the_desk_may_move_of_it(
+    run: Run, chain: Running, keypair: Path
+) -> None:
+    opened = {"kind": "cpmm", "base": MINT, "quote": "USDC", "price": "2", "depth": "100", "decimals": 4}
+    chain.call("chain_openPool", opened)
+    shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
+    approve = ("wallet", "approve", "--keypair", str(keypair), "--token", MINT, "--amount", "1.5")
+    shown(run(*approve))
+    place = address_of(associated_token_account(WALLET.key, pubkey(MINT), TOKEN))
+    hold(chain, place, place, amount=25_000)
+    shown(run("wallet", "register", "--account", "alice", "--keypair", str(keypair)))
+    show = ("wallet", "show", "--account", "alice", "--signer", "desk")
+    (row,) = [row for row in shown(run(*show))["tokens"] if row["token"] == MINT]
+    assert row == {"token": MINT, "balance": "2.5", "allowance": "1.5", "account": place}
+    shown(run(*REVOKE, str(keypair)))
+    hold(chain, place, place, amount=0)
+    assert not [row for row in shown(run(*show))["tokens"] if row["token"] == MINT]
+
+
+def test_more_approvals_than_a_transaction_has_room_for_are_taken_back_in_several(
+    run: Run, chain: Running, keypair: Path
+) -> None:
+    shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
+    shown(run("wallet", "approve", "--keypair", str(keypair), "--token", "USDC", "--amount", "1"))
+    (usdc,) = [
+        row["account"]
+        for row in shown(run("wallet", "show", "--address", address_of(WALLET.key)))["tokens"]
+        if row["token"] == "USDC"
+    ]
+    others = [address_of(SeedKey(bytes([number] * 32)).key) for number in range(50)]
+    for other in others:
+        hold(chain, usdc, other)
+    facts = shown(run(*REVOKE, str(keypair)))
+    assert len(facts["txSignatures"]) == 3
+    assert delegated(chain) == {}
+    for other in others:
+        chain.call("chain_setAccount", other, None)
+
+
+def hold(chain: Running, like: str, place: str, *, amount: int | None = None) -> None:
+    """Have a token account at a place that is like another one, but for what it holds."""
+    account = chain.call("getAccountInfo", like, {"encoding": "base64"})["value"]
+    data = bytearray(base64.b64decode(account["data"][0]))
+    if amount is not None:
+        data[64:72] = amount.to_bytes(8, "little")
+    chain.call("chain_setAccount", place, account | {"data": base64.b64encode(data).decode()})
 
 
 def test_sol_is_wrapped_as_far_as_the_wallet_has_not_wrapped_enough(

@@ -36,6 +36,9 @@ class FakeLostTransactions:
         self.fault: RetryableError | None = None
         self.untold: set[UUID] = set()
 
+    def are_sought(self) -> bool:
+        return True
+
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
         if self.fault is not None:
             raise self.fault
@@ -252,3 +255,15 @@ def test_other_order_under_the_same_id_is_neither_confirmed_by_what_executed_nor
     assert desk.consumer.statuses(other) == (Status.PENDING, Status.ROUTING, Status.FAILED)
     assert desk.consumer.frames(other)[-1]["code"] == "CLIENT_ORDER_ID_CONFLICT"
     assert desk.consumer.chain.signed == signed
+
+
+def test_orders_that_wait_to_be_looked_up_are_claimed_by_none_meanwhile(desk: Desk) -> None:
+    order = an_order()
+    desk.lost.fault = RetryableError("what was signed before may land yet")
+    for delivery in (1, 2):
+        with pytest.raises(RetryableError):
+            desk.consumer.execute(order, delivery=delivery)
+        assert not desk.consumer.is_claimed(order)
+    desk.lost.fault = None
+    desk.consumer.execute(order, delivery=3)
+    assert desk.consumer.statuses(order) == LIFE

@@ -37,7 +37,7 @@ class Left:
         self.unpublished: Sequence[StrandedOrder] = ()
         self.unsent: list[SubscriptionBehind] = []
         self.has_forgotten = False
-        self.idle_pairs = 0
+        self.idle_pairs = self.doubted = 0
         self.resumed: set[UUID] = set()
         self.statements = 0
 
@@ -75,6 +75,10 @@ class Left:
     def forget_pairs(self, *, limit: int) -> Forgotten:
         gone, self.idle_pairs = min(limit, self.idle_pairs), max(0, self.idle_pairs - limit)
         return Forgotten(gone, is_more=gone == limit)
+
+    def wake_doubted(self, *, limit: int) -> int:
+        woken, self.doubted = min(limit, self.doubted), max(0, self.doubted - limit)
+        return woken
 
 
 def swept(left: Left, connections: FakeConnections | None = None) -> FakeQueue:
@@ -224,3 +228,12 @@ def test_pairs_that_nothing_waits_for_are_forgotten_in_parts_until_none_is_left(
     left.idle_pairs = 2 * PAIRS_MAX + 1
     swept(left)
     assert left.idle_pairs == 0
+
+
+def test_what_may_have_executed_and_rests_is_woken_a_thousand_in_a_run_beside_what_is_new() -> None:
+    left = Left()
+    left.doubted = SWEPT_MAX + 1
+    swept(left)
+    assert left.doubted == 1
+    swept(left)
+    assert left.doubted == 0
