@@ -197,6 +197,35 @@ def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_
         assert sum(map(len, behind(left.housekeeping, 100))) == number
 
 
+@pytest.mark.parametrize("way", ["one", "all", "behind", "missed"])
+def test_connection_whose_replay_has_just_begun_anew_is_left_to_it_for_a_while(left: Left, way: str) -> None:
+    order, connection_id = an_order(account_id="anew"), "anew="
+    left.store.created(order, lease_ms=0, connection_id=connection_id)
+    left.subscriptions.subscribe_account(connection_id, order.account_id)
+    if way != "missed":
+        left.subscriptions.begin_replay(
+            connection_id, order.account_id, order.order_id, replay_id=uuid4(), after_seq=0
+        )
+    left.pass_time(60)
+    if way == "missed":
+        left.subscriptions.mark_behind([Missed(connection_id, order, sent_to=1)])
+    else:
+        left.subscriptions.begin_replay(
+            connection_id,
+            order.account_id,
+            order.order_id,
+            replay_id=uuid4(),
+            after_seq=0,
+            is_of_all=way == "all",
+            is_behind=way == "behind",
+        )
+    assert connection_id not in {
+        each.connection_id for part in behind(left.housekeeping, 100) for each in part
+    }
+    left.pass_time(20)
+    assert connection_id in {each.connection_id for part in behind(left.housekeeping, 100) for each in part}
+
+
 def test_connection_whose_message_was_not_sent_is_found_by_the_next_run(left: Left) -> None:
     (found,) = behind(left.housekeeping, 100)
     left.housekeeping.note_unsent(found[:2])
