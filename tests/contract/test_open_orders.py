@@ -189,6 +189,7 @@ def test_mark_covers_neither_a_later_order_nor_another_account_nor_one_that_was_
     def goes_on(order: Order, *statuses: OrderStatus) -> bool:
         claimed = store.created(order, *(statuses or (OrderStatus.PENDING,)))
         store.open_orders.mark(account_id, ALL, NOON)
+        assert store.record.cancel_covered([order.order_id], NOON) == []
         return bool(store.record.record([next_transition(claimed, OrderStatus.ROUTING)], lease_ms=0))
 
     later = an_order(account_id=account_id)

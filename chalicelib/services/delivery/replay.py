@@ -221,7 +221,7 @@ class ReplayOrders:
         deferred_acknowledgement: Acknowledgement | None = None,
         content_sha256: str | None = None,
     ) -> bool:
-        """Send what a replay that has begun has to bring; returns and raises what ``subscription`` does."""
+        """Send what a replay that has begun has to bring; returns and raises what ``replay`` does."""
         texts = [json_text(greeting)] if greeting else []
         order = self._order(subscriber, order_id)
         if content_sha256 not in {None, order.content_sha256}:
