@@ -1,7 +1,7 @@
 """What a run of the sweep takes when it cannot take all: something of every account, and each thing once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import cycle
 from uuid import UUID, uuid4
@@ -13,11 +13,13 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import FINISHED_AFTER_S, PostgresHousekeeping
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.progress import Published
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.recovery.sweeper import Housekeeping, StrandedOrder, SubscriptionBehind
 from chalicelib.services.recovery.turns import Rest
 from chalicelib.services.subscription_ports import Missed, Subscriptions
 from tests.contract.records import Store, on_postgres, on_tables
-from tests.fakes.orders import LIFE, NOON, an_order
+from tests.contract.test_open_orders import RESTING
+from tests.fakes.orders import LIFE, NOON, an_order, changed
 from tests.fakes.queries import MemoryHousekeeping
 from tests.fakes.tables import Tables
 
@@ -314,6 +316,19 @@ def test_who_follows_an_order_that_ends_long_after_it_came_is_not_forgotten_at_o
     left.pass_time(FINISHED_AFTER_S + 60)
     assert forgotten(left.housekeeping, 100) == len(orders)
     assert left.subscriptions.of_orders([filled]) == []
+
+
+def test_amendment_of_an_order_that_rested_long_is_left_to_who_made_it_for_a_while(left: Left) -> None:
+    order = changed(an_order(account_id="patient"), **RESTING)
+    left.store.created(order, OrderStatus.PENDING, OrderStatus.OPEN)
+    left.pass_time(3_600)
+    terms = replace(order.terms, amount_units=order.terms.amount_units + 1)
+    amended = replace(order, terms=terms)
+    assert left.store.record.amend(order.account_id, order.order_id, NOON, lambda _: amended, {})
+    for age_s, is_left in ((30, True), (40, False)):
+        left.pass_time(age_s)
+        found = left.store.record.published_elsewhere([order.order_id], within_s=60)
+        assert (order.order_id in found) == is_left
 
 
 def test_orders_whose_last_events_were_not_published_are_named_until_they_are(left: Left) -> None:
