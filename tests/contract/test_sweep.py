@@ -240,11 +240,12 @@ def test_connection_whose_message_was_not_sent_is_found_by_the_next_run(left: Le
 
 def test_other_follower_of_the_same_order_goes_on_waiting_for_its_message(left: Left) -> None:
     order = an_order(account_id="busy")
-    left.store.created(order)
+    left.store.created(order, connection_id="live=")
     for name in ("one=", "two="):
         left.subscriptions.begin_replay(name, "busy", order.order_id, replay_id=uuid4(), after_seq=0)
     left.pass_time(60)
     found = [each for part in behind(left.housekeeping, 100) for each in part]
+    assert {each.connection_id for each in found if each.account_id == "busy"} == {"one=", "two="}
     left.housekeeping.note_unsent([each for each in found if each.connection_id == "one="])
     left.pass_time(1)
     again = [each for part in behind(left.housekeeping, 100) for each in part]
