@@ -96,6 +96,8 @@ def test_look_ends_at_most_as_many_as_it_may(store: Store, account_id: str) -> N
         (ALL, "sell buy tokens other limit"),
         (OrderFilter(base="SOL", quote="USDC"), "sell buy tokens limit"),
         (OrderFilter(base="USDC", quote="SOL"), "sell buy tokens limit"),
+        (OrderFilter(base="SOL", quote="JUP"), "other"),
+        (OrderFilter(base="JUP", quote="USDC"), ""),
         (OrderFilter(base="SOL"), "sell buy limit"),
         (OrderFilter(base="USDC"), "tokens"),
         (OrderFilter(quote="SOL"), "tokens other"),
@@ -150,8 +152,11 @@ def submitted_before(store: Store, account_id: str, **terms: Any) -> ClaimedOrde
         (OrderFilter(base="SOL"), True),
         (OrderFilter(quote="USDC"), True),
         (OrderFilter(types=(OrderType.MARKET, OrderType.SNIPER)), True),
+        (OrderFilter(base="SOL", quote="JUP"), False),
+        (OrderFilter(base="JUP", quote="USDC"), False),
         (OrderFilter(base="JUP"), False),
         (OrderFilter(quote="SOL"), False),
+        (OrderFilter(quote="JUP"), False),
         (OrderFilter(types=(OrderType.LIMIT,)), False),
     ],
 )
@@ -162,6 +167,7 @@ def test_order_that_was_in_the_queue_when_all_were_canceled_goes_no_further(
     claimed = submitted_before(store, account_id)
     order_id = claimed.state.order.order_id
     step = next_transition(claimed, OrderStatus.ROUTED, OrderStatus.BUILDING, OrderStatus.SUBMITTED)
+    assert meant or store.record.cancel_covered([order_id], NOON) == []
     assert store.record.record([step], lease_ms=0) == (frozenset() if meant else {order_id})
     ended = store.record.cancel_covered([order_id], NOON)
     assert [(order.order_id, event.seq, event.status) for order, event in ended] == (
@@ -189,6 +195,7 @@ def test_mark_covers_neither_a_later_order_nor_another_account_nor_one_that_was_
     def goes_on(order: Order, *statuses: OrderStatus) -> bool:
         claimed = store.created(order, *(statuses or (OrderStatus.PENDING,)))
         store.open_orders.mark(account_id, ALL, NOON)
+        assert store.record.cancel_covered([order.order_id], NOON) == []
         return bool(store.record.record([next_transition(claimed, OrderStatus.ROUTING)], lease_ms=0))
 
     later = an_order(account_id=account_id)
@@ -209,9 +216,9 @@ def test_mark_does_not_cover_an_order_that_was_sent_and_is_routed_again(
     assert store.record.record([dead], lease_ms=0)
     store.open_orders.mark(account_id, ALL, NOON)
     order_id = sent.state.order.order_id
+    assert store.record.cancel_covered([order_id], NOON) == []
     again = next_transition(ClaimedOrder(dead.state, sent.fence), OrderStatus.ROUTED)
     assert store.record.record([again], lease_ms=0) == {order_id}
-    assert store.record.cancel_covered([order_id], NOON) == []
 
 
 def test_mark_stays_when_the_account_cancels_others_after_it(store: Store, account_id: str) -> None:

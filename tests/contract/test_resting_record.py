@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -290,6 +291,23 @@ def test_order_that_rests_after_a_leg_was_refused_is_held_to_that_until_its_amou
     assert held_to({"amount": "2", "expiresAt": "2027-01-01T00:00:00.000Z"}) is None
     refused()
     assert held_to({"expiresAt": "2027-01-01T00:00:00.000Z"}) == 7
+
+
+def test_every_term_that_is_amended_is_on_record(floor: Floor) -> None:
+    order, end = floor.at_rest(trigger=STOP).state.order, NOON + timedelta(days=3)
+    terms = {
+        "amount_units": order.terms.amount_units + 1,
+        "limit": Limit("180", Rate.of(180, 1_000)),
+        "trigger": replace(STOP, price="150", rate=Rate.of(150, 1_000)),
+        "time_in_force": TimeInForce.GTD,
+        "expires_at": end,
+    }
+    after = replace(changed(order, **terms), valid_until=end)
+    found = floor.store.record.amend("alice", order.order_id, NOON, lambda _: after, {})
+    assert found is not None
+    state = floor.store.record.state("alice", order.order_id)
+    assert state is not None
+    assert (found[0], state.order) == (after, after)
 
 
 def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None:

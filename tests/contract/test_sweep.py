@@ -1,7 +1,7 @@
 """What a run of the sweep takes when it cannot take all: something of every account, and each thing once."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import cycle
 from uuid import UUID, uuid4
@@ -11,12 +11,15 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.housekeeping import FINISHED_AFTER_S, PostgresHousekeeping
+from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.progress import Published
+from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.recovery.sweeper import Housekeeping, StrandedOrder, SubscriptionBehind
 from chalicelib.services.recovery.turns import Rest
 from chalicelib.services.subscription_ports import Missed, Subscriptions
 from tests.contract.records import Store, on_postgres, on_tables
-from tests.fakes.orders import LIFE, NOON, an_order
+from tests.contract.test_open_orders import RESTING
+from tests.fakes.orders import LIFE, NOON, an_order, changed
 from tests.fakes.queries import MemoryHousekeeping
 from tests.fakes.tables import Tables
 
@@ -197,6 +200,36 @@ def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_
         assert sum(map(len, behind(left.housekeeping, 100))) == number
 
 
+def test_connection_whose_replay_has_just_begun_anew_is_left_to_it_for_a_while(left: Left) -> None:
+    ways: dict[str, dict[str, bool]] = {"one=": {}, "all=": {"is_of_all": True}, "late=": {"is_behind": True}}
+    orders = {each: an_order(account_id=each) for each in (*ways, "missed=")}
+
+    def begin(connection_id: str, way: dict[str, bool]) -> None:
+        order = orders[connection_id]
+        replay_id = uuid4()
+        left.subscriptions.begin_replay(
+            connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=0, **way
+        )
+
+    def named() -> set[str]:
+        return {
+            each.connection_id for part in behind(left.housekeeping, 100) for each in part
+        } & orders.keys()
+
+    for connection_id, order in orders.items():
+        left.subscriptions.subscribe_account(connection_id, order.account_id)
+        left.store.created(order, lease_ms=0, connection_id=connection_id)
+    for connection_id in ways:
+        begin(connection_id, {})
+    left.pass_time(60)
+    for connection_id, way in ways.items():
+        begin(connection_id, way)
+    left.subscriptions.mark_behind([Missed("missed=", orders["missed="], sent_to=1)])
+    assert named() == set()
+    left.pass_time(20)
+    assert named() == orders.keys()
+
+
 def test_connection_whose_message_was_not_sent_is_found_by_the_next_run(left: Left) -> None:
     (found,) = behind(left.housekeeping, 100)
     left.housekeeping.note_unsent(found[:2])
@@ -207,11 +240,12 @@ def test_connection_whose_message_was_not_sent_is_found_by_the_next_run(left: Le
 
 def test_other_follower_of_the_same_order_goes_on_waiting_for_its_message(left: Left) -> None:
     order = an_order(account_id="busy")
-    left.store.created(order)
+    left.store.created(order, connection_id="live=")
     for name in ("one=", "two="):
         left.subscriptions.begin_replay(name, "busy", order.order_id, replay_id=uuid4(), after_seq=0)
     left.pass_time(60)
     found = [each for part in behind(left.housekeeping, 100) for each in part]
+    assert {each.connection_id for each in found if each.account_id == "busy"} == {"one=", "two="}
     left.housekeeping.note_unsent([each for each in found if each.connection_id == "one="])
     left.pass_time(1)
     again = [each for part in behind(left.housekeeping, 100) for each in part]
@@ -267,6 +301,35 @@ def test_who_followed_an_order_that_ended_is_forgotten_after_a_while_once_it_has
     left.pass_time(120)
     assert (forgotten(left.housekeeping, limit), followed()) == (1, [False, True, True])
     assert forgotten(left.housekeeping, limit) == 0
+
+
+def test_who_follows_an_order_that_ends_long_after_it_came_is_not_forgotten_at_once(left: Left) -> None:
+    orders = [an_order(account_id=f"patient-{way}") for way in ("filled", "alone", "all", "late")]
+    claimed = [left.store.created(order, connection_id="f=") for order in orders]
+    left.pass_time(FINISHED_AFTER_S + 60)
+    filled, alone, together, late = orders
+    left.store.moved(claimed[0], *LIFE[2:])
+    assert left.store.record.cancel(alone.account_id, alone.order_id, NOON)
+    assert left.store.open_orders.cancel_some(together.account_id, OrderFilter(), NOON, limit=9)
+    left.store.open_orders.mark(late.account_id, OrderFilter(), NOON)
+    assert left.store.record.cancel_covered([late.order_id], NOON)
+    assert forgotten(left.housekeeping, 100) == 0
+    left.pass_time(FINISHED_AFTER_S + 60)
+    assert forgotten(left.housekeeping, 100) == len(orders)
+    assert left.subscriptions.of_orders([filled]) == []
+
+
+def test_amendment_of_an_order_that_rested_long_is_left_to_who_made_it_for_a_while(left: Left) -> None:
+    order = changed(an_order(account_id="patient"), **RESTING)
+    left.store.created(order, OrderStatus.PENDING, OrderStatus.OPEN)
+    left.pass_time(3_600)
+    terms = replace(order.terms, amount_units=order.terms.amount_units + 1)
+    amended = replace(order, terms=terms)
+    assert left.store.record.amend(order.account_id, order.order_id, NOON, lambda _: amended, {})
+    for age_s, is_left in ((30, True), (40, False)):
+        left.pass_time(age_s)
+        found = left.store.record.published_elsewhere([order.order_id], within_s=60)
+        assert (order.order_id in found) == is_left
 
 
 def test_orders_whose_last_events_were_not_published_are_named_until_they_are(left: Left) -> None:

@@ -184,30 +184,6 @@ def test_disarmed_watch_is_gone_whether_it_had_fired_or_not(trial: Trial) -> Non
     assert trial.watches.resend(unclaimed_for_ms=0, limit=9) == []
 
 
-def test_watch_that_is_armed_again_fires_again_under_the_next_number(trial: Trial) -> None:
-    watch = trial.armed(Rate(2, 1))
-    trial.fires(trial.seen(Rate(2, 1)))
-    trial.watches.arm([watch])
-    assert trial.watches.fired(watch.order_id) is None
-    (fired,) = trial.watches.fire([trial.seen(Rate(2, 1))], limit=9)
-    assert fired.firing == 2
-
-
-def test_watch_that_is_armed_with_other_terms_waits_for_those_alone(trial: Trial) -> None:
-    watch, other = trial.armed(Rate(2, 1)), trial.armed(Rate(2, 1))
-    trial.watches.arm([replace(watch, rate=Rate(3, 1), direction=AT_MOST)])
-    assert trial.fires(trial.seen(Rate(2, 1))) == [other.order_id]
-    assert trial.fires(trial.seen(Rate(3, 1), AT_MOST)) == [watch.order_id]
-
-
-def test_what_fired_and_was_not_taken_up_is_armed_again_with_other_terms(trial: Trial) -> None:
-    watch = trial.armed(Rate(2, 1))
-    trial.fires(trial.seen(Rate(2, 1)))
-    trial.watches.arm([replace(watch, rate=Rate(3, 1))])
-    assert trial.watches.fired(watch.order_id) is None
-    assert trial.watches.resend(unclaimed_for_ms=0, limit=9) == []
-
-
 def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> None:
     late = trial.armed(Rate(2, 1), wake_at=NOON - timedelta(seconds=1))
     later = trial.armed(Rate(2, 1), wake_at=NOON - timedelta(seconds=2))
@@ -219,17 +195,6 @@ def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> 
     assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [late.order_id]
     assert trial.watches.wake(limit=9) == []
     assert trial.fires(trial.seen(Rate(1, 1))) == []
-
-
-def test_what_its_time_woke_is_not_due_again_at_once_by_a_time_that_has_passed(trial: Trial) -> None:
-    """As a consumer has it whose clock is behind the record's."""
-    woken = trial.armed(Rate(2, 1), wake_at=NOON - timedelta(seconds=1))
-    assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [woken.order_id]
-    trial.watches.arm([woken])
-    assert trial.watches.wake(limit=9) == []
-    assert trial.fires(trial.seen(Rate(2, 1))) == [woken.order_id]
-    trial.watches.arm([woken])
-    assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [woken.order_id]
 
 
 def test_what_fired_and_is_still_there_is_handed_out_again_after_a_while(trial: Trial) -> None:
@@ -280,6 +245,23 @@ def test_random_watches_fire_exactly_where_a_loop_over_all_says(on_server: Trial
         watches = [watch for watch in watches if watch.order_id not in expected]
 
 
+def test_random_watches_are_named_exactly_as_a_loop_over_all_names_them(on_server: Trial) -> None:
+    """Each pair and look once, with the watch that is met first, whatever has fired of them."""
+    random, memory = Random(2), MemoryWatches(SteppingClock().now)
+    pairs = [on_server.pair, on_server.pair.reversed(), a_pair()]
+    looks = [BY_MARGINAL_RATE, 1, 2, size_look(SwapMode.EXACT_IN, 10)]
+    for _ in range(40):
+        rate, direction = Rate(random.randint(1, 9), 7), random.choice(list(Direction))
+        look, pair = random.choice(looks), random.choice(pairs)
+        memory.arm([on_server.armed(rate, direction, look=look, pair=pair)])
+    for _ in range(8):
+        named = {found for found in on_server.watches.armed() if found.pair in pairs}
+        assert named == set(memory.armed())
+        direction, look, pair = random.choice(list(Direction)), random.choice(looks), random.choice(pairs)
+        seen = on_server.seen(Rate(4, 7), direction, look=look, pair=pair)
+        assert on_server.fires(seen) == [fired.order_id for fired in memory.fire([seen], limit=100)]
+
+
 def test_two_matchers_at_once_fire_each_once(on_server: Trial, contract_engine: Engine) -> None:
     armed = [on_server.armed(Rate(n, 7)) for n in range(1, 41)]
     starts = Barrier(2)
@@ -298,9 +280,12 @@ def test_two_matchers_at_once_fire_each_once(on_server: Trial, contract_engine: 
     assert {*one, *other} == {watch.order_id for watch in armed}
 
 
-def test_matcher_leaves_to_another_what_it_is_just_firing(on_server: Trial, contract_engine: Engine) -> None:
-    watches, seen = on_server.watches, on_server.seen(Rate(5, 1))
-    held, free = (on_server.armed(Rate(1, 1), wake_at=NOON) for _ in range(2))
+@pytest.mark.parametrize("direction", Direction)
+def test_matcher_leaves_to_another_what_it_is_just_firing(
+    on_server: Trial, contract_engine: Engine, direction: Direction
+) -> None:
+    watches, seen = on_server.watches, on_server.seen(Rate(1, 1), direction)
+    held, free = (on_server.armed(Rate(1, 1), direction, wake_at=NOON) for _ in range(2))
     both = {held.order_id, free.order_id}
     ways: list[Callable[[], Sequence[Fired]]] = [
         lambda: watches.fire([seen], limit=9),

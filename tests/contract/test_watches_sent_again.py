@@ -100,3 +100,25 @@ def test_what_a_consumer_is_just_taking_up_is_not_waited_for(
     with contract_engine.connect() as connection:
         ahead = connection.execute(text("SELECT order_id FROM watches WHERE sent_at > clock_timestamp()"))
         assert {held, free} & set(ahead.scalars()) == {free}
+
+
+def test_what_was_sent_longest_ago_is_handed_out_first(trial: Trial) -> None:
+    later, first = trial.armed(Rate(3, 1)), trial.armed(Rate(2, 1))
+    for watch in (first, later):
+        assert trial.fires(trial.seen(watch.rate)) == [watch.order_id]
+    found = [trial.watches.resend(unclaimed_for_ms=0, limit=1) for _ in range(3)]
+    assert [[each.order_id for each in part] for part in found] == [
+        [watch.order_id] for watch in (first, later, first)
+    ]
+
+
+def test_only_what_was_sent_and_has_not_been_taken_up_is_put_off(
+    trial: Trial, pass_a_minute: Callable[[], None]
+) -> None:
+    sent, other, taken_up = (trial.armed(Rate(2, 1)) for _ in range(3))
+    fired = {each.order_id: each for each in trial.watches.fire([trial.seen(Rate(2, 1))], limit=9)}
+    trial.watches.arm([taken_up])
+    pass_a_minute()
+    trial.watches.put_off([fired[sent.order_id], fired[taken_up.order_id]])
+    assert [each.order_id for each in trial.watches.resend(unclaimed_for_ms=0, limit=9)] == [other.order_id]
+    assert trial.fires(trial.seen(Rate(2, 1))) == [taken_up.order_id]

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
+from chalicelib.adapters.postgres.subscriptions import EVERY_ORDER, PostgresSubscriptions
 from chalicelib.adapters.postgres.usage import PostgresUsage
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import (
@@ -61,7 +61,9 @@ def test_record_says_whose_a_noted_connection_is_and_nothing_of_another(database
     engine.dispose()
 
 
-def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) -> None:
+def test_record_counts_an_accounts_orders_under_way_and_a_connections_subscriptions_alone(
+    database_url: str,
+) -> None:
     engine = make_engine(database_url)
     with engine.begin() as connection:
         for number, (account, status) in enumerate(
@@ -70,11 +72,15 @@ def test_record_counts_an_accounts_unfinished_orders_alone(database_url: str) ->
             connection.execute(
                 _ORDER, {"id": f"00000000-0000-7000-8000-{number:012}", "account": account, "status": status}
             )
-            connection.execute(_SUBSCRIPTION, {"id": f"00000000-0000-7000-8000-{number:012}"})
+            connection.execute(
+                _SUBSCRIPTION, {"connection": "c", "id": f"00000000-0000-7000-8000-{number:012}"}
+            )
+        for connection_id, order_id in (("c", EVERY_ORDER), ("d", EVERY_ORDER), ("d", UUID(int=1))):
+            connection.execute(_SUBSCRIPTION, {"connection": connection_id, "id": str(order_id)})
     usage = PostgresUsage(engine)
     assert usage.open_orders("alice", limit=10) == 2
     assert usage.open_orders("alice", limit=1) == 1
-    assert usage.subscription_count("c") == 3
+    assert usage.subscription_count("c") == 4, "those to unfinished orders, and that to everything"
     engine.dispose()
 
 
@@ -85,10 +91,12 @@ def test_record_counts_an_accounts_resting_orders_alone(database_url: str) -> No
     for order in orders:
         state, events = advanced(OrderState(changed(order, **RESTING)), OrderStatus.PENDING, OrderStatus.OPEN)
         new.append(NewOrder(state, events, None))
+    under_way, events = advanced(OrderState(an_order(account_id="alice")), OrderStatus.PENDING)
+    new.append(NewOrder(under_way, events, None))
     on_postgres(engine).record.create(new, lease_ms=0)
     usage = PostgresUsage(engine)
     assert [usage.resting_orders(account, limit=10) for account in ("alice", "bob", "carol")] == [2, 1, 0]
-    assert usage.open_orders("alice", limit=10) == 0
+    assert usage.open_orders("alice", limit=10) == 1
     engine.dispose()
 
 
@@ -97,7 +105,7 @@ def test_connection_past_its_time_receives_nothing_even_before_it_is_closed(data
     order_id = UUID("00000000-0000-7000-8000-000000000000")
     with engine.begin() as connection:
         connection.execute(_ORDER, {"id": str(order_id), "account": "x", "status": "pending"})
-        connection.execute(_SUBSCRIPTION, {"id": str(order_id)})
+        connection.execute(_SUBSCRIPTION, {"connection": "c", "id": str(order_id)})
     subscriptions, usage = PostgresSubscriptions(engine), PostgresUsage(engine)
     now = datetime.now(UTC)
     order = an_order(order_id=order_id, account_id="x")
@@ -119,7 +127,7 @@ VALUES (CAST(:id AS uuid), :account, 'market', 'exact_in', 'SOL', 'USDC', 1, 'SO
 """)
 _SUBSCRIPTION = text("""
 INSERT INTO subscriptions (connection_id, order_id, account_id, live, replayed_to)
-VALUES ('c', CAST(:id AS uuid), 'x', true, 0)
+VALUES (:connection, CAST(:id AS uuid), 'x', true, 0)
 """)
 
 LIMITS = JsonLimits(bytes_max=200, depth_max=3, text_length_max=20)

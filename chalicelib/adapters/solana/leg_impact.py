@@ -2,7 +2,7 @@
 
 An event tells either the price before (CPMM by its vaults, DLMM by its bin) or the price after (CLMM, DAMM
 v2). Along a curve of constant liquidity a swap trades at the geometric mean of both, so that either is
-enough; where it crossed ticks, that is close.
+enough. Where it crossed ticks that is an estimate, as far off as liquidity differs between them.
 """
 
 from typing import Final

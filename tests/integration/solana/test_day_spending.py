@@ -245,8 +245,8 @@ def test_ended_orders_that_are_left_to_settle_count_each_by_its_own_status(
 
 
 def test_days_and_tokens_are_settled_each_by_itself(engine: Engine, spending: DaySpending) -> None:
-    def fill_and_settle() -> None:
-        for symbol, units in (("SOL", 10), ("USDC", 30)):
+    def fill(sol: int, usdc: int) -> None:
+        for symbol, units in (("SOL", sol), ("USDC", usdc)):
             filled = spend(units, symbol)
             spending.reserve([filled])
             on_postgres(engine).created(an_order(order_id=filled.order_id))
@@ -258,14 +258,19 @@ def test_days_and_tokens_are_settled_each_by_itself(engine: Engine, spending: Da
                         output_units = 1 WHERE order_id = :it"""),
                     {"it": filled.order_id, "units": units},
                 )
+
+    def settle() -> None:
         for symbol in ("SOL", "USDC"):
             spending.reserve([spend(1, symbol)])
 
-    fill_and_settle()
+    fill(10, 30)
+    settle()
+    fill(9, 20)  # what ends last on a day is left to be settled
     with engine.begin() as connection:
         for table in ("spending", "spent_days"):
             connection.execute(text(f"UPDATE {table} SET day = day - 1"))  # noqa: S608 - see above
-    fill_and_settle()
+    fill(10, 30)
+    settle()
     spending.reserve([spend(10), spend(4), spend(69, "USDC")])
     for symbol in ("SOL", "USDC"):
         with pytest.raises(RefusedError, match="day's cap"):

@@ -16,6 +16,7 @@ from chalicelib.adapters.solana.found_pools import (
     FoundPools,
     JudgedPool,
     TradedKeys,
+    found_mint_scales,
 )
 from chalicelib.adapters.solana.keys import address_of, pubkey
 from chalicelib.adapters.solana.pool_list import ListedPool
@@ -187,13 +188,14 @@ def found_by(engine: Engine, *nodes: FakeNode) -> FoundPools:
     )
 
 
-def keep(engine: Engine, address: str, mint: str, decimals: int) -> None:
-    """Have a pool found long ago."""
+def keep(engine: Engine, address: str, mint: str, decimals: int, *, place: int = 0) -> None:
+    """Have a pool found long ago, in which a mint is the first token or the second."""
     with engine.begin() as connection:
         connection.execute(
-            text("""
-            INSERT INTO found_pools (address, venue, token_0, token_1, decimals_0, decimals_1, found_at)
-            VALUES (:address, 'raydium', :mint, 'USDC', :decimals, 6, now() - interval '2 days')"""),
+            text(f"""
+            INSERT INTO found_pools (address, venue, token_{place}, token_{1 - place}, decimals_{place},
+                decimals_{1 - place}, found_at)
+            VALUES (:address, 'raydium', :mint, 'USDC', :decimals, 6, now() - interval '2 days')"""),  # noqa: S608
             {"address": address, "mint": mint, "decimals": decimals},
         )
 
@@ -229,12 +231,15 @@ def test_old_pool_of_a_mint_in_no_list_is_offered_to_who_names_the_mint(engine: 
     assert pubkey(POOL) in found.named()
 
 
-def test_decimals_of_a_mint_are_those_that_all_its_pools_were_kept_with(engine: Engine) -> None:
-    keep(engine, POOL, MINT, 4)
+@pytest.mark.parametrize("place", [0, 1])
+def test_decimals_of_a_mint_are_those_that_all_its_pools_were_kept_with(engine: Engine, place: int) -> None:
+    keep(engine, POOL, MINT, 4, place=place)
     found = found_by(engine)
     assert found.decimals([MINT, OTHER]) == {MINT: 4}
-    keep(engine, SECOND, MINT, 5)
+    keep(engine, SECOND, MINT, 5, place=1 - place)
     assert found.decimals([MINT]) == {}
+    with engine.connect() as connection:
+        assert found_mint_scales(connection) == {}
 
 
 def test_nothing_is_searched_for_where_no_order_waits_for_a_mint_that_is_in_no_list(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """Orders as clients write them: both forms, and every refusal."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -38,6 +39,14 @@ def test_by_tokens_is_exact_in_unless_told_otherwise() -> None:
     assert (terms.swap_mode, terms.input_token, terms.output_token) == (SwapMode.EXACT_IN, "SOL", "USDC")
     assert (terms.amount_units, terms.price_base) == (1_500_000_000, "SOL")
     assert (terms.slippage_bps, terms.valid_for_s, terms.client_order_id) == (50, 60, None)
+
+
+def test_market_order_keeps_the_end_that_it_says() -> None:
+    said = {"expiresAt": "2026-12-04T00:00:00Z"}
+    terms = terms_of(BY_TOKENS | said)
+    assert (terms.expires_at, terms.valid_for_s) == (datetime(2026, 12, 4, tzinfo=UTC), None)
+    terms = terms_of(BY_TOKENS | {"validForSeconds": 7})
+    assert (terms.expires_at, terms.valid_for_s) == (None, 7)
 
 
 def test_by_tokens_exact_out_is_an_amount_of_the_output() -> None:

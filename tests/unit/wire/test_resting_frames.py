@@ -18,9 +18,11 @@ from chalicelib.wire.resting_frames import (
     CancelAllFields,
     DryRunFields,
     SubmitBatchFields,
+    amend_fields,
     cancel_filters,
     each_of,
     filter_fields,
+    is_dry,
     is_dry_by_query,
 )
 from chalicelib.wire.server_frames import json_text
@@ -53,6 +55,23 @@ def test_amend_names_an_order_and_what_changes() -> None:
 def test_amend_that_changes_nothing_is_refused() -> None:
     found = refusal_of(AmendFields, {"orderId": ORDER_ID, "ifSeq": 2})
     assert found == {"message": "must change limitPrice, triggerPrice, amount or expiresAt"}
+
+
+@pytest.mark.parametrize(("seq", "is_one"), [(0, False), (1, True), (2**31 - 1, True), (2**31, False)])
+def test_number_of_an_event_that_no_order_can_have_is_refused(seq: int, *, is_one: bool) -> None:
+    members = {"orderId": ORDER_ID, "ifSeq": seq, "amount": "1"}
+    if is_one:
+        assert amend_fields(AmendFields, members).if_seq == seq
+    else:
+        assert refusal_of(AmendFields, members).keys() == {"ifSeq"}
+
+
+@pytest.mark.parametrize("name", ["side", "outputToken", "slippageBps", "confirmations", "maxFeeBps"])
+def test_amend_that_names_what_stays_as_it_is_is_refused(name: str) -> None:
+    members = {"orderId": ORDER_ID, "amount": "1", "note": "mine", "clientOrderId": "x"}
+    assert amend_fields(AmendFields, members).amount == "1"
+    with pytest.raises(InvalidRequestError, match=f"{name} cannot be amended"):
+        amend_fields(AmendFields, members | {name: 1})
 
 
 def test_amend_with_a_name_that_is_nearly_known_is_refused() -> None:
@@ -88,6 +107,7 @@ def cancel_all(**members: str) -> CancelAllFields:
 def test_filter_names_listed_tokens_whichever_way_they_are_spelt() -> None:
     tokens = load_tokens()
     mint = tokens["USDC"].mint
+    assert cancel_filters(cancel_all(), tokens) == OrderFilter()
     found = cancel_filters(cancel_all(baseAsset="sol", quoteAsset=mint), tokens)
     assert found == OrderFilter("SOL", "USDC")
     with pytest.raises(FieldError, match="baseAsset must be a known token"):
@@ -97,10 +117,20 @@ def test_filter_names_listed_tokens_whichever_way_they_are_spelt() -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "is_dry"), [({}, False), ({"dryRun": "true"}, True), ({"dryRun": "false"}, False)]
+    ("members", "is_asked"),
+    [({}, False), ({"dryRun": None}, False), ({"dryRun": False}, False), ({"dryRun": True}, True)],
 )
-def test_url_says_that_it_is_a_dry_run_in_one_way(query: dict[str, str], *, is_dry: bool) -> None:
-    assert is_dry_by_query(query) is is_dry
+def test_frame_says_that_it_is_a_dry_run_by_true_alone(members: dict[str, Any], *, is_asked: bool) -> None:
+    assert is_dry(members) is is_asked
+    with pytest.raises(InvalidRequestError, match="dryRun must be true or false"):
+        is_dry({"dryRun": 1})
+
+
+@pytest.mark.parametrize(
+    ("query", "is_asked"), [({}, False), ({"dryRun": "true"}, True), ({"dryRun": "false"}, False)]
+)
+def test_url_says_that_it_is_a_dry_run_in_one_way(query: dict[str, str], *, is_asked: bool) -> None:
+    assert is_dry_by_query(query) is is_asked
 
 
 @pytest.mark.parametrize("query", [{"dryRun": "1"}, {"dryrun": "true"}, {"dry_run": "true"}, {"dryRun": ""}])
@@ -136,6 +166,11 @@ def test_cancel_all_with_a_misspelt_filter_does_not_cancel_everything() -> None:
 @pytest.mark.parametrize("orders", [[], [{}] * (BATCH_ORDERS_MAX + 1), {}, "orders", None, 1])
 def test_batch_is_a_list_of_one_to_twenty(orders: Any) -> None:
     assert "must be a list of 1 to 20 orders" in refusal_of(SubmitBatchFields, {"orders": orders})["orders"]
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_batch_may_be_of_one_order_and_of_twenty(number: int) -> None:
+    assert len(validated(SubmitBatchFields, {"orders": [{}] * number}).orders) == number
 
 
 def test_each_order_of_a_batch_is_read_by_itself() -> None:

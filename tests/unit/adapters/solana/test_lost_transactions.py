@@ -14,6 +14,7 @@ from chalicelib.adapters.solana.fills import Names
 from chalicelib.adapters.solana.instructions import memo
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.lost_transactions import BEFORE_S, SolanaLostTransactions
+from chalicelib.adapters.solana.message_reader import SIGNATURE_BYTES
 from chalicelib.adapters.solana.messages import v0_message
 from chalicelib.adapters.solana.programs import MEMO, PROGRAM_IDS, Cluster
 from chalicelib.adapters.solana.rpc_calls import RpcCall
@@ -216,6 +217,16 @@ def test_bytes_of_another_transaction_are_not_taken() -> None:
     told, order, other = Histories(), an_order(), an_order()
     signature = told.landed(order)
     told.nodes[0].wires[signature] = told.nodes[0].wires[told.landed(other)]
+    with pytest.raises(RetryableError):
+        told.lost.of([order])
+
+
+def test_our_message_under_a_strangers_signature_is_not_taken() -> None:
+    told, elsewhere, order = Histories(), Histories(), an_order()
+    signature = told.landed(order, key=OTHER)
+    ours = base64.b64decode(elsewhere.nodes[0].wires[elsewhere.landed(order)])
+    forged = ours[:1] + base58.decode(signature) + ours[1 + SIGNATURE_BYTES :]
+    told.nodes[0].wires[signature] = base64.b64encode(forged).decode()
     with pytest.raises(RetryableError):
         told.lost.of([order])
 

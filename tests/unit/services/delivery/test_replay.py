@@ -339,6 +339,42 @@ def test_connection_that_is_being_established_is_waited_for(exchange: Exchange) 
     assert exchange.store.subscriptions.of_orders([claimed.state.order]) == []
 
 
+def test_connection_that_has_gone_is_not_waited_for(exchange: Exchange) -> None:
+    claimed = exchange.store.created(an_order())
+    exchange.connections.gone.add("c=")
+    before = exchange.clock.now()
+    assert not exchange.replay_orders.replay(ALICE, claimed.state.order.order_id, after_seq=0)
+    assert exchange.clock.now() == before
+    assert exchange.store.subscriptions.of_orders([claimed.state.order]) == []
+
+
+def test_connection_that_cannot_be_waited_for_while_it_is_established_is_caught_up_later(
+    exchange: Exchange,
+) -> None:
+    """Its account has waited in vain for others."""
+    claimed = exchange.store.created(an_order())
+    exchange.connections.gone.update({"new=", "newer="})
+    order_id = claimed.state.order.order_id
+    for connection_id in ("new=", "newer="):
+        new = Subscriber(connection_id, "alice", is_new=True)
+        assert not exchange.replay_orders.replay(new, order_id, after_seq=0)
+    found = exchange.store.subscriptions.of_orders([claimed.state.order])
+    assert [(each.connection_id, each.live) for each in found] == [("newer=", False)]
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_acknowledgement_that_a_slow_connection_did_not_take_is_not_left_to_the_sweep(
+    exchange: Exchange, *, is_behind: bool
+) -> None:
+    """That would bring the events alone."""
+    order_id = exchange.store.created(an_order(), connection_id="c=").state.order.order_id
+    exchange.connections.slow.add("c=")
+    use = exchange.replay_orders.catch_up if is_behind else exchange.replay_orders.replay
+    with pytest.raises(RetryableError, match="acknowledgement"):
+        use(ALICE, order_id, after_seq=0, deferred_acknowledgement=Acknowledgement("c=", "r"))
+    assert not use(ALICE, order_id, after_seq=0)
+
+
 def test_no_subscriber_is_nothing_to_do(exchange: Exchange) -> None:
     exchange.go_on(exchange.store.created(an_order()), *LIFE[2:])
     assert exchange.connections.frames == {}

@@ -80,7 +80,7 @@ def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int,
     pools = a_market(dice)
     slow, stops, met = planner(pools, room), [], []
     for _ in range(25):
-        mode, units = dice.choice(list(SwapMode)), int(10 ** dice.uniform(3, 13))
+        mode, units = dice.choice(list(SwapMode)), int(10 ** dice.uniform(1, 13))
         try:
             got = slow.offered(SwapWish(mode, *PAIR, units, "SOL"))
         except RefusedError:
@@ -95,9 +95,14 @@ def test_stop_is_woken_wherever_its_own_size_gets_its_trigger_or_less(seed: int,
     assert [stop for stop in met if not is_woken(stop, found)] == []
 
 
-def test_stop_well_below_what_its_size_gets_sleeps_and_one_plan_does_for_all() -> None:
+@pytest.mark.parametrize(
+    ("mode", "powers"), [(SwapMode.EXACT_IN, range(9, 14)), (SwapMode.EXACT_OUT, range(5, 13))]
+)
+def test_stop_well_below_what_its_size_gets_sleeps_and_one_plan_does_for_all(
+    mode: SwapMode, powers: range
+) -> None:
     pools = [a_pool()]
-    stops = [a_stop(SwapMode.EXACT_IN, 10**power, Rate(180, 1_000)) for power in (9, 10, 11, 12, 13)]
+    stops = [a_stop(mode, 10**power, Rate(180, 1_000)) for power in powers]
     found = seen_by_size(pools, stops)
     assert len(found) == 1
     assert not any(is_woken(stop, found) for stop in stops)
