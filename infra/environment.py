@@ -43,17 +43,20 @@ def main(file: str) -> int:
     sys.stdout.flush()
     log = ENVIRONMENT / "install.log"
     with log.open("w") as said:
-        for install in (_by_uv, _by_pip):
+        for install in (by_uv, _by_pip):
             if install(str(python), file, said) and _has_postgres(str(python), file, said):
                 return 0
     return _refuse(f"{file} could not be installed; {log} says why")
 
 
-def _by_uv(python: str, file: str, said: IO[str]) -> bool:
+def by_uv(python: str, file: str, said: IO[str]) -> bool:
+    """Install a set by uv; without its cache where that cannot be kept, as below a home that is read-only."""
     with tempfile.TemporaryDirectory(prefix="orderflow-uv-") as folder:
         uv = _uv(python, Path(folder), said)
         options = ("--quiet", "--python", python, "--require-hashes", "-r", file)
-        return uv is not None and _runs((uv, "pip", "install", *options), said)
+        return uv is not None and any(
+            _runs((uv, "pip", "install", *cache, *options), said) for cache in ((), ("--no-cache",))
+        )
 
 
 def _uv(python: str, folder: Path, said: IO[str]) -> str | None:

@@ -117,10 +117,10 @@ def candidates() -> list[str]:
     folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
     plain = [folder / "python3" for folder in folders]
     versioned = [
-        path
+        folder / name
         for folder in folders
-        for path in folder.glob("python3.*")
-        if re.fullmatch(r"python3\.\d+", path.name)
+        for name in names_in(folder)
+        if re.fullmatch(r"python3\.\d+", name)
     ]
     versioned.sort(key=lambda path: -int(path.suffix[1:]))
     distinct: dict[Path, str] = {}
@@ -128,6 +128,14 @@ def candidates() -> list[str]:
         if os.access(path, os.X_OK):
             distinct.setdefault(path.resolve(), str(path))
     return list(distinct.values())
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return what a folder of the path holds: nothing, as for a shell, if this user may not look into it."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError:
+        return []
 
 
 def ask(path: str) -> Interpreter | None:

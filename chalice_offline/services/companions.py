@@ -126,8 +126,11 @@ class _Companion:
         self._reader = keep_going(f"log of {self.name}", self._follow)
         try:
             await self._daemon.start()
-        except FileNotFoundError as error:
-            raise DaemonError(f"{self.name} cannot be run: there is no {error.filename}") from error
+        except (FileNotFoundError, PermissionError) as error:
+            # A folder of the path that this user may not look into makes a program that is nowhere forbidden.
+            is_nowhere = isinstance(error, FileNotFoundError) or os.sep not in str(error.filename)
+            reason = f"there is no {error.filename}" if is_nowhere else f"{error.filename}: {error.strerror}"
+            raise DaemonError(f"{self.name} cannot be run: {reason}") from error
 
     async def stop(self, *, is_hurried: bool) -> None:
         await self._daemon.stop(is_hurried=is_hurried)

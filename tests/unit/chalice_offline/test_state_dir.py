@@ -62,7 +62,8 @@ def test_what_an_earlier_release_left_open_is_closed(tmp_path: Path) -> None:
     logs.mkdir(parents=True)
     files = [tmp_path / "of" / "children.json", logs / "postgres.log"]
     for path in files:
-        path.touch(0o644)
+        path.touch()
+        path.chmod(0o644)
     for path in (logs, logs.parent):
         path.chmod(0o755)
     state = StateDir(logs.parent)
@@ -73,7 +74,8 @@ def test_what_an_earlier_release_left_open_is_closed(tmp_path: Path) -> None:
 
 def test_directory_that_holds_other_things_stays_as_it_is_but_for_our_files(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
-    (tmp_path / "notes.txt").touch(0o644)
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "notes.txt").chmod(0o644)
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs").chmod(0o755)
     state = StateDir(tmp_path)

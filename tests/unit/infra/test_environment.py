@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.environment import POSTGRES, UV_PIN, for_any_python, pin_of, with_pip
+from infra.environment import POSTGRES, UV_PIN, by_uv, for_any_python, pin_of, with_pip
 from tests.support.instance import REPOSITORY
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +91,19 @@ def test_environment_is_given_pip_where_no_interpreter_has_it(
     with (tmp_path / "log").open("w") as said:
         found = with_pip(str(tmp_path / "own"), str(tmp_path / "other"), said)
     assert [Path(each).name for each in found] == expected
+
+
+def test_set_is_installed_by_uv_also_where_it_can_keep_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not Path(sys.executable).with_name("uv").exists():
+        pytest.skip("uv is not installed beside this Python: it would come from a registry")
+    (tmp_path / "home").touch()
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "home" / "uv"))
+    (tmp_path / "nothing.txt").touch()
+    with (tmp_path / "log").open("w") as said:
+        is_installed = by_uv(sys.executable, str(tmp_path / "nothing.txt"), said)
+    assert is_installed, (tmp_path / "log").read_text()
 
 
 def test_what_runs_imports_nothing_that_only_tests_have() -> None:

@@ -42,6 +42,12 @@ def test_first_python3_is_taken_if_no_build_of_its_version_is_clearly_faster(mac
     assert machine.chosen().stderr == ""
 
 
+def test_folder_on_the_path_that_cannot_be_read_is_passed_over(machine: Machine) -> None:
+    python = machine.has(machine.second / "python3", "echo 3 12 0.01")
+    machine.first = machine.first / ("a" * 256)  # root may look into any folder, but into none of such a name
+    assert machine.chosen().stdout == f"{python}\n"
+
+
 def test_clearly_faster_build_of_the_same_version_is_taken_and_named(machine: Machine) -> None:
     first = machine.has(machine.first / "python3", "echo 3 12 0.010")
     faster = machine.has(machine.second / "python3", "echo 3 12 0.008")

@@ -16,7 +16,17 @@ def test_wheel_has_every_module_and_its_types_and_works_from_there(tmp_path: Pat
     if UV is None:
         pytest.skip("uv is not installed beside this Python: the wheel was not built")
     source = shutil.copytree(PACKAGE, tmp_path / "package", ignore=shutil.ignore_patterns("__pycache__"))
-    build = [UV, "build", "--offline", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(source)]
+    build = [
+        UV,
+        "build",
+        "--offline",
+        "--no-cache",
+        "--wheel",
+        "--quiet",
+        "--out-dir",
+        str(tmp_path),
+        str(source),
+    ]
     built = subprocess.run(build, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")

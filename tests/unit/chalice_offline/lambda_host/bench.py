@@ -52,7 +52,7 @@ def starts(event, context):
     programs = {
         "twice": ["sh", "-c", "sleep 600 & echo $!"],
         "left twice": ["sh", "-c", "setsid sh -c 'sleep 600 & echo $!' &"],
-        "in a namespace": ["sh", "-c", "setsid unshare --mount sh -c 'echo $$; exec sleep 600' &"],
+        "in a namespace": ["sh", "-c", "setsid %s sh -c 'echo $$; exec sleep 600' &" % event.get("unshare")],
     }
     program = programs.get(apart, ["sh", "-c", "echo $$; exec sleep 600"])
     started = subprocess.Popen(program, start_new_session=bool(apart), stdout=subprocess.PIPE)

@@ -210,6 +210,14 @@ def test_command_that_is_not_there_is_an_error_that_names_it(tmp_path: Path) -> 
     assert "model cannot be run: there is no no-such-program" in str(caught.value)
 
 
+def test_command_that_may_not_be_executed_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "serve").touch(0o600)
+    world = World(tmp_path, {"name": "model", "command": "./serve --fast"})
+    with pytest.raises(DaemonError) as caught:
+        world.run(nothing)
+    assert "model cannot be run: ./serve: Permission denied" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
