@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from orderflow_client import Client, Order, UnauthorizedError
 from orderflow_client.history import KEPT_MAX
 from tests.fakes.engine_server import LIFE, FakeEngine
-from tests.unit.orderflow_client.conftest import Play
+from tests.unit.orderflow_client.conftest import QUICK, Play
 
 Frame = dict[str, Any]
 WHOLE = list(range(1, len(LIFE) + 1))
@@ -67,6 +69,24 @@ def test_many_orders_over_a_bad_network_are_each_whole(play: Play[None], seed: i
         assert len(engine.orders) == 30
 
     play(story)
+
+
+@pytest.mark.parametrize("is_reached", [True, False])
+def test_engine_that_is_away_for_longer_than_the_time_limit_delays_events_and_no_more(
+    *, is_reached: bool
+) -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            order_id = await engine.comes_and_ends("of another time")
+            away = {"code": "SERVICE_UNAVAILABLE", "message": "the database did not answer"}
+            engine.refusals["subscribe"] = deque([away] * 1_000)
+            engine.handshakes.extend([0 if is_reached else 503] * 1_000)
+            limits = replace(QUICK, time_limit_s=0.3)
+            async with Client(engine.url, rest_url=engine.rest_url, limits=limits) as client:
+                order = await client.order(order_id)
+                assert await seqs(order) == WHOLE
+
+    asyncio.run(story())
 
 
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:

@@ -9,9 +9,9 @@ from weakref import WeakValueDictionary
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials, TokenSource
 from orderflow_client.errors import (
+    MAY_PASS,
     ClientClosedError,
     ConflictError,
-    LimitReachedError,
     NotFoundError,
     OrderflowError,
     ProtocolError,
@@ -264,13 +264,11 @@ class Client:
         number = self._connection
         try:
             await self._session.ask(frame, effect=Effect.NOTHING)
-        except LimitReachedError:
+        except MAY_PASS:
             return  # its events are read from the record instead, every few seconds
         except NotFoundError:
             if not tracked.is_submitted:
                 raise
-        except UnknownOutcomeError:
-            return
         tracked.connection = number or self._connection
 
     def _end(self, why: OrderflowError) -> None:
