@@ -1,5 +1,6 @@
 // Requests to the REST API. The token lives in this module's memory and nowhere else.
 import { signal } from '@preact/signals';
+import { noteDate } from './clock.js';
 import { asksForToken, restUrl } from './place.js';
 
 export const token = signal(null);
@@ -103,6 +104,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
   let text;
+  const askedMs = Date.now();
   try {
     response = await fetch(restUrl + path, {
       method,
@@ -112,6 +114,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
       credentials: 'omit',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    noteDate(response.headers.get('Date'), askedMs, Date.now());
     // It may break off after its head.
     text = await response.text();
   } catch (error) {
