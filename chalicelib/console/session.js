@@ -9,6 +9,8 @@ export const refusedToken = signal('');
 export const isSignedIn = () => !asksForToken || token.value !== null;
 
 const SIGNED_OUT = 'SIGNED_OUT';
+// API Gateway answers within 29 s, if only with an error; a network that went away without a word never does.
+const ANSWER_WITHIN_MS = 35_000;
 
 export class ApiError extends Error {
   // `againAfterMs`: how long the server asks to wait before the same request, null if it does not say.
@@ -109,7 +111,7 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
     response = await fetch(restUrl + path, {
       method,
       headers,
-      signal: stop,
+      signal: AbortSignal.any([AbortSignal.timeout(ANSWER_WITHIN_MS), ...(stop ? [stop] : [])]),
       cache: 'no-store',
       credentials: 'omit',
       body: body === undefined ? undefined : JSON.stringify(body),
