@@ -1,6 +1,6 @@
 """A limit ladder: several buys, each a step below the last, in one frame. Ctrl-C takes the rest down again.
 
-For an account of its own: what it takes down are all limit orders between SOL and USDC, those of other programs too.
+For an account of its own: it takes down all limit orders between SOL and USDC, those of other programs too.
 
 python clients/python/examples/limit_ladder.py --top 150 --step 1 --rungs 5
 """
