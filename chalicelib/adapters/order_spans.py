@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from chalicelib.domain.events import Expired, Failed, Open, OrderEvent, Pending, Routing, Submitted
@@ -48,15 +48,23 @@ class OrderSpan:
     attributes: Attributes = field(default_factory=dict)
 
 
+class _Seen(NamedTuple):
+    """What is remembered of an event, which may be large."""
+
+    seq: int
+    status: OrderStatus
+    at: datetime
+
+
 class OrderSpans:
     """Knows when the step before began, of orders whose earlier events this process saw.
 
-    Another process may have committed those, as after a crash. Such a span has no length, and says
-    ``orderflow.start`` = ``unknown``.
+    Another process may have committed those, as before an order rested, or after a crash. Such a span has no
+    length, and says ``orderflow.start`` = ``unknown``.
     """
 
     def __init__(self) -> None:
-        self._last: OrderedDict[UUID, tuple[OrderStatus, datetime]] = OrderedDict()
+        self._last: OrderedDict[UUID, _Seen] = OrderedDict()
         self._lock = Lock()
 
     def of(
@@ -74,7 +82,7 @@ class OrderSpans:
                 name, start = event.status.value, event.at
                 attributes["orderflow.start"] = "unknown"
             else:
-                name, start = _UNDER_WAY[before[0]], before[1]
+                name, start = _UNDER_WAY[before.status], before.at
             is_error = event.status is OrderStatus.FAILED
             yield OrderSpan(
                 order_id.int,
@@ -98,14 +106,14 @@ class OrderSpans:
                     _facts(event) | _facts_of_order(order, correlation_id),
                 )
 
-    def _step_before(self, event: OrderEvent) -> tuple[OrderStatus, datetime] | None:
+    def _step_before(self, event: OrderEvent) -> _Seen | None:
         with self._lock:
             before = self._last.pop(event.order_id, None)
             if event.status not in FINAL:
-                self._last[event.order_id] = event.status, event.at
+                self._last[event.order_id] = _Seen(event.seq, event.status, event.at)
                 if len(self._last) > _REMEMBERED_MAX:
                     self._last.popitem(last=False)
-        return before
+        return before if before is not None and before.seq == event.seq - 1 else None
 
 
 def _span_id(order_id: UUID, seq: int) -> int:

@@ -1,5 +1,6 @@
 // Keeps the book true: what the account's stream tells, and after a gap what it did not.
 import { Book } from './book.js';
+import { serverNow } from './clock.js';
 import { Doubling } from './doubling.js';
 import { ask, signedOut, token } from './session.js';
 import { linkState, Stream } from './stream.js';
@@ -58,7 +59,7 @@ export function watch(see) {
 function take(frame) {
   lastFrameMs = performance.now();
   if (frame.type === 'order') {
-    if (gapFromMs === null && heardMs !== null) heardMs = Date.now();
+    if (gapFromMs === null && heardMs !== null) heardMs = serverNow();
     book.applyEvent(frame, epoch);
     watchers.forEach((see) => see(frame));
   } else if (frame.requestId && frame.requestId === onSubscribed?.requestId) {
@@ -89,7 +90,7 @@ async function catchUp() {
     await askEach(unseen(), mine);
     if (mine !== epoch) return;
     gapFromMs = null;
-    heardMs = Date.now();
+    heardMs = serverNow();
     problem.value = '';
     catchUpPauses.reset();
     isCatchingUp.value = false;
@@ -116,7 +117,7 @@ function subscribe() {
 async function readOnce() {
   const mine = epoch;
   if (isRead.value) return;
-  const askedMs = Date.now();
+  const askedMs = serverNow();
   try {
     await readNewest(mine, null);
     if (mine !== epoch) return;

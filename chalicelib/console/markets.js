@@ -1,5 +1,6 @@
 // The mark of each pair, asked for again and again; what was seen since the page was opened is kept.
 import { signal } from '@preact/signals';
+import { serverNow } from './clock.js';
 import { onAxis } from './decimals.js';
 import { ask } from './session.js';
 
@@ -48,7 +49,7 @@ async function poll() {
       if (market.mark) note(market.pair, market.mark);
     }
     marks.value = found;
-    seenMs.value = Date.now();
+    seenMs.value = serverNow();
     marketsProblem.value = problems.map(({ venue, error }) => `${venue}: ${error}`).join('; ');
   } catch (error) {
     if (error.isOfAnother) return; // who came then asks for themselves

@@ -188,7 +188,7 @@ function Booked({ expected, booked, inputToken }) {
       rows=${[line('Input', 'inputAmount'), line('Output', 'outputAmount'), line('Fee', 'feeAmount')]}
     />
     <p>
-      Executed at <strong>${booked.executedPrice}</strong>, ${bps(booked.realizedSlippageBps)} worse than
+      Executed at <strong>${booked.executedPrice}</strong>, ${slippageWords(booked.realizedSlippageBps)} than
       quoted, in slot ${booked.slot}.
       ${booked.networkFeeLamports !== undefined && ` Network fee: ${booked.networkFeeLamports} lamports.`}
       ${booked.unspentInputAmount && ` Left unspent: ${booked.unspentInputAmount} ${inputToken}.`}
@@ -196,6 +196,9 @@ function Booked({ expected, booked, inputToken }) {
     <p>Signature <code>${booked.txSignature}</code></p>
   </section>`;
 }
+
+const slippageWords = (told) =>
+  told.startsWith('-') ? `${bps(told.slice(1))} better` : `${bps(told)} worse`;
 
 export const Table = ({ caption, heads, rows }) =>
   html`<div class="scrolls" tabindex="0" role="group" aria-label=${caption}>

@@ -35,6 +35,10 @@ function Distance({ row }) {
   return mark?.price ? percent(away(mark.price, row)) : '?';
 }
 
+// A column may be too narrow for all digits: the hint has them.
+const Whole = ({ text, unit = '' }) =>
+  html`<span title=${[text, unit].filter(Boolean).join(', ')}>${text}</span>`;
+
 /** Return a row's button; the row is what the keyboard reaches. */
 const button = (text, onClick) =>
   html`<button type="button" class="small" tabindex="-1" onClick=${onClick}>${text}</button>`;
@@ -63,12 +67,14 @@ const columns = [
   {
     key: 'amount',
     title: 'Amount',
-    cell: (row) => (row.isKnown ? `${row.amount ?? '?'} ${amountToken(row)}` : '…'),
+    cell: (row) =>
+      row.isKnown ? html`<${Whole} text=${`${row.amount ?? '?'} ${amountToken(row)}`} />` : '…',
   },
   {
     key: 'bound',
     title: 'Limit or trigger',
-    cell: (row) => html`<span title=${priceUnit(row)}>${boundWords(row)}</span>`,
+    cell: (row) =>
+      html`<${Whole} text=${boundWords(row)} unit=${bound(row) === null ? '' : priceUnit(row)} />`,
   },
   {
     key: 'distance',

@@ -1,5 +1,6 @@
 // Requests to the REST API. The token lives in this module's memory and nowhere else.
 import { signal } from '@preact/signals';
+import { noteDate } from './clock.js';
 import { asksForToken, restUrl } from './place.js';
 
 export const token = signal(null);
@@ -8,6 +9,8 @@ export const refusedToken = signal('');
 export const isSignedIn = () => !asksForToken || token.value !== null;
 
 const SIGNED_OUT = 'SIGNED_OUT';
+// API Gateway answers within 29 s, if only with an error; a network that went away without a word never does.
+const ANSWER_WITHIN_MS = 35_000;
 
 export class ApiError extends Error {
   // `againAfterMs`: how long the server asks to wait before the same request, null if it does not say.
@@ -103,15 +106,17 @@ export async function ask(path, { method = 'GET', body, signal: stop } = {}) {
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   let response;
   let text;
+  const askedMs = Date.now();
   try {
     response = await fetch(restUrl + path, {
       method,
       headers,
-      signal: stop,
+      signal: AbortSignal.any([AbortSignal.timeout(ANSWER_WITHIN_MS), ...(stop ? [stop] : [])]),
       cache: 'no-store',
       credentials: 'omit',
       body: body === undefined ? undefined : JSON.stringify(body),
     });
+    noteDate(response.headers.get('Date'), askedMs, Date.now());
     // It may break off after its head.
     text = await response.text();
   } catch (error) {

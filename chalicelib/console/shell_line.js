@@ -10,7 +10,6 @@ const FIELDS = [
   'slippageBps',
   'limitPrice',
   'timeInForce',
-  'expiresAt',
   'trigger',
   'sniper',
 ];
@@ -26,6 +25,10 @@ export function orderFrame(order) {
     Object.assign(frame, { side: 'buy', baseAsset: order.outputToken, quoteAsset: order.inputToken });
   }
   if (INSTEAD_OF_SLIPPAGE.some((name) => name in frame)) delete frame.slippageBps;
+  // From now on, for as long: the moment that it was valid until may be over.
+  if (order.validUntil) {
+    frame.validForSeconds = Math.ceil((Date.parse(order.validUntil) - Date.parse(order.acceptedAt)) / 1000);
+  }
   return frame;
 }
 

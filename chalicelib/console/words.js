@@ -1,10 +1,11 @@
 // What is shown of an order: words and colours, each decided in one place.
 import { signal } from '@preact/signals';
+import { serverNow } from './clock.js';
 import { distanceBps, distanceFromInverseBps, onAxis, rounded } from './decimals.js';
 
-export const now = signal(Date.now());
+export const now = signal(serverNow());
 setInterval(() => {
-  now.value = Date.now();
+  now.value = serverNow();
 }, 1000);
 
 export const FINAL = new Set(['confirmed', 'failed', 'canceled', 'expired']);

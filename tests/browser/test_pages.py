@@ -78,6 +78,38 @@ def test_no_column_of_the_list_is_cut_off_on_any_screen(console: OpenPage, rest:
     assert rest.delete(f"/orders/{resting}").is_success
 
 
+TRUNCATED = """[...document.querySelectorAll('.row .cell, .row .cell *')]
+    .filter((each) => each.scrollWidth > each.clientWidth && getComputedStyle(each).display !== 'inline')
+    .map((each) => each.innerText)"""
+
+
+def test_prices_of_many_digits_are_whole_where_there_is_room_and_in_a_hint_where_there_is_none(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    terms = {"type": "limit", "inputToken": "BONK", "outputToken": "SOL", "amount": "123456789.12345"}
+    resting = submit(rest, **terms, limitPrice="0.000000933301687765")
+    with console(f"#/orders?q={resting}", width=1440) as page:
+        page.until("document.querySelector('.row .distance')?.innerText.endsWith('%')", "a distance")
+        page.until("document.querySelector('.row .status')?.innerText === 'open'", "the order at rest")
+        assert page.run(TRUNCATED) == []
+        assert page.run("document.querySelector('.row .bound span').title") == (
+            "0.000000933301687765, SOL per BONK"
+        )
+        assert page.run("document.querySelector('.row .amount span').title") == "123456789.12345 BONK"
+    assert rest.delete(f"/orders/{resting}").is_success
+
+
+@pytest.mark.parametrize("ahead_s", [3600, -3600])
+def test_ages_are_right_where_the_clock_of_the_machine_is_wrong(
+    console: OpenPage, rest: httpx.Client, ahead_s: int
+) -> None:
+    wrong = f"const real = Date.now; Date.now = () => real() + {ahead_s * 1000};"
+    resting = submit(rest, type="limit", side="sell", amount="0.25", limitPrice="9000")
+    with console(f"#/orders?q={resting}", before=wrong) as page:
+        page.until("/^[1-9]\\d? s$/.test(document.querySelector('.row .age')?.innerText)", "its age")
+    assert rest.delete(f"/orders/{resting}").is_success
+
+
 def test_rows_on_a_very_wide_screen_are_no_wider_than_they_are_read(console: OpenPage) -> None:
     with console("#/orders", width=3840, height=2160) as page:
         page.shown("[role=grid]")

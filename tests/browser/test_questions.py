@@ -30,6 +30,24 @@ window.fetch = async (...asked) => {
 """
 
 
+# A page whose markets are asked for in vain from `fallSilent` on, of a server that neither answers nor hangs
+# up, and which waits two seconds for any answer.
+SERVER_IS_SILENT = """
+const real = window.fetch;
+const timeout = AbortSignal.timeout;
+let isSilent = false;
+AbortSignal.timeout = () => timeout.call(AbortSignal, 2000);
+window.fallSilent = () => { isSilent = true; };
+window.answerAgain = () => { isSilent = false; };
+window.fetch = async (url, options) => {
+    if (!isSilent || !String(url).endsWith('/markets')) return real(url, options);
+    return new Promise((_, fail) => {
+        options.signal?.addEventListener('abort', () => fail(options.signal.reason));
+    });
+};
+"""
+
+
 def test_question_that_was_answered_does_not_stay_open_without_words(console: OpenPage) -> None:
     with console("#/trade") as page:
         page.fill("input[name=amount]", "0.7")
@@ -84,3 +102,15 @@ def test_rules_that_could_not_be_read_are_read_once_the_server_answers(console: 
         page.shown("[role=alert]")
         page.run("window.comeBack(); null")
         page.shown(".rules li")
+
+
+def test_prices_of_a_server_that_fell_silent_are_said_to_be_old_and_asked_for_again(
+    console: OpenPage,
+) -> None:
+    with console("#/trade", before=SERVER_IS_SILENT) as page:
+        page.until("/^[0-9]/.test(document.querySelector('.price')?.innerText)", "a price")
+        page.run("window.fallSilent()")
+        page.shown(".trade-side [role=alert]")
+        assert page.text(".trade-side [role=alert]").startswith("No prices: the server did not answer")
+        page.run("window.answerAgain()")
+        page.until("document.querySelector('.trade-side [role=alert]') === null", "prices again")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -71,6 +72,21 @@ def test_limit_on_an_order_that_buys_is_shown_and_written_down_in_the_prices_tha
             terms = ("inputToken", "outputToken", "swapMode", "amount", "limitPrice", "priceBase")
             one, other = (recorded(rest, each) for each in (order_id, again))
             assert [one[name] for name in terms] == [other[name] for name in terms]
+    assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
+
+
+def test_line_of_an_order_with_an_end_makes_one_that_is_good_for_as_long(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    with console("#/orders") as page:
+        terms = {"type": "limit", "side": "sell", "amount": "2", "limitPrice": "1000"}
+        order_id = submit(rest, **terms, validForSeconds=3600)
+        page.run(f"location.hash = '#/order/{order_id}'")
+        page.shown(".copy code")
+        frame = json.loads(page.text(".copy code").partition("-x '")[2].rstrip("'"))
+    again = recorded(rest, submit(rest, **{name: frame[name] for name in frame if name != "action"}))
+    lasts = datetime.fromisoformat(again["validUntil"]) - datetime.fromisoformat(again["acceptedAt"])
+    assert (lasts, again["timeInForce"]) == (timedelta(hours=1), "gtd")
     assert rest.delete("/orders", params={"types": "limit"}).status_code == 200
 
 

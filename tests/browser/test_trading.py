@@ -100,7 +100,7 @@ def test_order_made_in_the_form_is_followed_to_its_end(console: OpenPage) -> Non
         line = page.text(".copy code")
         assert json.loads(line.partition("-x '")[2].rstrip("'")) == {
             "action": "submit", "type": "market", "inputToken": "SOL", "outputToken": "USDC",
-            "swapMode": "exactIn", "amount": "1.5", "slippageBps": 50,
+            "swapMode": "exactIn", "amount": "1.5", "slippageBps": 50, "validForSeconds": 60,
         }  # fmt: skip
 
 

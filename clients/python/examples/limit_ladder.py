@@ -1,5 +1,7 @@
 """A limit ladder: several buys, each a step below the last, in one frame. Ctrl-C takes the rest down again.
 
+For an account of its own: it takes down all limit orders between SOL and USDC, those of other programs too.
+
 python clients/python/examples/limit_ladder.py --top 150 --step 1 --rungs 5
 """
 
@@ -42,7 +44,7 @@ async def main(url: str, rest_url: str | None, orders: list[OrderFields], second
         try:
             await asyncio.wait(waiting, timeout=seconds) if waiting else None
         finally:
-            canceled = await client.cancel_all(types=["limit"])
+            canceled = await client.cancel_all(base_asset="SOL", quote_asset="USDC", types=["limit"])
             print(f"{canceled.canceled} taken down, {len(canceled.already_sent)} on their way to the chain")
         await asyncio.gather(*waiting)
 

@@ -2,7 +2,8 @@
 
 A bid and an ask around the price, moved when it moves, replaced when they are filled.
 
-A sketch of the calls, not of a strategy: it knows no inventory, no risk and no fees.
+A sketch of the calls, not of a strategy: it knows no inventory, no risk and no fees. For an account of its
+own: at its end it cancels all limit orders between SOL and USDC, those of other programs too.
 
 python clients/python/examples/market_maker.py --rounds 20
 """
@@ -58,7 +59,8 @@ async def main(
                 await ask.move_to((quote.price * (1 + spread_bps / BPS)).quantize(Decimal("0.01")))
                 await asyncio.sleep(pause_s)
         finally:
-            print(f"{(await client.cancel_all(types=['limit'])).canceled} canceled")
+            left = await client.cancel_all(base_asset="SOL", quote_asset="USDC", types=["limit"])
+            print(f"{left.canceled} canceled")
 
 
 if __name__ == "__main__":

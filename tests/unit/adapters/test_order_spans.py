@@ -54,6 +54,12 @@ def test_step_that_another_process_began_has_no_length_and_says_so() -> None:
     assert "orderflow.start" not in second.attributes
 
 
+def test_step_is_not_said_to_have_begun_with_an_event_before_those_that_another_process_saw() -> None:
+    whole = events()
+    *_, span = told(OrderSpans(), whole[:2], [whole[3]])
+    assert (span.name, span.start, span.attributes["orderflow.start"]) == ("submitted", span.end, "unknown")
+
+
 def test_no_span_says_whose_order_it_is_or_of_how_much() -> None:
     known = {value for span in told(OrderSpans(), events()) for value in span.attributes.values()}
     assert "alice" not in known

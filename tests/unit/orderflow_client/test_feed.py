@@ -5,7 +5,14 @@ from collections.abc import AsyncGenerator, Sequence
 
 import pytest
 
-from orderflow_client.errors import ClientClosedError, OrderflowError
+from orderflow_client.errors import (
+    ClientClosedError,
+    DisconnectedError,
+    OrderflowError,
+    UnauthorizedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from orderflow_client.feed import WAITING_MAX, Feed
 from orderflow_client.models import OrderBody, OrderEventFrame
 
@@ -122,6 +129,55 @@ def test_order_that_waited_in_the_queue_and_then_ended_unseen_is_found_behind_ne
 
     seen = asyncio.run(story())
     assert seen == [(order_id, seq) for order_id in ("waited", "unseen 1", "unseen 0") for seq in range(1, 7)]
+
+
+AWAY = UnavailableError("SERVICE_UNAVAILABLE", "the database did not answer")
+
+
+@pytest.mark.parametrize("fault", [AWAY, DisconnectedError("not reached"), UnknownOutcomeError("no answer")])
+def test_outage_that_outlasts_the_time_limit_of_a_read_loses_nothing(fault: OrderflowError) -> None:
+    async def orders() -> AsyncGenerator[OrderBody, None]:
+        failing_once("orders")
+        yield an_order("unseen", accepted_s=60, updated_s=60)
+
+    failed: set[str] = set()
+
+    def failing_once(what: str) -> None:
+        if what not in failed:
+            failed.add(what)
+            raise fault
+
+    async def read(order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
+        failing_once(f"{order_id} after {after_seq}")
+        return await recorded(order_id, after_seq)
+
+    feed = Feed(read, orders)
+    feed.add(an_event("a", 1))
+    feed.add(an_event("a", 3))
+    feed.lost()
+    feed.resumed()
+
+    async def story() -> list[tuple[str, int]]:
+        events = aiter(feed.events())
+        return [((event := await anext(events)).order_id, event.seq) for _ in range(12)]
+
+    expected = [(order_id, seq) for order_id in ("unseen", "a") for seq in range(1, 7)]
+    assert asyncio.run(story()) == expected
+
+
+def test_credential_that_is_refused_in_an_outage_ends_the_feed() -> None:
+    async def read(_order_id: str, _after_seq: int) -> Sequence[OrderEventFrame]:
+        raise AWAY
+
+    async def story() -> None:
+        feed = Feed(read, no_orders)
+        feed.add(an_event("a", 2))
+        feed.end(UnauthorizedError("UNAUTHORIZED", "expired"))
+        async for _event in feed.events():
+            pass
+
+    with pytest.raises(UnauthorizedError):
+        asyncio.run(story())
 
 
 def test_reader_that_is_far_behind_gets_an_error_after_what_was_kept() -> None:

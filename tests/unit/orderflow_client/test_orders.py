@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ import pytest
 from orderflow_client import Client, Order, UnauthorizedError
 from orderflow_client.history import KEPT_MAX
 from tests.fakes.engine_server import LIFE, FakeEngine
-from tests.unit.orderflow_client.conftest import Play
+from tests.unit.orderflow_client.conftest import QUICK, Play
 
 Frame = dict[str, Any]
+AWAY = {"code": "SERVICE_UNAVAILABLE", "message": "the database did not answer"}
 WHOLE = list(range(1, len(LIFE) + 1))
 
 
@@ -67,6 +70,45 @@ def test_many_orders_over_a_bad_network_are_each_whole(play: Play[None], seed: i
         assert len(engine.orders) == 30
 
     play(story)
+
+
+@pytest.mark.parametrize("is_reached", [True, False])
+def test_engine_that_is_away_for_longer_than_the_time_limit_delays_events_and_no_more(
+    *, is_reached: bool
+) -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            order_id = await engine.comes_and_ends("of another time")
+            engine.refusals["subscribe"] = deque([AWAY] * 1_000)
+            engine.handshakes.extend([0 if is_reached else 503] * 1_000)
+            limits = replace(QUICK, time_limit_s=0.3)
+            async with Client(engine.url, rest_url=engine.rest_url, limits=limits) as client:
+                order = await client.order(order_id)
+                assert await seqs(order) == WHOLE
+
+    asyncio.run(story())
+
+
+def test_order_is_subscribed_to_again_however_long_the_engine_refuses_it() -> None:
+    def asked(engine: FakeEngine) -> int:
+        return sum(frame["action"] == "subscribe" for frame in engine.received)
+
+    async def story() -> None:
+        limits = replace(QUICK, time_limit_s=0.2, quiet_s=10_000)  # the record is not asked instead
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            order = await client.submit(type="limit", side="sell", amount="1", limit_price="150")
+            events = aiter(order.events())
+            assert [(await anext(events)).status for _ in range(2)] == ["pending", "open"]
+            engine.refusals["subscribe"] = deque([AWAY] * 8)
+            engine.cut()
+            await engine.until(lambda: asked(engine) == 9)
+            await engine.happens(order.id, "canceled")
+            assert (await anext(events)).status == "canceled"
+
+    asyncio.run(story())
 
 
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:

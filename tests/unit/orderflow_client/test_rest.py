@@ -131,6 +131,55 @@ def test_answer_that_is_too_large_or_no_object_is_refused() -> None:
     ask(story)
 
 
+def test_engine_that_says_nothing_is_told_of_by_what_was_waited_for() -> None:
+    async def story() -> None:
+        is_left = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            is_left.set()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05, time_limit_s=0.01))
+            try:
+                await rest.ask("GET", "/markets")
+            finally:
+                await rest.close()
+                await is_left.wait()
+
+    with pytest.raises(UnknownOutcomeError, match="ReadTimeout"):
+        asyncio.run(story())
+
+
+def test_many_requests_that_are_given_up_together_leave_room_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        answer, is_back = engine._answer, asyncio.Event()
+
+        async def after_a_silence(method: str, target: str, body: object) -> tuple[int, dict[str, object]]:
+            await is_back.wait()
+            return await answer(method, target, body)
+
+        monkeypatch.setattr(engine, "_answer", after_a_silence)
+        for _ in range(10):
+            asked = len(engine.requests)
+            asking = [asyncio.create_task(rest.ask("GET", "/markets")) for _ in range(40)]
+            await engine.until(lambda asked=asked: len(engine.requests) >= asked + 10)  # type: ignore[misc]
+            for each in asking[:10]:
+                each.cancel()
+            for each in asking[10:]:
+                await asyncio.sleep(0)
+                each.cancel()
+            await asyncio.gather(*asking, return_exceptions=True)
+        is_back.set()
+        assert (await rest.ask("GET", "/markets"))["markets"]
+
+    ask(story)
+
+
 def test_engine_that_is_not_there_is_not_reached() -> None:
     async def story() -> None:
         where = addresses("http://127.0.0.1:9")

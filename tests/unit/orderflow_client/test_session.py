@@ -125,6 +125,22 @@ def test_engine_that_is_not_there_was_sent_nothing() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    ("proxy", "why"), [("127.0.0.1:9", "127.0.0.1:9"), ("socks5://127.0.0.1:9", "python-socks")]
+)
+def test_proxy_that_cannot_be_used_is_named_and_closing_goes_well(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, why: str
+) -> None:
+    monkeypatch.setenv("WSS_PROXY", proxy)
+
+    async def story() -> None:
+        async with Client("https://engine.invalid", "token", limits=Limits(time_limit_s=0.3)) as client:
+            await client.submit(side="sell", amount="1")
+
+    with pytest.raises(DisconnectedError, match=why):
+        asyncio.run(story())
+
+
 def test_refusal_that_will_not_pass_is_told_at_once(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.refusals["submit"] = deque([{"code": "INTERNAL_ERROR", "message": "a defect"}])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, Unpack
 from weakref import WeakValueDictionary
@@ -9,12 +10,14 @@ from weakref import WeakValueDictionary
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials, TokenSource
 from orderflow_client.errors import (
+    MAY_PASS,
     ClientClosedError,
     ConflictError,
-    LimitReachedError,
+    DisconnectedError,
     NotFoundError,
     OrderflowError,
     ProtocolError,
+    UnavailableError,
     UnknownOutcomeError,
 )
 from orderflow_client.feed import Feed
@@ -260,18 +263,26 @@ class Client:
         self._session.start()
         if tracked.history.is_final or (tracked.connection and tracked.connection == self._connection):
             return
+        # Where that is refused, its events are read from the record instead, every few seconds.
+        with suppress(*MAY_PASS):
+            await self._subscribe(order_id, tracked)
+
+    async def _subscribe(self, order_id: str, tracked: Tracked) -> None:
         frame = {"action": "subscribe", "orderId": order_id, "afterSeq": tracked.history.last_seq}
         number = self._connection
         try:
             await self._session.ask(frame, effect=Effect.NOTHING)
-        except LimitReachedError:
-            return  # its events are read from the record instead, every few seconds
         except NotFoundError:
             if not tracked.is_submitted:
                 raise
-        except UnknownOutcomeError:
-            return
         tracked.connection = number or self._connection
+
+    async def _follow_on(self, order_id: str, tracked: Tracked) -> None:
+        """Subscribe on a new connection, for as long as it takes; its loss cancels this."""
+        while not tracked.history.is_final:
+            with suppress(DisconnectedError, UnavailableError, UnknownOutcomeError):
+                await self._subscribe(order_id, tracked)
+                return
 
     def _end(self, why: OrderflowError) -> None:
         """Have all that wait for events know that none will come."""
@@ -310,6 +321,6 @@ class Client:
         feeds = [self._feeds.resume()] if self._connection > 1 else []
         await asyncio.gather(
             *feeds,
-            *(self.follow(order_id, each) for order_id, each in following if not each.history.is_final),
+            *(self._follow_on(order_id, each) for order_id, each in following),
             return_exceptions=True,
         )

@@ -134,6 +134,9 @@ class ProtocolError(OrderflowError):
     pass
 
 
+MAY_PASS: Final = (DisconnectedError, UnavailableError, LimitReachedError, UnknownOutcomeError)
+"""What ends a read while the engine is away for longer than one call may take: who follows reads again."""
+
 OUTCOME_UNKNOWN: Final = "OUTCOME_UNKNOWN"
 
 _BY_CODE: Final[Mapping[str, type[RefusedError]]] = {

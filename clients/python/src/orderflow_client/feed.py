@@ -9,9 +9,9 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from orderflow_client.errors import OrderflowError
+from orderflow_client.errors import MAY_PASS, OrderflowError
 from orderflow_client.history import FINAL
 from orderflow_client.models import OrderBody, OrderEventFrame
 
@@ -29,6 +29,8 @@ _PAST_MAX: Final = 200
 may have waited in the queue, so that it is behind others that had ended before."""
 
 _BEGINNING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+Value = TypeVar("Value")
 
 Lister = Callable[[], AsyncGenerator[OrderBody, None]]
 """Yields the account's orders, newest first."""
@@ -92,7 +94,7 @@ class Feed:
         """Yield events, without end.
 
         Raises:
-            OrderflowError: The client was closed, the credential is refused, or the record cannot be read.
+            OrderflowError: The client was closed, the credential is refused, or the reader is far behind.
         """
         while True:
             await self._changed.wait()
@@ -120,7 +122,7 @@ class Feed:
         for order_id in list(self._last_seqs):
             async for event in self._recorded(order_id):
                 yield event
-        for order_id in await self._unseen():
+        for order_id in await self._until_read(self._unseen):
             async for event in self._recorded(order_id):
                 yield event
 
@@ -142,11 +144,23 @@ class Feed:
         return found[::-1]
 
     async def _recorded(self, order_id: str) -> AsyncIterator[OrderEventFrame]:
-        while found := await self._read(order_id, self._last_seqs.get(order_id, 0)):
+        async def following() -> Sequence[OrderEventFrame]:
+            return await self._read(order_id, self._last_seqs.get(order_id, 0))
+
+        while found := await self._until_read(following):
             for event in found:
                 yield self._seen(event)
             if order_id in self._ended:
                 return
+
+    async def _until_read(self, read: Callable[[], Awaitable[Value]]) -> Value:
+        """Read from the record, however long the engine is away: what is not read would be lost."""
+        while True:
+            try:
+                return await read()
+            except MAY_PASS:
+                if self._error is not None:
+                    raise self._error from None
 
     def _seen(self, event: OrderEventFrame) -> OrderEventFrame:
         if event.status in FINAL:

@@ -5,20 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final, Unpack
 
 from orderflow_client.backoff import Backoff
-from orderflow_client.errors import (
-    DisconnectedError,
-    LimitReachedError,
-    NotFoundError,
-    ProtocolError,
-    UnavailableError,
-    UnknownOutcomeError,
-)
+from orderflow_client.errors import MAY_PASS, NotFoundError, ProtocolError
 from orderflow_client.history import FINAL
 from orderflow_client.models import OrderBody, OrderEventFrame
 from orderflow_client.order_calls import Changes, OrderCalls
 from orderflow_client.tracking import Tracked
-
-_MAY_PASS: Final = (DisconnectedError, UnavailableError, LimitReachedError, UnknownOutcomeError)
 
 
 class Order:
@@ -112,7 +103,7 @@ class Order:
             return found
         try:
             return await self._client.read_events(self.id, seen)
-        except _MAY_PASS:
+        except MAY_PASS:
             return ()
 
     async def _rings(self, bell: asyncio.Event, quiet: Backoff) -> bool:
@@ -134,7 +125,7 @@ class Order:
                 for event in found:
                     self._tracked.add(event)
                 asked = found[-1].seq
-        except _MAY_PASS:
+        except MAY_PASS:
             pass
         except NotFoundError:
             if not self._tracked.is_submitted:

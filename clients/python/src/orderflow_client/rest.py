@@ -4,7 +4,8 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
 # Nothing left this machine, or the engine cannot have read it whole.
-_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 class Rest:
@@ -37,10 +38,12 @@ class Rest:
         self._credentials = credentials
         self._limits = limits
         self._is_closed = False
+        # Not httpx's own: there a request that is given up at the moment of its turn keeps its place.
+        self._slots = asyncio.Semaphore(_CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(
             base_url=addresses.rest,
             timeout=limits.answer_s,
-            limits=httpx.Limits(max_connections=_CONNECTIONS_MAX),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=_CONNECTIONS_MAX),
             # The proxies of the environment are for other machines.
             trust_env=not addresses.is_local,
             verify=addresses.rest.startswith("https:") or _no_tls(),
@@ -71,7 +74,8 @@ class Rest:
         tries = Tries(effect)
         while True:
             try:
-                return await self._once(method, path, query, body, answers)
+                async with self._slot(deadline):
+                    return await self._once(method, path, query, body, answers)
             except OrderflowError as failure:
                 error = failure
             asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
@@ -79,6 +83,19 @@ class Rest:
             if not tries.may_follow(error) or time.monotonic() + wait_s >= deadline:
                 raise tries.failed(error)
             await asyncio.sleep(wait_s)
+
+    @asynccontextmanager
+    async def _slot(self, deadline: float) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await self._slots.acquire()
+        except TimeoutError as error:
+            raise DisconnectedError("other requests were not answered in time; nothing was sent") from error
+        try:
+            yield
+        finally:
+            self._slots.release()
 
     async def _once(
         self,
@@ -96,10 +113,10 @@ class Rest:
                 return _read(response, await self._bytes(response), answers)
         except _UNSENT as error:
             raise DisconnectedError(
-                f"the engine cannot be reached: {error or type(error).__name__}"
+                f"the engine cannot be reached: {str(error) or type(error).__name__}"
             ) from error
         except httpx.HTTPError as error:
-            raise UnknownOutcomeError(f"no answer came: {error or type(error).__name__}") from error
+            raise UnknownOutcomeError(f"no answer came: {str(error) or type(error).__name__}") from error
 
     async def _bytes(self, response: httpx.Response) -> bytes:
         parts, size = [], 0

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any, Final, NamedTuple
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from orderflow_client.addresses import Addresses
 from orderflow_client.backoff import Backoff
@@ -243,7 +243,7 @@ class Session:
                     return
                 self._fault = error
                 asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
-            except (OSError, InvalidHandshake, ConnectionClosed, DisconnectedError) as fault:
+            except Exception as fault:  # noqa: BLE001  # nothing is above it: calls tell of it as their cause
                 self._fault = fault
             finally:
                 self._lost()
