@@ -186,7 +186,7 @@ def _function(config: Config, name: str, handler: str, answers: Mapping[str, str
 def _number(config: Config, setting: str) -> int | None:
     """Return a setting of a function; None if there is none."""
     value = getattr(config, setting)
-    if value is None or isinstance(value, int):
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise ConfigurationError(f"{setting} of {config.function_name} is to be a whole number, not {value!r}")
 

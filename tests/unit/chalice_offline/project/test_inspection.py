@@ -113,6 +113,7 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
         ({"version": "3.0"}, "Unknown version '3.0'"),
         ({"environment_variables": {"T": {"Ref": "Table"}}}, "nothing in resources.json answers"),
         ({"lambda_timeout": "60"}, "lambda_timeout of pure is to be a whole number, not '60'"),
+        ({"lambda_timeout": True}, "lambda_timeout of pure is to be a whole number, not True"),
         (
             {"stages": {"dev": {"lambda_memory_size": 1.5}}},
             "lambda_memory_size of pure is to be a whole number",
