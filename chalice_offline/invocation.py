@@ -6,7 +6,13 @@ and how it runs. Neither imports the other.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+RETRIES_S: Final = (60.0, 120.0)
+"""The pauses before a function that failed is run again where no caller waits for it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,14 @@ class Returned:
 class Raised:
     """The invocation failed: an unhandled exception, a result that is not JSON, or a crashed environment.
 
-    The fields are those of Lambda's error document (``errorType``, ``errorMessage``).
+    The fields are those of Lambda's error document: ``errorType``, ``errorMessage``, and of an exception
+    ``requestId`` and ``stackTrace``, a text for each frame of the app's.
     """
 
     error_type: str
     error_message: str
+    request_id: str = field(default="", compare=False)
+    stack_trace: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

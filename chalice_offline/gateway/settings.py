@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from chalice_offline.invocation import RETRIES_S
+
 # apigateway-execution-service-websocket-limits-table.html
 FRAME_BYTES_MAX = 32 * 1024
 MESSAGE_BYTES_MAX = 128 * 1024
@@ -65,6 +67,7 @@ class GatewayLimits:
             AWS documents the answer but not the size.
         messages_in_flight_max: Messages of one principal, or of one connection without an authorizer, that
             may be with their handlers at once before reading pauses. No quota of AWS: it bounds memory here.
+        event_retries_s: The pauses before a function that failed is run again for an ``Event`` invocation.
     """
 
     frame_bytes_max: int = FRAME_BYTES_MAX
@@ -79,6 +82,7 @@ class GatewayLimits:
     rest_body_bytes_max: int = REST_BODY_BYTES_MAX
     outbound_bytes_max: int = OUTBOUND_BYTES_MAX
     messages_in_flight_max: int = 128
+    event_retries_s: tuple[float, ...] = RETRIES_S
 
 
 def discard(_message: str, _facts: Mapping[str, Any]) -> None:

@@ -93,7 +93,7 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         "queues": [_queue(source) for source in app.event_sources if _kind(source) == _QUEUE],
         "schedules": [schedule for source in app.event_sources for schedule in _schedules(source)],
         "open_routes": _open_routes(app),
-        "refused": list(_loaded("project", "deploy_rules").refusals(config, app)),
+        "refused": list(_loaded("project", "deploy_rules").refusals(config, app, functions)),
         "notices": [
             notice for source in app.event_sources for notice in _notices(source) if notice["source"]
         ],

@@ -95,7 +95,8 @@ def test_file_that_changes_all_the_time_is_given_up_until_it_rests() -> None:
 
 def test_file_that_changes_at_each_reload_waits_twice_as_long_each_time() -> None:
     files = RestlessFiles()
-    now, waits = 0.0, []
+    now = 0.0
+    waits: list[float] = []
     while len(waits) < 5:
         now += 1.0  # the app writes it while it is imported
         if not files.changed("data.json", now):
@@ -174,15 +175,18 @@ def test_last_of_many_saves_is_reloaded_once_the_file_is_quiet(app_dir: Path, lo
     loaded: list[str] = []
 
     async def scenario() -> None:
+        is_last = asyncio.Event()
+
         async def reload(_changed: Collection[str], _is_more: asyncio.Event) -> None:
             loaded.append((app_dir / "app.py").read_text())
+            if loaded[-1] == "x = 11\n":
+                is_last.set()
 
         task = asyncio.create_task(CodeWatch(app_dir, app_dir / "state", log, quiet_s=4.0).run(reload))
         for number in range(12):
             (app_dir / "app.py").write_text(f"x = {number}\n")
             await asyncio.sleep(0.3)
-        while loaded[-1] != "x = 11\n":
-            await asyncio.sleep(0.05)
+        await is_last.wait()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 

@@ -1,5 +1,6 @@
 """Apps that run here, though they could not be deployed."""
 
+import json
 from pathlib import Path
 
 from tests.unit.chalice_offline.project.inspected import described, inspect
@@ -92,3 +93,45 @@ def test_variable_that_is_no_text_is_named_and_set_as_text(tmp_path: Path) -> No
 
 def test_app_that_can_be_deployed_is_refused_by_no_rule(tmp_path: Path) -> None:
     assert inspect(tmp_path).refused == ()
+
+
+PURE = """
+from chalice import Chalice
+app = Chalice(app_name="pure")
+
+@app.route("/")
+def index(): pass
+
+@app.lambda_function()
+def price(event, context): pass
+
+@app.lambda_function()
+def a_function_whose_name_is_longer_than_what_is_left_of_it_for_lambda(event, context): pass
+"""
+
+
+def test_what_lambda_does_not_take_is_said_once_for_all_functions(tmp_path: Path) -> None:
+    config = {
+        "lambda_timeout": 1000,
+        "lambda_memory_size": 64,
+        "environment_variables": {"AWS_REGION": "eu-west-1", "A-B": "1", "_C": "2", "LONG": "x" * 4096},
+    }
+    timeout, memory, own, names, size, name = inspect(
+        tmp_path, app=PURE, config=json.dumps({**config, "app_name": "pure"})
+    ).refused
+    assert timeout == "Lambda takes a lambda_timeout of 1 to 900, not 1000"
+    assert memory == "Lambda takes a lambda_memory_size of 128 to 10240, not 64"
+    assert own.endswith(": AWS_REGION")
+    assert names.endswith(": A-B, _C")
+    assert "4096 bytes of variables" in size
+    assert "pure-dev-a_function_whose" in name
+
+
+def test_what_lambda_takes_is_not_refused(tmp_path: Path) -> None:
+    config = {
+        "lambda_timeout": 900,
+        "lambda_memory_size": 10_240,
+        "environment_variables": {"TZ": "Europe/Berlin", "PYTHONPATH": "x", "A1": ""},
+    }
+    app = PURE.replace("a_function_whose_name_is_longer_than_what_is_left_of_it_for_lambda", "other")
+    assert inspect(tmp_path, app=app, config=json.dumps({**config, "app_name": "pure"})).refused == ()

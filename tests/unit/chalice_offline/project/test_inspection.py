@@ -70,8 +70,8 @@ def test_settings_come_from_app_stage_and_function(tmp_path: Path) -> None:
     consume, pure = functions["consume"], functions["pure"]
     assert (consume.timeout_s, consume.memory_mb, consume.reserved_concurrency) == (30, 512, 2)
     assert (pure.timeout_s, pure.memory_mb, pure.reserved_concurrency) == (9, 128, None)
-    assert [consume.environment[name] for name in "ABC"] == ["app", "stage", "function"]
-    assert [pure.environment[name] for name in "ABC"] == ["app", "stage", "stage"]
+    assert [consume.environment[name] for name in ("A_", "B_", "C_")] == ["app", "stage", "function"]
+    assert [pure.environment[name] for name in ("A_", "B_", "C_")] == ["app", "stage", "stage"]
 
 
 def test_shell_wins_over_config_while_the_app_is_imported(tmp_path: Path) -> None:
