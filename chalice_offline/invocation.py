@@ -138,6 +138,8 @@ class AppManifest:
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.
+        http_authorizer_ttls: Function name of a Chalice authorizer to the seconds for which its answers are
+            kept, where those are not 300.
         http_user_pools: REST path, then method, to its Cognito user pool authorizer.
         http_iam: REST path to its methods that ask for a signature (an IAM authorizer).
         http_api_keys: REST path to its methods that ask for an API key.
@@ -155,6 +157,7 @@ class AppManifest:
     http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
+    http_authorizer_ttls: Mapping[str, float] = field(default_factory=dict)
     http_user_pools: Mapping[str, Mapping[str, UserPoolGuard]] = field(default_factory=dict)
     http_iam: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     http_api_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -114,6 +114,8 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         iam: What requests to routes with an IAM authorizer must carry.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
+        keeps_authorizers_answers: Whether what a REST route's authorizer answered holds for later requests
+            with the same token, as on AWS; else each request asks anew.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
         find_pool: The user pools that there are. A route of one that there is not is open to every client.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
@@ -143,6 +145,7 @@ class GatewaySettings:
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     iam: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
+    keeps_authorizers_answers: bool = True
     api_keys: frozenset[str] = frozenset()
     find_pool: FindPool = no_pool
     permessage_deflate: bool = False

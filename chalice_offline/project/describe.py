@@ -305,6 +305,11 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "user_pools": user_pools,
         "iam": iam,
         "api_keys": api_keys,
+        "authorizer_ttls": {
+            handler.name: handler.ttl_seconds
+            for handler in app.builtin_auth_handlers
+            if handler.ttl_seconds is not None
+        },
         "authorizer_headers": {
             handler.name: handler.header
             for handler in app.builtin_auth_handlers

@@ -20,7 +20,7 @@ def hello(event): pass
 @app.on_ws_message()
 def said(event): pass
 
-@app.authorizer()
+@app.authorizer(ttl_seconds=30)
 def only_friends(request): pass
 
 @app.route("/orders", methods=["GET"], cors=CORSConfig(allow_origin="https://x"))

@@ -63,6 +63,7 @@ def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
     assert manifest.http_routes == {"/orders": ("GET", "POST")}
     assert manifest.http_cors["/orders"]["Access-Control-Allow-Origin"] == "https://x"
     assert manifest.http_authorizers == {"/orders": {"POST": "only_friends"}}
+    assert manifest.http_authorizer_ttls == {"only_friends": 30}
 
 
 def test_settings_come_from_app_stage_and_function(tmp_path: Path) -> None:
