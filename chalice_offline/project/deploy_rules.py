@@ -26,6 +26,8 @@ _LISTENS_TO = {
 _TIMEOUT_S = (1, 900)
 _MEMORY_MB = (128, 10_240)
 _NAME_CHARS_MAX = 64
+_BATCH_MAX = 10
+_CONCURRENCY = (2, 1000)
 _VARIABLES_BYTES_MAX = 4 * 1024
 # API_Environment.html
 _VARIABLE = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
@@ -135,8 +137,28 @@ def _by_lambda(config: Config, function: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _by_services(sources: Iterable[Any]) -> Iterator[str]:
-    """Yield functions that listen to nothing."""
+    """Yield functions that listen to nothing, and event source mappings that Lambda does not make."""
     for source in sources:
+        if type(source).__name__ == "SQSEventConfig":
+            yield from _by_mapping(source)
         attribute = _LISTENS_TO.get(type(source).__name__)
         if attribute is not None and not getattr(source, attribute):
             yield f"{source.name} listens to no {attribute}: is the variable that names it set?"
+
+
+def _by_mapping(source: Any) -> Iterator[str]:
+    """Yield what Lambda does not take of a queue's mapping.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html
+    """
+    name = source.queue or str(getattr(source, "queue_arn", ""))
+    window_s = getattr(source, "maximum_batching_window_in_seconds", 0) or 0
+    concurrency = getattr(source, "maximum_concurrency", None)
+    if name.endswith(".fifo"):
+        if source.batch_size > _BATCH_MAX or window_s:
+            yield f"{source.name}: a FIFO queue has batches of {_BATCH_MAX} at most and no window"
+    elif source.batch_size > _BATCH_MAX and not window_s:
+        yield (f"{source.name}: batches of more than {_BATCH_MAX} need maximum_batching_window_in_seconds")
+    least, most = _CONCURRENCY
+    if concurrency is not None and not least <= concurrency <= most:
+        yield f"{source.name}: Lambda takes a maximum_concurrency of {least} to {most}, not {concurrency}"

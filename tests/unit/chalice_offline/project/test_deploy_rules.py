@@ -135,3 +135,31 @@ def test_what_lambda_takes_is_not_refused(tmp_path: Path) -> None:
     }
     app = PURE.replace("a_function_whose_name_is_longer_than_what_is_left_of_it_for_lambda", "other")
     assert inspect(tmp_path, app=app, config=json.dumps({**config, "app_name": "pure"})).refused == ()
+
+
+MAPPED = """
+from chalice import Chalice
+app = Chalice(app_name="mapped")
+
+@app.on_sqs_message(queue="jobs.fifo", batch_size=11)
+def ordered(event): pass
+
+@app.on_sqs_message(queue="news.fifo", maximum_batching_window_in_seconds=1)
+def windowed(event): pass
+
+@app.on_sqs_message(queue="jobs", batch_size=100)
+def many(event): pass
+
+@app.on_sqs_message(queue="mail", maximum_concurrency=1)
+def alone(event): pass
+
+@app.on_sqs_message(queue="bulk", batch_size=100, maximum_batching_window_in_seconds=1, maximum_concurrency=2)
+def fine(event): pass
+"""
+
+
+def test_mapping_of_a_queue_that_lambda_does_not_make_is_named(tmp_path: Path) -> None:
+    refused = inspect(tmp_path, app=MAPPED).refused
+    assert [reason.partition(":")[0] for reason in refused] == ["ordered", "windowed", "many", "alone"]
+    assert "maximum_batching_window_in_seconds" in refused[2]
+    assert "2 to 1000, not 1" in refused[3]
