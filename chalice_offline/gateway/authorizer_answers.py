@@ -14,7 +14,7 @@ _TTL_S_MAX: Final = 3600
 _KEPT_MAX: Final = 1_000
 
 
-class Answer(NamedTuple):
+class KeptAnswer(NamedTuple):
     """What an authorizer answered.
 
     Attributes:
@@ -30,14 +30,14 @@ class AuthorizerAnswers:
 
     def __init__(self) -> None:
         # With the time at which each is forgotten; the one that was asked for longest ago first.
-        self._kept: dict[tuple[str, str], tuple[float, Answer]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, KeptAnswer]] = {}
 
-    def find(self, authorizer: str, token: str, *, now_s: float) -> Answer | None:
+    def find(self, authorizer: str, token: str, *, now_s: float) -> KeptAnswer | None:
         """Return what the authorizer answered for this token, None if it has to be asked."""
         until_s, answer = self._kept.get((authorizer, token), (0.0, None))
         return answer if now_s < until_s else None
 
-    def keep(self, authorizer: str, token: str, answer: Answer, *, now_s: float, ttl_s: float) -> None:
+    def keep(self, authorizer: str, token: str, answer: KeptAnswer, *, now_s: float, ttl_s: float) -> None:
         """Keep an answer for so long, not at all for 0."""
         self._kept.pop((authorizer, token), None)
         self._kept[authorizer, token] = (now_s + min(ttl_s, _TTL_S_MAX), answer)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalice_offline.gateway.authorizer import NO_POLICY, Refusal, weigh
-from chalice_offline.gateway.authorizer_answers import TTL_S, Answer, AuthorizerAnswers
+from chalice_offline.gateway.authorizer_answers import TTL_S, AuthorizerAnswers, KeptAnswer
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import Event
 from chalice_offline.gateway.invocations import PAYLOAD_BYTES_MAX
@@ -59,7 +59,7 @@ class RestApi:
         self._answers = AuthorizerAnswers()
 
     async def respond(self, request: Request) -> Response:
-        """Answer one request; the app is asked only if route and authorizer let it through."""
+        """KeptAnswer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
         match = self._resources.find(request.path)
         if match is None or request.method not in manifest.http_routes[match.resource]:
@@ -164,7 +164,7 @@ class RestApi:
         return bool(key) and (not known or key in known)
 
     def _preflight(self, request: Request, match: Match | None) -> Response | None:
-        """Answer a pre-flight; Chalice deploys its method only where a route has CORS."""
+        """KeptAnswer a pre-flight; Chalice deploys its method only where a route has CORS."""
         manifest = self._edge.manifest
         if match is None or request.method != _PREFLIGHT or match.resource not in manifest.http_cors:
             return None
@@ -190,7 +190,7 @@ class RestApi:
         outcome = kept.outcome if kept else await self._edge.invoke(function_name, asked)
         decision = weigh(outcome, method_arn=method_arn)
         if isinstance(outcome, Returned) and decision is not Refusal.FAILED and kept is None:
-            answer = Answer(outcome, let_in=not isinstance(decision, Refusal))
+            answer = KeptAnswer(outcome, let_in=not isinstance(decision, Refusal))
             answers.keep(function_name, token, answer, now_s=now_s, ttl_s=self._ttl_s(function_name))
         if isinstance(decision, Refusal):
             if decision is Refusal.FAILED and isinstance(outcome, Returned):

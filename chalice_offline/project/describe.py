@@ -308,7 +308,7 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "authorizer_ttls": {
             handler.name: handler.ttl_seconds
             for handler in app.builtin_auth_handlers
-            if handler.ttl_seconds is not None
+            if getattr(handler, "ttl_seconds", None) is not None
         },
         "authorizer_headers": {
             handler.name: handler.header

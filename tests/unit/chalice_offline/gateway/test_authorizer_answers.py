@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 
-from chalice_offline.gateway.authorizer_answers import Answer, AuthorizerAnswers
+from chalice_offline.gateway.authorizer_answers import AuthorizerAnswers, KeptAnswer
 from chalice_offline.invocation import AppManifest, Outcome, Raised, Returned
 from tests.support.plain_http import NO_TLS
 from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
 from tests.unit.chalice_offline.gateway.test_rest import CREATED, ORDERS
 
-ANSWER = Answer(Returned({"principalId": "ann"}), let_in=True)
+ANSWER = KeptAnswer(Returned({"principalId": "ann"}), let_in=True)
 
 
 def kept(*, ttl_s: float) -> AuthorizerAnswers:
