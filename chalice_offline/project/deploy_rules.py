@@ -63,6 +63,7 @@ def refusals(config: Config, app: Any, functions: Sequence[Mapping[str, Any]] = 
     """
     yield from _by_chalice(config, app)
     yield from _by_api_gateway(app.routes)
+    yield from _by_user_pools(app.routes)
     yield from _by_services(app.event_sources)
     # What all functions have in common is said once.
     yield from dict.fromkeys(reason for function in functions for reason in _by_lambda(config, function))
@@ -106,6 +107,19 @@ def _by_api_gateway(routes: Iterable[str]) -> Iterator[str]:
                     told.add((place, segment))
                     yield f"API Gateway takes one of {place}/{other} and {place}/{segment}, as variables"
             place += f"/{segment}"
+
+
+def _by_user_pools(routes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield authorizers that ask for members of no user pool."""
+    authorizers = {entry.authorizer for by_method in routes.values() for entry in by_method.values()}
+    nameless = [
+        authorizer.name
+        for authorizer in authorizers
+        if type(authorizer).__name__ == "CognitoUserPoolAuthorizer"
+        and not all(authorizer.to_swagger()["x-amazon-apigateway-authorizer"]["providerARNs"])
+    ]
+    for name in sorted(nameless):
+        yield f"{name} names no user pool: is the variable that names it set?"
 
 
 def _by_lambda(config: Config, function: Mapping[str, Any]) -> Iterator[str]:

@@ -269,7 +269,7 @@ def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, A
     arns = declared["x-amazon-apigateway-authorizer"]["providerARNs"]
     return {
         "header": declared["name"],
-        "pools": [str(arn).rpartition("/")[2] for arn in arns],
+        "pools": [str(arn).rpartition("/")[2] for arn in arns if arn],
         "scopes": list(getattr(authorizer, "scopes", None) or ()),
     }
 

@@ -163,3 +163,23 @@ def test_mapping_of_a_queue_that_lambda_does_not_make_is_named(tmp_path: Path) -
     assert [reason.partition(":")[0] for reason in refused] == ["ordered", "windowed", "many", "alone"]
     assert "maximum_batching_window_in_seconds" in refused[2]
     assert "2 to 1000, not 1" in refused[3]
+
+
+POOLLESS = """
+import os
+from chalice import Chalice, CognitoUserPoolAuthorizer
+app = Chalice(app_name="poolless")
+members = CognitoUserPoolAuthorizer("members", provider_arns=[os.environ.get("NOT_SET")])
+
+@app.route("/a", authorizer=members)
+def a(): pass
+
+@app.route("/b", authorizer=members)
+def b(): pass
+"""
+
+
+def test_authorizer_that_names_no_user_pool_is_named_once(tmp_path: Path) -> None:
+    project = inspect(tmp_path, app=POOLLESS)
+    assert project.refused == ("members names no user pool: is the variable that names it set?",)
+    assert project.manifest.http_user_pools["/a"]["GET"].pools == ()
