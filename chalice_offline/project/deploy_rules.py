@@ -113,10 +113,13 @@ def _by_user_pools(routes: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     """Yield authorizers that ask for members of no user pool."""
     authorizers = {entry.authorizer for by_method in routes.values() for entry in by_method.values()}
     nameless = [
-        authorizer.name
+        authorizer.name or "a Cognito authorizer"
         for authorizer in authorizers
         if type(authorizer).__name__ == "CognitoUserPoolAuthorizer"
-        and not all(authorizer.to_swagger()["x-amazon-apigateway-authorizer"]["providerARNs"])
+        and not all(
+            str(arn).startswith("arn:")
+            for arn in authorizer.to_swagger()["x-amazon-apigateway-authorizer"]["providerARNs"]
+        )
     ]
     for name in sorted(nameless):
         yield f"{name} names no user pool: is the variable that names it set?"

@@ -170,16 +170,23 @@ import os
 from chalice import Chalice, CognitoUserPoolAuthorizer
 app = Chalice(app_name="poolless")
 members = CognitoUserPoolAuthorizer("members", provider_arns=[os.environ.get("NOT_SET")])
+guests = CognitoUserPoolAuthorizer(None, provider_arns=[f"{os.environ.get('NOT_SET')}"])
 
 @app.route("/a", authorizer=members)
 def a(): pass
 
 @app.route("/b", authorizer=members)
 def b(): pass
+
+@app.route("/c", authorizer=guests)
+def c(): pass
 """
 
 
 def test_authorizer_that_names_no_user_pool_is_named_once(tmp_path: Path) -> None:
     project = inspect(tmp_path, app=POOLLESS)
-    assert project.refused == ("members names no user pool: is the variable that names it set?",)
+    assert project.refused == (
+        "a Cognito authorizer names no user pool: is the variable that names it set?",
+        "members names no user pool: is the variable that names it set?",
+    )
     assert project.manifest.http_user_pools["/a"]["GET"].pools == ()
