@@ -120,6 +120,7 @@ def gateway_settings(
         message_order=table.message_order,
         route_selection_expression=table.route_selection_expression,
         route_responses=table.route_responses,
+        keeps_authorizers_answers=table.authorizer_caching,
         api_keys=table.api_keys,
         find_pool=find_pool,
         permessage_deflate=table.permessage_deflate,

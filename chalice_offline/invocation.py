@@ -6,7 +6,13 @@ and how it runs. Neither imports the other.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+RETRIES_S: Final = (60.0, 120.0)
+"""The pauses before a function that failed is run again where no caller waits for it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +26,14 @@ class Returned:
 class Raised:
     """The invocation failed: an unhandled exception, a result that is not JSON, or a crashed environment.
 
-    The fields are those of Lambda's error document (``errorType``, ``errorMessage``).
+    The fields are those of Lambda's error document: ``errorType``, ``errorMessage``, and of an exception
+    ``requestId`` and ``stackTrace``, a text for each frame of the app's.
     """
 
     error_type: str
     error_message: str
+    request_id: str = field(default="", compare=False)
+    stack_trace: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +138,8 @@ class AppManifest:
         http_authorizers: REST path, then method, to the function name of its Chalice authorizer.
         http_authorizer_headers: Function name of a Chalice authorizer to the header that carries its token,
             where that is not ``Authorization``.
+        http_authorizer_ttls: Function name of a Chalice authorizer to the seconds for which its answers are
+            kept, where those are not 300.
         http_user_pools: REST path, then method, to its Cognito user pool authorizer.
         http_iam: REST path to its methods that ask for a signature (an IAM authorizer).
         http_api_keys: REST path to its methods that ask for an API key.
@@ -146,6 +157,7 @@ class AppManifest:
     http_cors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     http_authorizer_headers: Mapping[str, str] = field(default_factory=dict)
+    http_authorizer_ttls: Mapping[str, float] = field(default_factory=dict)
     http_user_pools: Mapping[str, Mapping[str, UserPoolGuard]] = field(default_factory=dict)
     http_iam: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     http_api_keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

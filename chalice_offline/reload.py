@@ -1,7 +1,8 @@
 """Notice changed code: the project's files and whatever its symbolic links lead to.
 
 What the runtime, tools and editors write beside the code is not code, and a reload that makes a file change
-which makes a reload must come to an end: so does a file that an app rewrites whenever it runs.
+which makes a reload must come to an end: of a file that an app rewrites whenever it runs, each reload has to
+wait twice as long as the one before.
 """
 
 import asyncio
@@ -26,21 +27,30 @@ _HIDDEN_BUT_CODE: Final = frozenset({".chalice"})
 _DEBOUNCE_MS: Final = 200
 # No person saves a file so often in so short a time; what does is a program.
 _CHANGES_MAX: Final = 5
-_CHANGES_WITHIN_S: Final = 15.0
+CHANGES_WITHIN_S: Final = 15.0
 _RESTLESS_MAX: Final = 1_000
 
 
 class CodeWatch:
     """Watches one project, and single files elsewhere that belong to it, such as a template of queues."""
 
-    def __init__(self, app_dir: Path, state_dir: Path, log: Log, files: Iterable[Path] = ()) -> None:
+    def __init__(
+        self,
+        app_dir: Path,
+        state_dir: Path,
+        log: Log,
+        files: Iterable[Path] = (),
+        *,
+        quiet_s: float = CHANGES_WITHIN_S,
+    ) -> None:
         self._roots = watched_paths(app_dir)
         paths = {path.resolve() for path in files}
         self._files = {path for path in paths if not any(path.is_relative_to(root) for root in self._roots)}
         self._app_dir = app_dir
         self._state_dir = state_dir
         self._log = log
-        self._restless = RestlessFiles()
+        self._restless = RestlessFiles(quiet_s)
+        self._looks: dict[str, asyncio.TimerHandle] = {}
 
     async def run(self, on_change: Callable[[Collection[str], asyncio.Event], Awaitable[None]]) -> None:
         """Await ``on_change`` after each burst of changes, with the files and an event that is set by the
@@ -51,9 +61,16 @@ class CodeWatch:
 
         async def heed(changes: AsyncIterable[set[FileChange]]) -> None:
             async for burst in changes:
-                if heeded := self._heeded({path for _, path in burst}, time.monotonic()):
+                heeded = self._heeded({path for _, path in burst}, tell_later)
+                if heeded:
                     waiting.update(heeded)
                     is_more.set()
+
+        def tell_later(path: str) -> None:
+            self._looks.pop(path)
+            self._restless.rested(path, time.monotonic())
+            waiting.add(path)
+            is_more.set()
 
         async def tell() -> None:
             while await is_more.wait():
@@ -62,12 +79,16 @@ class CodeWatch:
                 is_more.clear()
                 await on_change(changed, is_more)
 
-        async with asyncio.TaskGroup() as group:
-            group.create_task(tell())
-            group.create_task(heed(_changes(self._roots, self.is_code, recursive=True)))
-            if self._files:
-                folders = {path.parent for path in self._files}
-                group.create_task(heed(_changes(folders, self._is_file, recursive=False)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(tell())
+                group.create_task(heed(_changes(self._roots, self.is_code, recursive=True)))
+                if self._files:
+                    folders = {path.parent for path in self._files}
+                    group.create_task(heed(_changes(folders, self._is_file, recursive=False)))
+        finally:
+            for look in self._looks.values():
+                look.cancel()
 
     def is_code(self, path: str) -> bool:
         """Return whether a changed file can change what a function does."""
@@ -78,15 +99,23 @@ class CodeWatch:
     def _is_file(self, path: str) -> bool:
         return Path(path) in self._files
 
-    def _heeded(self, paths: Iterable[str], now: float) -> Collection[str]:
-        """Return the files to reload for: not those that change again and again by themselves."""
+    def _heeded(self, paths: Iterable[str], tell_later: Callable[[str], None]) -> Collection[str]:
+        """Return the files to reload for now; the others, which change again and again, are told once they
+        are quiet.
+        """
         heeded = []
         for path in sorted(paths):
+            if look := self._looks.pop(path, None):
+                look.cancel()
             was_restless = self._restless.is_restless(path)
-            if self._restless.changed(path, now):
+            if self._restless.changed(path, time.monotonic()):
                 heeded.append(path)
-            elif not was_restless:
-                self._log.event("warning", "file changes all the time: no more reloads for it", path=path)
+                continue
+            quiet_s = self._restless.quiet_s(path)
+            self._looks[path] = asyncio.get_running_loop().call_later(quiet_s, tell_later, path)
+            if not was_restless:
+                message = "file changes all the time: reloads for it once it is quiet"
+                self._log.event("warning", message, path=path, quiet_s=quiet_s)
         return heeded
 
 
@@ -106,28 +135,43 @@ async def unless(event: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Res
 class RestlessFiles:
     """Tells files that change again and again from those that a person edits."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet_s: float = CHANGES_WITHIN_S) -> None:
+        self._within_s = quiet_s
         # The times of a file's last changes, at most ``_CHANGES_MAX``
         # of them; the file that rested longest first.
         self._changes: dict[str, list[float]] = {}
-        self._restless: set[str] = set()
+        # How long a restless file has to be quiet.
+        self._restless: dict[str, float] = {}
 
     def is_restless(self, path: str) -> bool:
         return path in self._restless
 
+    def quiet_s(self, path: str) -> float:
+        """Return how long a restless file has to be quiet until it is heeded."""
+        return self._restless.get(path, self._within_s)
+
     def changed(self, path: str, now: float) -> bool:
         """Note a change; False if the file is restless. It is heeded again once it was quiet for a while."""
-        recent = [at for at in self._changes.pop(path, []) if now - at < _CHANGES_WITHIN_S]
+        recent = [at for at in self._changes.pop(path, []) if now - at < self._within_s]
         if not recent:
-            self._restless.discard(path)
+            self._restless.pop(path, None)
         self._changes[path] = [*recent, now][-_CHANGES_MAX:]
         if len(self._changes) > _RESTLESS_MAX:
             forgotten = next(iter(self._changes))
             del self._changes[forgotten]
-            self._restless.discard(forgotten)
+            self._restless.pop(forgotten, None)
         if len(recent) >= _CHANGES_MAX:
-            self._restless.add(path)
+            self._restless.setdefault(path, self._within_s)
         return path not in self._restless
+
+    def rested(self, path: str, now: float) -> None:
+        """Note that a restless file's last change is heeded after all, since it was quiet.
+
+        A change right after it may well come of that reload, so the next one waits twice as long.
+        """
+        if path in self._restless:
+            self._changes[path] = [now]
+            self._restless[path] *= 2
 
 
 def is_among(paths: Iterable[str], patterns: Iterable[str], folder: Path) -> bool:

@@ -17,13 +17,31 @@ TRIES: Final = 3
 RETRY_AFTER_S: Final = 60
 KEPT_S: Final = 6 * 60 * 60
 
+_OF_VERSION_2_3: Final = (
+    "ObjectTagging:",
+    "ObjectAcl:",
+    "Lifecycle",
+    "IntelligentTiering",
+    "ObjectRestore:Delete",
+)
+
 AsEvent = Callable[[Sequence[Message], str], Mapping[str, Any] | None]
 """From messages, and the ARN of their queue, to a function's event; None if they tell functions nothing."""
 
 
 def bucket_event(messages: Sequence[Message], _queue_arn: str) -> Mapping[str, Any] | None:
-    """Return S3's notification as it is; the one with which it tries out a queue has no records."""
+    """Return S3's notification; the one with which it tries out a queue has no records.
+
+    The emulator has one version of records for all events, and tells the size of what was deleted.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+    """
     notice: dict[str, Any] = json.loads(messages[0]["Body"])
+    for record in notice.get("Records", ()):
+        name = str(record.get("eventName"))
+        record["eventVersion"] = "2.3" if name.startswith(_OF_VERSION_2_3) else "2.1"
+        if name == "ObjectRemoved:Delete":
+            for told in ("size", "eTag"):
+                record["s3"]["object"].pop(told, None)
     return notice if "Records" in notice else None
 
 

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html. Who asks must sig
 credentials, as on AWS, also where the gateway itself is open: this runs functions that no API leads to.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
 
 INVOKE_PATH: Final = "/2015-03-31/functions/"
 PAYLOAD_BYTES_MAX: Final = 6 * 1024 * 1024
+_EVENT_BYTES_MAX: Final = 1024 * 1024
 _INVOCATIONS: Final = re.compile(re.escape(INVOKE_PATH) + r"([^/]+)/invocations")
 # A name, or an ARN whole or in part, and a version or an alias, of which there is one here.
 _FUNCTION: Final = re.compile(
@@ -72,11 +74,16 @@ class Invocations:
         if name is None:
             shown = f"Function not found: {unquote(found[1])}"
             return error(404, "ResourceNotFoundException", shown)
+        kind = headers.get("x-amz-invocation-type", "RequestResponse")
+        if kind == "Event" and len(request.body) > _EVENT_BYTES_MAX:
+            shown = f"{len(request.body)} byte payload is too large for the Event invocation type"
+            limit = f"(limit {_EVENT_BYTES_MAX} bytes)"
+            return error(413, "RequestEntityTooLargeException", f"{shown} {limit}")
         try:
             event = json.loads(request.body or b"{}")
         except (ValueError, RecursionError):
             return _NO_JSON
-        return await self._invoke(name, event, headers.get("x-amz-invocation-type", "RequestResponse"))
+        return await self._invoke(name, event, kind)
 
     async def _invoke(self, name: str, event: Any, kind: str) -> Response:
         functions = self._edge.functions
@@ -85,15 +92,23 @@ class Invocations:
                 invoking = functions.invoke(name, event)
                 return _answer(await self._edge.unless_given_up(invoking) or GIVEN_UP)
             case "Event":
-                self._edge.spawn(self._run(name, event))
+                self._run_soon(name, event, self._edge.settings.limits.event_retries_s)
                 return Response(202, headers=(_VERSION,))
             case "DryRun":
                 return Response(204, headers=(_VERSION,))
         return error(400, "InvalidParameterValueException", f"Unknown invocation type: {kind}")
 
-    async def _run(self, name: str, event: Any) -> None:
-        """Run a function whose outcome no client waits for; unlike Lambda, once."""
-        await self._edge.functions.invoke(name, event)
+    def _run_soon(self, name: str, event: Any, retries_s: Sequence[float]) -> None:
+        """Run a function whose outcome no client waits for, unless the gateway stops."""
+        if not self._edge.stopping:
+            self._edge.spawn(self._run(name, event, retries_s))
+
+    async def _run(self, name: str, event: Any, retries_s: Sequence[float]) -> None:
+        """Run it once, and if it fails again after each of these pauses. A stop waits for no pause."""
+        outcome = await self._edge.functions.invoke(name, event)
+        if retries_s and not isinstance(outcome, Returned):
+            pause_s, *others = retries_s
+            asyncio.get_running_loop().call_later(pause_s, self._run_soon, name, event, others)
 
     def _function_name(self, asked: str, query: str) -> str | None:
         """Return the function that a request names, None if there is no such function or version."""
@@ -123,11 +138,14 @@ class Invocations:
 
 def _answer(outcome: Outcome) -> Response:
     """Return what Invoke says of an outcome: a function's failure is a success of Lambda's."""
+    failure: dict[str, Any]
     match outcome:
         case Returned(payload):
             return Response(200, json.dumps(payload).encode(), (_JSON, _VERSION))
-        case Raised(error_type, error_message):
+        case Raised(error_type, error_message, request_id, stack_trace):
             failure = {"errorMessage": error_message, "errorType": error_type}
+            if request_id:
+                failure |= {"requestId": request_id, "stackTrace": list(stack_trace)}
         case TimedOut(after_s):
             failure = {
                 "errorMessage": f"Task timed out after {after_s:.2f} seconds",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalice_offline.gateway.authorizer import NO_POLICY, Refusal, weigh
+from chalice_offline.gateway.authorizer_answers import TTL_S, AuthorizerAnswers, KeptAnswer
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import Event
 from chalice_offline.gateway.invocations import PAYLOAD_BYTES_MAX
@@ -30,6 +31,10 @@ from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
 from chalice_offline.invocation import Returned, UserPoolGuard
 
 _PREFLIGHT: Final = "OPTIONS"
+_BY_KEPT_ANSWER: Final = (
+    "refused by what the authorizer answered to an earlier request, which holds for its ttl_seconds, as on"
+    " AWS: its policy has to allow every route that the token is good for"
+)
 _NO_RESPONSE: Final = "answered with a status, headers or a body that API Gateway does not send: 502"
 # A byte of a body takes six of its event at most.
 _SURELY_FITS: Final = PAYLOAD_BYTES_MAX // 7
@@ -46,14 +51,15 @@ class RestApi:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._api = replace(edge.api, stage=edge.settings.rest_stage)
-        self._resources = Resources(edge.manifest.http_routes)
+        self.read_routes()
 
     def read_routes(self) -> None:
-        """Use the routes that the app's description has now."""
+        """Use the routes that the app's description has now; its authorizers may answer otherwise, too."""
         self._resources = Resources(self._edge.manifest.http_routes)
+        self._answers = AuthorizerAnswers()
 
     async def respond(self, request: Request) -> Response:
-        """Answer one request; the app is asked only if route and authorizer let it through."""
+        """KeptAnswer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
         match = self._resources.find(request.path)
         if match is None or request.method not in manifest.http_routes[match.resource]:
@@ -89,7 +95,7 @@ class RestApi:
         manifest = self._edge.manifest
         authorizer = manifest.http_authorizers.get(match.resource, {}).get(request.method)
         if authorizer is not None:
-            return await self._authorize(request, event, authorizer)
+            return await self._authorize(request, event, authorizer, match.resource)
         if request.method in manifest.http_iam.get(match.resource, ()):
             return self._ask_for_signature(request, event)
         pool_guard = manifest.http_user_pools.get(match.resource, {}).get(request.method)
@@ -158,7 +164,7 @@ class RestApi:
         return bool(key) and (not known or key in known)
 
     def _preflight(self, request: Request, match: Match | None) -> Response | None:
-        """Answer a pre-flight; Chalice deploys its method only where a route has CORS."""
+        """KeptAnswer a pre-flight; Chalice deploys its method only where a route has CORS."""
         manifest = self._edge.manifest
         if match is None or request.method != _PREFLIGHT or match.resource not in manifest.http_cors:
             return None
@@ -167,7 +173,7 @@ class RestApi:
         return proxy_response({"statusCode": 200, "headers": headers}, sends_binary=False)
 
     async def _authorize(
-        self, request: Request, event: dict[str, Any], function_name: str
+        self, request: Request, event: dict[str, Any], function_name: str, resource: str
     ) -> Response | None:
         """Ask the route's TOKEN authorizer; add what it says of the caller to the event,
         or return the refusal.
@@ -177,15 +183,28 @@ class RestApi:
         if not token:
             return BY_AUTHORIZER[Refusal.UNAUTHORIZED]  # the authorizer is not asked
         method_arn = self._api.method_arn(f"{request.method}{request.path}")
+        now_s = request.now_ms / 1000
+        answers = self._answers  # what the code of before a reload says late is not kept for the new one
+        kept = answers.find(function_name, token, now_s=now_s)
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
-        outcome = await self._edge.invoke(function_name, asked)
+        outcome = kept.outcome if kept else await self._edge.invoke(function_name, asked)
         decision = weigh(outcome, method_arn=method_arn)
+        if isinstance(outcome, Returned) and decision is not Refusal.FAILED and kept is None:
+            answer = KeptAnswer(outcome, let_in=not isinstance(decision, Refusal))
+            answers.keep(function_name, token, answer, now_s=now_s, ttl_s=self._ttl_s(function_name))
         if isinstance(decision, Refusal):
             if decision is Refusal.FAILED and isinstance(outcome, Returned):
                 self._edge.warn(NO_POLICY, authorizer=function_name)
+            if kept is not None and kept.let_in:
+                self._edge.warn(_BY_KEPT_ANSWER, authorizer=function_name, route=resource)
             return BY_AUTHORIZER[decision]
         event["requestContext"]["authorizer"] = dict(decision.context)
         return None
+
+    def _ttl_s(self, authorizer: str) -> float:
+        if not self._edge.settings.keeps_authorizers_answers:
+            return 0
+        return self._edge.manifest.http_authorizer_ttls.get(authorizer, TTL_S)
 
 
 def _is_payload(event: Event) -> bool:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from chalice_offline.invocation import RETRIES_S
+
 # apigateway-execution-service-websocket-limits-table.html
 FRAME_BYTES_MAX = 32 * 1024
 MESSAGE_BYTES_MAX = 128 * 1024
@@ -65,6 +67,7 @@ class GatewayLimits:
             AWS documents the answer but not the size.
         messages_in_flight_max: Messages of one principal, or of one connection without an authorizer, that
             may be with their handlers at once before reading pauses. No quota of AWS: it bounds memory here.
+        event_retries_s: The pauses before a function that failed is run again for an ``Event`` invocation.
     """
 
     frame_bytes_max: int = FRAME_BYTES_MAX
@@ -79,6 +82,7 @@ class GatewayLimits:
     rest_body_bytes_max: int = REST_BODY_BYTES_MAX
     outbound_bytes_max: int = OUTBOUND_BYTES_MAX
     messages_in_flight_max: int = 128
+    event_retries_s: tuple[float, ...] = RETRIES_S
 
 
 def discard(_message: str, _facts: Mapping[str, Any]) -> None:
@@ -110,6 +114,8 @@ class GatewaySettings:
         callback_signatures: Which management requests are refused with 403.
         iam: What requests to routes with an IAM authorizer must carry.
         credentials: Secret access keys by access key id, for ``VERIFIED``.
+        keeps_authorizers_answers: Whether what a REST route's authorizer answered holds for later requests
+            with the same token, as on AWS; else each request asks anew.
         api_keys: Keys that routes with ``api_key_required`` take in ``x-api-key``; if empty, any key.
         find_pool: The user pools that there are. A route of one that there is not is open to every client.
         permessage_deflate: Negotiate compression when a client offers it. AWS is not documented to.
@@ -139,6 +145,7 @@ class GatewaySettings:
     callback_signatures: CallbackSignatures = CallbackSignatures.OPEN
     iam: CallbackSignatures = CallbackSignatures.OPEN
     credentials: Mapping[str, str] = field(default_factory=dict)
+    keeps_authorizers_answers: bool = True
     api_keys: frozenset[str] = frozenset()
     find_pool: FindPool = no_pool
     permessage_deflate: bool = False

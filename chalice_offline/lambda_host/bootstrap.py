@@ -138,12 +138,13 @@ def handle(handler: Handler, event: Any, context: LambdaContext, log: LambdaLog)
         result = handler(event, context)
     except Exception as error:  # noqa: BLE001  # whatever the handler raises is its result
         # Without our own frame, which says nothing to the reader.
-        trace = "".join(
-            traceback.format_exception(
-                error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
-            )
-        )
-        return failure(type(error).__name__, str(error), trace, log)
+        error = error.with_traceback(error.__traceback__ and error.__traceback__.tb_next)
+        trace = "".join(traceback.format_exception(error))
+        where = {
+            "requestId": context.aws_request_id,
+            "stackTrace": traceback.format_tb(error.__traceback__),
+        }
+        return failure(type(error).__name__, str(error), trace, log, where)
     try:
         document = marshalled(result)
     except Exception as error:  # noqa: BLE001  # as Lambda's marshaller does
@@ -155,10 +156,12 @@ def handle(handler: Handler, event: Any, context: LambdaContext, log: LambdaLog)
     return reply
 
 
-def failure(error_type: str, message: str, trace: str, log: LambdaLog) -> bytes:
+def failure(
+    error_type: str, message: str, trace: str, log: LambdaLog, where: dict[str, Any] | None = None
+) -> bytes:
     """Print a failure as Lambda prints it, and return the reply that tells it."""
     log.failed(error_type, message, trace)
-    return json.dumps({"error": {"errorType": error_type, "errorMessage": message}}).encode()
+    return json.dumps({"error": {"errorType": error_type, "errorMessage": message, **(where or {})}}).encode()
 
 
 def read_exactly(connection: socket.socket, size: int) -> bytes:

@@ -330,4 +330,6 @@ def _signal_name(number: int) -> str:
 
 
 def _failure(reply: Mapping[str, Any]) -> Raised:
-    return Raised(reply["error"]["errorType"], reply["error"]["errorMessage"])
+    told = reply["error"]
+    stack_trace = tuple(told.get("stackTrace", ()))
+    return Raised(told["errorType"], told["errorMessage"], told.get("requestId", ""), stack_trace)

@@ -93,7 +93,7 @@ def describe(project_dir: str, stage: str, answers: Mapping[str, str]) -> dict[s
         "queues": [_queue(source) for source in app.event_sources if _kind(source) == _QUEUE],
         "schedules": [schedule for source in app.event_sources for schedule in _schedules(source)],
         "open_routes": _open_routes(app),
-        "refused": list(_loaded("project", "deploy_rules").refusals(config, app)),
+        "refused": list(_loaded("project", "deploy_rules").refusals(config, app, functions)),
         "notices": [
             notice for source in app.event_sources for notice in _notices(source) if notice["source"]
         ],
@@ -186,7 +186,7 @@ def _function(config: Config, name: str, handler: str, answers: Mapping[str, str
 def _number(config: Config, setting: str) -> int | None:
     """Return a setting of a function; None if there is none."""
     value = getattr(config, setting)
-    if value is None or isinstance(value, int):
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     raise ConfigurationError(f"{setting} of {config.function_name} is to be a whole number, not {value!r}")
 
@@ -269,7 +269,7 @@ def _user_pool(authorizer: chalice_api.CognitoUserPoolAuthorizer) -> dict[str, A
     arns = declared["x-amazon-apigateway-authorizer"]["providerARNs"]
     return {
         "header": declared["name"],
-        "pools": [str(arn).rpartition("/")[2] for arn in arns],
+        "pools": [str(arn).rpartition("/")[2] for arn in arns if arn],
         "scopes": list(getattr(authorizer, "scopes", None) or ()),
     }
 
@@ -305,6 +305,11 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "user_pools": user_pools,
         "iam": iam,
         "api_keys": api_keys,
+        "authorizer_ttls": {
+            handler.name: handler.ttl_seconds
+            for handler in app.builtin_auth_handlers
+            if getattr(handler, "ttl_seconds", None) is not None
+        },
         "authorizer_headers": {
             handler.name: handler.header
             for handler in app.builtin_auth_handlers

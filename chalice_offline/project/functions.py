@@ -117,6 +117,7 @@ def parse_project(described: Mapping[str, Any]) -> Project:
         http_cors=http["cors"],
         http_authorizers=http["authorizers"],
         http_authorizer_headers=http["authorizer_headers"],
+        http_authorizer_ttls=http["authorizer_ttls"],
         http_user_pools={
             path: {
                 method: UserPoolGuard(each["header"], tuple(each["pools"]), tuple(each["scopes"]))

@@ -102,6 +102,7 @@ class GatewayTable(Table):
     )
     # Of the routes that Chalice knows, the only one on which messages arrive.
     route_responses: frozenset[Literal["$default"]] = frozenset()
+    authorizer_caching: bool = True
     api_keys: frozenset[Annotated[str, Field(min_length=1)]] = frozenset()
     permessage_deflate: bool = False
     allowed_hosts: frozenset[_Host] = frozenset()

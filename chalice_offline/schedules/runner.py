@@ -1,7 +1,8 @@
 """Invoke functions on their schedules, as EventBridge rules would.
 
-As there, a run that takes longer than the interval overlaps the next. Runs
-missed while the machine slept are not made up for.
+As there, a run that takes longer than the interval overlaps the next, and one that fails is tried twice more,
+with the same event, as Lambda's asynchronous invocations are. Runs missed while the machine slept are not
+made up for.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from chalice_offline.invocation import Functions
+from chalice_offline.invocation import RETRIES_S, Functions, Returned
 from chalice_offline.project.functions import ScheduleTrigger
 from chalice_offline.schedules.expressions import Schedule, parse_schedule
 from chalice_offline.supervision import keep_going, spawn
@@ -31,6 +32,7 @@ class ScheduleRunner:
         region: str,
         account: str,
         runs_at_start: bool,
+        retries_s: Sequence[float] = RETRIES_S,
     ) -> None:
         self._schedules = [
             (trigger.function_name, parse_schedule(trigger.expression)) for trigger in triggers
@@ -39,6 +41,7 @@ class ScheduleRunner:
         self._region = region
         self._account = account
         self._runs_at_start = runs_at_start
+        self._retries_s = retries_s
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -65,7 +68,11 @@ class ScheduleRunner:
 
     async def _fire(self, function_name: str, due: datetime) -> None:
         event = scheduled_event(function_name, due, region=self._region, account=self._account)
-        await self._functions.invoke(function_name, event)
+        for pause_s in (*self._retries_s, None):
+            outcome = await self._functions.invoke(function_name, event)
+            if pause_s is None or isinstance(outcome, Returned):
+                return
+            await asyncio.sleep(pause_s)
 
 
 def utc_now() -> datetime:

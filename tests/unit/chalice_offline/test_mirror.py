@@ -47,7 +47,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     # One promise that several modules keep together.
     "project/functions.py": "unit/chalice_offline/project/test_inspection.py",
     "project/gateway_table.py": "unit/chalice_offline/project/test_local_toml.py",
-    "schedules/runner.py": "strangers/test_reload.py",
     "services/emulator_guard.py": "unit/chalice_offline/services/test_guarded_emulator.py",
     "services/emulator_server.py": "unit/chalice_offline/services/test_guarded_emulator.py",
 }

@@ -22,6 +22,12 @@ def test_command_line_shows_its_version() -> None:
     assert CliRunner().invoke(main, ["--version"]).output == f"chalice-offline, version {VERSION}\n"
 
 
+def test_version_has_its_place_in_the_changelog_which_is_packed() -> None:
+    headings = [line for line in (FOLDER / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
+    assert headings[0].split()[1] == VERSION
+    assert "CHANGELOG.md" in (FOLDER / "MANIFEST.in").read_text()
+
+
 def test_projects_own_command_line_has_its_variables_and_defaults(tmp_path: Path) -> None:
     own = command_line("EXCHANGE", {"port": 4000, "state_dir": tmp_path / "state"})
     shown = " ".join(CliRunner().invoke(own, ["start", "--help"]).output.split())

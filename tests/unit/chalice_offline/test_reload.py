@@ -93,6 +93,21 @@ def test_file_that_changes_all_the_time_is_given_up_until_it_rests() -> None:
     assert files.changed("data.json", 60.0)
 
 
+def test_file_that_changes_at_each_reload_waits_twice_as_long_each_time() -> None:
+    files = RestlessFiles()
+    now = 0.0
+    waits: list[float] = []
+    while len(waits) < 5:
+        now += 1.0  # the app writes it while it is imported
+        if not files.changed("data.json", now):
+            waits.append(files.quiet_s("data.json"))
+            now += waits[-1]
+            files.rested("data.json", now)
+    assert waits == [15.0, 30.0, 60.0, 120.0, 240.0]
+    now += 16.0
+    assert files.changed("data.json", now), "changed by a person, long after the last reload"
+
+
 def test_saves_of_a_person_are_all_heeded() -> None:
     files = RestlessFiles()
     assert all(files.changed("app.py", at * 4.0) for at in range(500))
@@ -154,6 +169,28 @@ def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: P
 
     asyncio.run(scenario())
     state.release()
+
+
+def test_last_of_many_saves_is_reloaded_once_the_file_is_quiet(app_dir: Path, log: Log) -> None:
+    loaded: list[str] = []
+
+    async def scenario() -> None:
+        is_last = asyncio.Event()
+
+        async def reload(_changed: Collection[str], _is_more: asyncio.Event) -> None:
+            loaded.append((app_dir / "app.py").read_text())
+            if loaded[-1] == "x = 11\n":
+                is_last.set()
+
+        task = asyncio.create_task(CodeWatch(app_dir, app_dir / "state", log, quiet_s=4.0).run(reload))
+        for number in range(12):
+            (app_dir / "app.py").write_text(f"x = {number}\n")
+            await asyncio.sleep(0.3)
+        await is_last.wait()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
 
 
 def test_change_during_a_reload_is_told_and_reloads_once_more(app_dir: Path, watch: Watch) -> None:

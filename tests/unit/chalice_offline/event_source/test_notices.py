@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from chalice.app import CloudWatchEvent, S3Event, SNSEvent
 
 from chalice_offline.event_source.notices import AS_EVENT
@@ -19,6 +20,24 @@ def test_notification_of_a_bucket_is_handed_over_as_it_is() -> None:
     record = {"s3": {"bucket": {"name": "pictures"}, "object": {"key": "a+b.png"}}}
     event = told("s3", {"Records": [record]})
     assert (S3Event(event, None).bucket, S3Event(event, None).key) == ("pictures", "a b.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "fields"),
+    [
+        ("ObjectCreated:Put", "2.1", {"key", "size", "eTag"}),
+        ("ObjectTagging:Put", "2.3", {"key", "size", "eTag"}),
+        ("ObjectRemoved:Delete", "2.1", {"key"}),
+    ],
+)
+def test_record_of_a_bucket_has_the_version_and_the_fields_of_its_kind(
+    name: str, version: str, fields: set[str]
+) -> None:
+    said = {"key": "a", "size": 0, "eTag": ""}
+    notice = {"Records": [{"eventVersion": "2.6", "eventName": name, "s3": {"object": said}}]}
+    (record,) = told("s3", notice)["Records"]
+    assert record["eventVersion"] == version
+    assert set(record["s3"]["object"]) == fields
 
 
 def test_notification_with_which_s3_tries_out_a_queue_is_no_event() -> None:

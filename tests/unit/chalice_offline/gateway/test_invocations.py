@@ -3,6 +3,8 @@
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import boto3
@@ -11,9 +13,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from chalice_offline.gateway import Gateway
 from chalice_offline.invocation import Outcome, Raised, Returned, TimedOut
 from tests.support.plain_http import NO_TLS
-from tests.unit.chalice_offline.gateway.fakes import FakeFunctions, a_gateway
+from tests.unit.chalice_offline.gateway.fakes import SHORT_LIMITS, FakeFunctions, a_gateway
 
 NAMES = {"shop-dev-price": "price", "price": "price"}
 CREDENTIALS = {"KEY": "SECRET"}
@@ -29,17 +32,20 @@ def asked(
         async with a_gateway(
             functions, manifest={"deployed_names": NAMES}, credentials=CREDENTIALS
         ) as gateway:
-            client = boto3.client(
-                "lambda",
-                endpoint_url=f"http://127.0.0.1:{gateway.port}",
-                region_name="us-east-1",
-                aws_access_key_id="KEY",
-                aws_secret_access_key=secret,
-                config=Config(retries={"total_max_attempts": 1}),
-            )
-            return await asyncio.to_thread(ask, client)
+            return await asyncio.to_thread(ask, a_client(gateway, secret=secret))
 
     return asyncio.run(scenario()), functions
+
+
+def a_client(gateway: Gateway, *, secret: str = CREDENTIALS["KEY"]) -> Any:
+    return boto3.client(
+        "lambda",
+        endpoint_url=f"http://127.0.0.1:{gateway.port}",
+        region_name="us-east-1",
+        aws_access_key_id="KEY",
+        aws_secret_access_key=secret,
+        config=Config(retries={"total_max_attempts": 1}),
+    )
 
 
 def refusal(ask: Callable[[Any], Any], **options: Any) -> str:
@@ -71,12 +77,24 @@ def test_function_is_found_by_any_of_its_names_and_gets_the_payload(name: str) -
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Raised("KeyError", "'tea'"), {"errorType": "KeyError", "errorMessage": "'tea'"}),
+        (
+            Raised("KeyError", "'tea'", "1-2", ("  File one\n", "  File two\n")),
+            {
+                "errorMessage": "'tea'",
+                "errorType": "KeyError",
+                "requestId": "1-2",
+                "stackTrace": ["  File one\n", "  File two\n"],
+            },
+        ),
+        (
+            Raised("Runtime.ExitError", "Runtime exited"),
+            {"errorMessage": "Runtime exited", "errorType": "Runtime.ExitError"},
+        ),
         (TimedOut(3), {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 3.00 seconds"}),
     ],
 )
 def test_failure_of_a_function_is_told_in_a_successful_answer(
-    outcome: Outcome, expected: dict[str, str]
+    outcome: Outcome, expected: dict[str, Any]
 ) -> None:
     answer, _ = asked(outcome, lambda client: client.invoke(FunctionName="price"))
     assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
@@ -95,6 +113,54 @@ def test_event_is_taken_at_once_and_a_dry_run_runs_nothing() -> None:
     assert functions.events == [("price", {})]
 
 
+def test_event_whose_function_fails_is_tried_twice_more() -> None:
+    async def fails(_event: Any) -> Outcome:
+        return Raised("KeyError", "'tea'")
+
+    async def recovers(_event: Any) -> Outcome:
+        return Raised("KeyError", "'tea'") if len(functions.events_of("price")) == 1 else Returned(None)
+
+    functions = FakeFunctions(price=recovers, cake=fails)
+
+    def ask(client: Any) -> None:
+        for name in ("price", "cake"):
+            client.invoke(FunctionName=name, InvocationType="Event", Payload=b'{"name": "tea"}')
+
+    async def scenario() -> None:
+        limits = replace(SHORT_LIMITS, event_retries_s=(0.01, 0.02))
+        async with a_gateway(
+            functions,
+            manifest={"deployed_names": {**NAMES, "cake": "cake"}},
+            credentials=CREDENTIALS,
+            limits=limits,
+        ) as gateway:
+            await asyncio.to_thread(ask, a_client(gateway))
+            await functions.wait_for("cake", 3)
+
+    asyncio.run(scenario())
+    assert functions.events_of("price") == [{"name": "tea"}] * 2
+    assert functions.events_of("cake") == [{"name": "tea"}] * 3
+
+
+def test_event_that_waits_for_another_try_does_not_hold_up_a_stop() -> None:
+    functions = FakeFunctions(price=Raised("KeyError", "'tea'"))
+
+    async def scenario() -> None:
+        async with a_gateway(
+            functions,
+            manifest={"deployed_names": NAMES},
+            credentials=CREDENTIALS,
+            shutdown_grace_s=3600.0,
+            limits=replace(SHORT_LIMITS, event_retries_s=(3600.0,)),
+        ) as gateway:
+            ask = partial(a_client(gateway).invoke, FunctionName="price", InvocationType="Event")
+            await asyncio.to_thread(ask)
+            await functions.wait_for("price")
+
+    asyncio.run(scenario())
+    assert len(functions.events) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -104,6 +170,10 @@ def test_event_is_taken_at_once_and_a_dry_run_runs_nothing() -> None:
         (
             {"FunctionName": "price", "Payload": b'"' + b"x" * 6 * 1024 * 1024 + b'"'},
             "RequestTooLargeException",
+        ),
+        (
+            {"FunctionName": "price", "InvocationType": "Event", "Payload": b'"' + b"x" * 1024 * 1024 + b'"'},
+            "RequestEntityTooLargeException",
         ),
     ],
 )

@@ -110,7 +110,7 @@ def refused(functions: FakeFunctions, *, path: str = "/ws", **settings: Any) -> 
     ],
 )
 def test_request_that_no_function_needs_to_see_is_refused_before_any(
-    path: str, limits: dict[str, int], status: int, error_type: str | None
+    path: str, limits: dict[str, Any], status: int, error_type: str | None
 ) -> None:
     functions = FakeFunctions(guard=Returned(ALLOWED))
     upgrade = refused(functions, path=path, limits=GatewayLimits(**limits))

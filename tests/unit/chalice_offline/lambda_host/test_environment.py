@@ -150,7 +150,14 @@ def test_reason_that_a_function_exits_with_is_logged(bench: Bench) -> None:
 
 def test_exception_is_reported_and_logged_with_what_was_printed(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
-        assert await host.invoke("boom", {}) == Raised("ValueError", "bad order")
+        outcome = await host.invoke("boom", {})
+        assert outcome == Raised("ValueError", "bad order")
+        assert isinstance(outcome, Raised)
+        assert re.fullmatch(r"[0-9a-f-]{36}", outcome.request_id)
+        frames = [frame.partition("\n") for frame in outcome.stack_trace]
+        assert "app.py" in frames[-1][0]
+        assert "raise ValueError" in frames[-1][2]
+        assert "bootstrap.py" not in "".join(outcome.stack_trace)
 
     bench.run(scenario)
     lines = [line for name, line in bench.lines if name == "boom"]

@@ -20,7 +20,7 @@ def hello(event): pass
 @app.on_ws_message()
 def said(event): pass
 
-@app.authorizer()
+@app.authorizer(ttl_seconds=30)
 def only_friends(request): pass
 
 @app.route("/orders", methods=["GET"], cors=CORSConfig(allow_origin="https://x"))
@@ -55,16 +55,16 @@ def changed(event): pass
 def pure(event, context): pass
 """
 CONFIG = """{"version": "2.0", "app_name": "shop", "lambda_timeout": 9,
- "environment_variables": {"A": "app", "B": "app", "C": "app", "QUEUE": "from-config"},
- "stages": {"dev": {"environment_variables": {"B": "stage", "C": "stage"},
+ "environment_variables": {"A_": "app", "B_": "app", "C_": "app", "QUEUE": "from-config"},
+ "stages": {"dev": {"environment_variables": {"B_": "stage", "C_": "stage"},
    "lambda_functions": {"consume": {"lambda_timeout": 30, "lambda_memory_size": 512,
-     "reserved_concurrency": 2, "environment_variables": {"C": "function"}}}}}}"""
+     "reserved_concurrency": 2, "environment_variables": {"C_": "function"}}}}}}"""
 
 
-def inspect(folder: Path, app: str = APP, **shell: str) -> Project:
+def inspect(folder: Path, app: str = APP, config: str = CONFIG, **shell: str) -> Project:
     """Return what there is to know of an app with these settings, where the shell has these variables."""
     (folder / ".chalice").mkdir()
-    (folder / ".chalice" / "config.json").write_text(CONFIG)
+    (folder / ".chalice" / "config.json").write_text(config)
     (folder / "app.py").write_text(app)
     return described(folder, **shell)
 

@@ -63,6 +63,7 @@ def test_app_is_described_as_it_would_be_deployed(tmp_path: Path) -> None:
     assert manifest.http_routes == {"/orders": ("GET", "POST")}
     assert manifest.http_cors["/orders"]["Access-Control-Allow-Origin"] == "https://x"
     assert manifest.http_authorizers == {"/orders": {"POST": "only_friends"}}
+    assert manifest.http_authorizer_ttls == {"only_friends": 30}
 
 
 def test_settings_come_from_app_stage_and_function(tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_settings_come_from_app_stage_and_function(tmp_path: Path) -> None:
     consume, pure = functions["consume"], functions["pure"]
     assert (consume.timeout_s, consume.memory_mb, consume.reserved_concurrency) == (30, 512, 2)
     assert (pure.timeout_s, pure.memory_mb, pure.reserved_concurrency) == (9, 128, None)
-    assert [consume.environment[name] for name in "ABC"] == ["app", "stage", "function"]
-    assert [pure.environment[name] for name in "ABC"] == ["app", "stage", "stage"]
+    assert [consume.environment[name] for name in ("A_", "B_", "C_")] == ["app", "stage", "function"]
+    assert [pure.environment[name] for name in ("A_", "B_", "C_")] == ["app", "stage", "stage"]
 
 
 def test_shell_wins_over_config_while_the_app_is_imported(tmp_path: Path) -> None:
@@ -113,6 +114,7 @@ def test_settings_that_chalice_does_not_read_are_an_error_with_its_words(
         ({"version": "3.0"}, "Unknown version '3.0'"),
         ({"environment_variables": {"T": {"Ref": "Table"}}}, "nothing in resources.json answers"),
         ({"lambda_timeout": "60"}, "lambda_timeout of pure is to be a whole number, not '60'"),
+        ({"lambda_timeout": True}, "lambda_timeout of pure is to be a whole number, not True"),
         (
             {"stages": {"dev": {"lambda_memory_size": 1.5}}},
             "lambda_memory_size of pure is to be a whole number",

@@ -1,0 +1,48 @@
+"""Runs of schedules, by a host that fails."""
+
+import asyncio
+from typing import Any
+
+from chalice_offline.invocation import Outcome, Raised, Returned
+from chalice_offline.project.functions import ScheduleTrigger
+from chalice_offline.schedules.runner import ScheduleRunner
+from tests.unit.chalice_offline.gateway.fakes import FakeFunctions
+
+
+def a_runner(functions: FakeFunctions, *, retries_s: tuple[float, ...]) -> ScheduleRunner:
+    triggers = [ScheduleTrigger(name, "rate(1 hour)") for name in ("recovers", "fails")]
+    return ScheduleRunner(
+        triggers, functions, region="us-east-1", account="0" * 12, runs_at_start=True, retries_s=retries_s
+    )
+
+
+def test_run_that_fails_is_tried_twice_more_with_the_same_event() -> None:
+    async def recovers(_event: Any) -> Outcome:
+        return Raised("ValueError", "no") if len(functions.events_of("recovers")) == 1 else Returned(None)
+
+    functions = FakeFunctions(recovers=recovers, fails=Raised("ValueError", "no"))
+
+    async def scenario() -> None:
+        runner = a_runner(functions, retries_s=(0.01, 0.02))
+        runner.start()
+        await functions.wait_for("fails", 3)
+        await runner.stop()
+
+    asyncio.run(scenario())
+    first, again = functions.events_of("recovers")
+    assert first == again
+    assert len(functions.events_of("fails")) == 3
+
+
+def test_runner_that_stops_tries_nothing_again() -> None:
+    functions = FakeFunctions(recovers=Raised("ValueError", "no"), fails=Raised("ValueError", "no"))
+
+    async def scenario() -> None:
+        runner = a_runner(functions, retries_s=(3600.0,))
+        runner.start()
+        await functions.wait_for("fails")
+        await functions.wait_for("recovers")
+        await runner.stop()
+
+    asyncio.run(scenario())
+    assert len(functions.events) == 2
