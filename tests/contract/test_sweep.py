@@ -16,7 +16,7 @@ from chalicelib.domain.progress import Published
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.recovery.sweeper import Housekeeping, StrandedOrder, SubscriptionBehind
 from chalicelib.services.recovery.turns import Rest
-from chalicelib.services.subscription_ports import Missed, Subscriptions
+from chalicelib.services.subscription_ports import Missed, ReplayKind, Subscriptions
 from tests.contract.records import Store, on_postgres, on_tables
 from tests.contract.test_open_orders import RESTING
 from tests.fakes.orders import LIFE, NOON, an_order, changed
@@ -201,14 +201,14 @@ def test_connection_whose_message_waits_in_a_queue_that_is_behind_gets_no_other_
 
 
 def test_connection_whose_replay_has_just_begun_anew_is_left_to_it_for_a_while(left: Left) -> None:
-    ways: dict[str, dict[str, bool]] = {"one=": {}, "all=": {"is_of_all": True}, "late=": {"is_behind": True}}
-    orders = {each: an_order(account_id=each) for each in (*ways, "missed=")}
+    kinds = {"one=": ReplayKind.NAMED, "all=": ReplayKind.OF_ALL, "late=": ReplayKind.CATCH_UP}
+    orders = {each: an_order(account_id=each) for each in (*kinds, "missed=")}
 
-    def begin(connection_id: str, way: dict[str, bool]) -> None:
+    def begin(connection_id: str, kind: ReplayKind) -> None:
         order = orders[connection_id]
         replay_id = uuid4()
         left.subscriptions.begin_replay(
-            connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=0, **way
+            connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=0, kind=kind
         )
 
     def named() -> set[str]:
@@ -219,11 +219,11 @@ def test_connection_whose_replay_has_just_begun_anew_is_left_to_it_for_a_while(l
     for connection_id, order in orders.items():
         left.subscriptions.subscribe_account(connection_id, order.account_id)
         left.store.created(order, lease_ms=0, connection_id=connection_id)
-    for connection_id in ways:
-        begin(connection_id, {})
+    for connection_id in kinds:
+        begin(connection_id, ReplayKind.NAMED)
     left.pass_time(60)
-    for connection_id, way in ways.items():
-        begin(connection_id, way)
+    for connection_id, kind in kinds.items():
+        begin(connection_id, kind)
     left.subscriptions.mark_behind([Missed("missed=", orders["missed="], sent_to=1)])
     assert named() == set()
     left.pass_time(20)

@@ -47,7 +47,7 @@ def test_watch_that_is_armed_with_other_terms_waits_for_those_alone(trial: Trial
     assert trial.fires(replace(seen, look=0), seen) == []
     assert trial.watches.forget_wake_rates([trial.pair]) == 1
     assert trial.fires(replace(seen, from_height=97)) == []
-    assert trial.fires(replace(seen, seen=Rate(3 * 10**30 + 1, 4 * 10**30))) == []
+    assert trial.fires(replace(seen, rate=Rate(3 * 10**30 + 1, 4 * 10**30))) == []
     assert trial.fires(seen) == [watch.order_id]
 
 

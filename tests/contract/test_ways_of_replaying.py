@@ -11,15 +11,13 @@ from sqlalchemy import Engine, text
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import Subscription
 from chalicelib.domain.statuses import OrderStatus
-from chalicelib.services.subscription_ports import Missed, Replay
+from chalicelib.services.subscription_ports import Missed, Replay, ReplayKind
 from tests.contract.records import Store, on_postgres
 from tests.contract.test_resting_record import wait_for_waiting
 from tests.contract.test_subscriptions import a_connection, an_account, begin, subscriptions
 from tests.fakes.orders import an_order
 
-ALL = {"is_of_all": True}
-WAYS = [{}, ALL, {"is_behind": True}]
-each_way = pytest.mark.parametrize("way", WAYS, ids=["one", "all", "behind"])
+each_kind = pytest.mark.parametrize("kind", ReplayKind, ids=["one", "all", "behind"])
 
 
 def live(store: Store, connection_id: str, order: Order) -> UUID:
@@ -30,18 +28,18 @@ def live(store: Store, connection_id: str, order: Order) -> UUID:
 
 
 def begun(
-    store: Store, connection_id: str, order: Order, way: dict[str, bool], *, after_seq: int = 1
+    store: Store, connection_id: str, order: Order, kind: ReplayKind, *, after_seq: int = 1
 ) -> tuple[UUID, Replay | None]:
     replay_id = uuid4()
     return replay_id, store.subscriptions.begin_replay(
-        connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=after_seq, **way
+        connection_id, order.account_id, order.order_id, replay_id=replay_id, after_seq=after_seq, kind=kind
     )
 
 
-@each_way
+@each_kind
 @pytest.mark.parametrize("batched", [True, False])
 def test_replay_begins_where_it_is_asked_to_and_at_the_last_event_at_most(
-    store: Store, way: dict[str, bool], *, batched: bool
+    store: Store, kind: ReplayKind, *, batched: bool
 ) -> None:
     order, connection_id = an_order(account_id=an_account()), a_connection()
     for _ in range(3):
@@ -52,15 +50,13 @@ def test_replay_begins_where_it_is_asked_to_and_at_the_last_event_at_most(
     for after_seq, replayed_to in ((1, 1), (2**31 - 1, 2)):
         store.subscriptions.subscribe_account(connection_id, order.account_id)
         live(store, connection_id, order)
-        _, replay = begun(store, connection_id, order, way, after_seq=after_seq)
+        _, replay = begun(store, connection_id, order, kind, after_seq=after_seq)
         assert replay == Replay(after_seq=replayed_to, batched=batched)
         assert [each.replayed_to for each in subscriptions(store, order)] == [replayed_to]
 
 
-@each_way
-def test_live_events_wait_for_a_replay_that_begins_and_for_no_other(
-    store: Store, way: dict[str, bool]
-) -> None:
+@each_kind
+def test_live_events_wait_for_a_replay_that_begins_and_for_no_other(store: Store, kind: ReplayKind) -> None:
     account_id, connection_id, other = an_account(), a_connection(), a_connection()
     order, beside = an_order(account_id=account_id), an_order(account_id=account_id)
     for each in (order, beside):
@@ -68,7 +64,7 @@ def test_live_events_wait_for_a_replay_that_begins_and_for_no_other(
         store.subscriptions.subscribe_account(connection_id, account_id)
         last = live(store, connection_id, each)
     live(store, other, order)
-    replay_id, _ = begun(store, connection_id, order, way)
+    replay_id, _ = begun(store, connection_id, order, kind)
 
     def followers(followed: Order) -> dict[str, tuple[bool, int]]:
         return {each.connection_id: (each.live, each.replayed_to) for each in subscriptions(store, followed)}
@@ -83,9 +79,9 @@ def test_live_events_wait_for_a_replay_that_begins_and_for_no_other(
     assert followers(order) == {connection_id: (True, 2), other: (True, 2)}
 
 
-@each_way
+@each_kind
 def test_no_account_replays_an_order_of_another_or_one_that_is_not_there(
-    store: Store, way: dict[str, bool]
+    store: Store, kind: ReplayKind
 ) -> None:
     alices, mallorys = (an_order(account_id=an_account()) for _ in range(2))
     connection_id = a_connection()
@@ -95,7 +91,7 @@ def test_no_account_replays_an_order_of_another_or_one_that_is_not_there(
     live(store, connection_id, mallorys)
     for order_id in (alices.order_id, uuid4()):
         found = store.subscriptions.begin_replay(
-            connection_id, mallorys.account_id, order_id, replay_id=uuid4(), after_seq=0, **way
+            connection_id, mallorys.account_id, order_id, replay_id=uuid4(), after_seq=0, kind=kind
         )
         assert found is None
     assert subscriptions(store, alices) == []
@@ -117,7 +113,7 @@ def test_replay_that_has_ended_does_not_end_the_one_for_what_was_missed_after_it
 def test_connection_that_follows_live_is_caught_up_from_what_it_missed_alone(store: Store) -> None:
     order, connection_id = an_order(), a_connection()
     store.created(order, connection_id=connection_id)
-    _, replay = begun(store, connection_id, order, {"is_behind": True}, after_seq=2)
+    _, replay = begun(store, connection_id, order, ReplayKind.CATCH_UP, after_seq=2)
     assert replay == Replay(after_seq=2, batched=False)
 
 
@@ -128,9 +124,9 @@ def test_replay_of_all_orders_is_for_who_is_subscribed_to_all_and_not_to_some(st
         store.created(each)
     store.subscriptions.subscribe_account(a_connection(), account_id)
     live(store, connection_id, one)
-    assert begun(store, connection_id, order, ALL)[1] is None
+    assert begun(store, connection_id, order, ReplayKind.OF_ALL)[1] is None
     store.subscriptions.subscribe_account(connection_id, account_id)
-    assert begun(store, connection_id, order, ALL)[1] == Replay(after_seq=1, batched=False)
+    assert begun(store, connection_id, order, ReplayKind.OF_ALL)[1] == Replay(after_seq=1, batched=False)
 
 
 def test_replay_of_all_orders_that_begins_while_its_connection_unsubscribes_is_none(
@@ -142,7 +138,7 @@ def test_replay_of_all_orders_that_begins_while_its_connection_unsubscribes_is_n
     store.created(order)
     with ThreadPoolExecutor(1) as executor, contract_engine.connect() as other:
         other.execute(text("DELETE FROM subscriptions WHERE connection_id = :id"), {"id": connection_id})
-        replay = executor.submit(begun, store, connection_id, order, ALL)
+        replay = executor.submit(begun, store, connection_id, order, ReplayKind.OF_ALL)
         wait_for_waiting(other, 1)
         other.commit()
         assert replay.result()[1] is None
