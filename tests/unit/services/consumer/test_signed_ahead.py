@@ -77,6 +77,7 @@ def test_order_that_was_canceled_in_the_queue_with_all_others_is_not_sent(consum
     order, spared = an_order(), an_order(account_id="bob")
     consumer.tables.cancel_marks[order.account_id, OrderFilter()] = NOON + timedelta(days=1)
     consumer.execute(order, spared)
+    assert first_steps(consumer, order) == [SENT, (OrderStatus.PENDING, OrderStatus.ROUTING)]
     assert consumer.statuses(order) == (OrderStatus.PENDING, OrderStatus.ROUTING, OrderStatus.CANCELED)
     assert [frame["status"] for frame in consumer.frames(order)] == ["pending", "routing", "canceled"]
     assert consumer.statuses(spared) == LIFE
