@@ -170,7 +170,9 @@ def test_order_that_waits_for_a_fee_ends_when_its_blocks_have_passed() -> None:
     pad.chain_time = ChainTime(now_s, 0, 0.2)
     pad.opens(falling_pool(fee, opens_at_s=now_s))
     assert pad.statuses(order) == (PENDING, OPEN)
-    pad.clock.sleep(10.2)
+    pad.clock.sleep(10.1)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.clock.sleep(0.1)
     pad.chain.height += 51
     pad.looks()
     assert pad.statuses(order) == (PENDING, OPEN, FAILED)
