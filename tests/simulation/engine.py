@@ -1,6 +1,7 @@
 """The services of one invocation, on the parts that stand for the world outside."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from chalicelib.adapters.token_list import load_tokens
@@ -63,7 +64,10 @@ class Parts:
 
 
 class Engine:
-    """The services of one invocation, wired as ``chalicelib.bootstrap`` wires them."""
+    """The services of one invocation, wired as ``chalicelib.bootstrap`` wires them.
+
+    Each is made when it is asked for: an invocation uses one or two, and there are hundreds in a run.
+    """
 
     def __init__(
         self,
@@ -75,59 +79,103 @@ class Engine:
         opened: Opened,
         wait_policy: WaitPolicy,
     ) -> None:
+        self._world = world
+        self._parts = parts
+        self._group = group
+        self._path = path
+        self._opened = opened
+        self._wait_policy = wait_policy
         # Of a process that has just begun: what another has learned is not known here.
-        self.tokens = tokens = Tokens(TOKENS, TOKENS.default_pair)
-        self.mints = LearnMints(tokens, parts.mints)
-        self.views = views = EventViews(tokens)
+        self.tokens = Tokens(TOKENS, TOKENS.default_pair)
+        self.mints = LearnMints(self.tokens, parts.mints)
+        self.views = EventViews(self.tokens)
         self.background = SimulatedBackground(world.scheduler, group)
-        self.publisher = EventPublisher(parts.subscriptions, parts.connections, parts.queue, views)
-        self.submit_orders = SubmitOrders(parts.queue, parts.queries, world)
-        self.replay_orders = ReplayOrders(
-            parts.subscriptions, parts.queries, parts.connections, world, views, lookup_wait_ms=1_500
+
+    @cached_property
+    def publisher(self) -> EventPublisher:
+        parts = self._parts
+        return EventPublisher(parts.subscriptions, parts.connections, parts.queue, self.views)
+
+    @cached_property
+    def submit_orders(self) -> SubmitOrders:
+        return SubmitOrders(self._parts.queue, self._parts.queries, self._world)
+
+    @cached_property
+    def submit_batch(self) -> SubmitBatch:
+        return SubmitBatch(self.submit_orders, EachAlone(self._parts.queue))
+
+    @cached_property
+    def replay_orders(self) -> ReplayOrders:
+        parts = self._parts
+        return ReplayOrders(
+            parts.subscriptions,
+            parts.queries,
+            parts.connections,
+            self._world,
+            self.views,
+            lookup_wait_ms=1_500,
         )
-        self.cancel_orders = CancelOrders(
+
+    @cached_property
+    def cancel_orders(self) -> CancelOrders:
+        parts = self._parts
+        return CancelOrders(
             parts.record,
             parts.queries,
             self.publisher,
             Unobserved(),
             parts.queue,
-            world,
+            self._world,
             lookup_wait_ms=1_500,
         )
-        republisher = EventRepublisher(parts.queries, self.publisher, parts.record)
-        venues = [SimulatedVenue(name, world, path.at, opened) for name in VENUES]
-        self.price_watcher = PriceWatcher(
-            SimulatedPrices(world, path, opened),
+
+    @cached_property
+    def cancel_all_orders(self) -> CancelAllOrders:
+        parts = self._parts
+        return CancelAllOrders(
+            parts.open_orders, parts.queries, self.publisher, parts.queue, Unobserved(), self._world
+        )
+
+    @cached_property
+    def price_watcher(self) -> PriceWatcher:
+        parts = self._parts
+        return PriceWatcher(
+            SimulatedPrices(self._world, self._path, self._opened),
             Matcher(parts.watches, parts.queue, fired_message, openings=parts.openings),
             parts.watches,
             parts.queue,
-            world,
+            self._world,
         )
-        self.cancel_all_orders = CancelAllOrders(
-            parts.open_orders, parts.queries, self.publisher, parts.queue, Unobserved(), world
-        )
-        self.submit_batch = SubmitBatch(self.submit_orders, EachAlone(parts.queue))
-        self.amend_orders = AmendOrders(
+
+    @cached_property
+    def amend_orders(self) -> AmendOrders:
+        parts = self._parts
+        return AmendOrders(
             parts.record,
             self.publisher,
             Unobserved(),
             parts.queue,
             self.mints,
-            world,
+            self._world,
             lookup_wait_ms=1_500,
             look=self.price_watcher.after_amendment,
         )
+
+    @cached_property
+    def consume_messages(self) -> ConsumeMessages:
+        world, parts = self._world, self._parts
+        venues = [SimulatedVenue(name, world, self._path.at, self._opened) for name in VENUES]
         execute_orders = ExecuteOrders(
             record=parts.record,
             quote_collector=QuoteCollector(venues, InOneThread(), world, time_limit_ms=0, valid_ms=2_000),
             chain=parts.chain,
-            confirmation=_confirmation(world, parts, wait_policy, attempts_max=ATTEMPTS_MAX),
+            confirmation=self._confirmation(attempts_max=ATTEMPTS_MAX),
             publisher=self.publisher,
-            republisher=republisher,
+            republisher=self._republisher,
             background=self.background,
-            executor=SimulatedExecutor(world.scheduler, group),
+            executor=SimulatedExecutor(world.scheduler, self._group),
             observer=Unobserved(),
-            tokens=tokens,
+            tokens=self.tokens,
             clock=world,
             limits=ExecutionLimits(LEASE_MS, ATTEMPTS_MAX, retry_delay_s=2, batch_hold_ms=100),
             after_swaps=self.price_watcher.after_swaps,
@@ -136,37 +184,48 @@ class Engine:
             openings=parts.openings,
             mints=parts.mints,
         )
-        self.consume_messages = ConsumeMessages(
+        return ConsumeMessages(
             execute_orders=execute_orders,
             replay_orders=self.replay_orders,
             replies=Replies(parts.connections),
             queue=parts.queue,
-            executor=SimulatedExecutor(world.scheduler, group),
+            executor=SimulatedExecutor(world.scheduler, self._group),
         )
-        self.resolve_dead_letters = ResolveDeadLetters(
+
+    @cached_property
+    def resolve_dead_letters(self) -> ResolveDeadLetters:
+        parts = self._parts
+        return ResolveDeadLetters(
             record=parts.record,
             queries=parts.queries,
             archive=parts.housekeeping,
-            confirmation=_confirmation(world, parts, wait_policy, attempts_max=1),
-            republisher=republisher,
+            confirmation=self._confirmation(attempts_max=1),
+            republisher=self._republisher,
             observer=Unobserved(),
             dead_letter_subscribers=DeadLetterSubscribers(
                 parts.subscriptions, parts.connections, parts.queue
             ),
-            clock=world,
+            clock=self._world,
             lease_ms=LEASE_MS,
             parse=parse_message,
             remains=remains,
             mints=self.mints,
         )
-        self.sweep = Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
 
+    @cached_property
+    def sweep(self) -> Sweep:
+        parts = self._parts
+        return Sweep(parts.housekeeping, parts.queue, parts.connections, parts.subscriptions)
 
-def _confirmation(world: World, parts: Parts, wait_policy: WaitPolicy, *, attempts_max: int) -> Confirmation:
-    return Confirmation(
-        parts.chain,
-        world,
-        poll_policy=PollPolicy(5.0, 0.4, 1.0),
-        wait_policy=wait_policy,
-        attempts_max=attempts_max,
-    )
+    @cached_property
+    def _republisher(self) -> EventRepublisher:
+        return EventRepublisher(self._parts.queries, self.publisher, self._parts.record)
+
+    def _confirmation(self, *, attempts_max: int) -> Confirmation:
+        return Confirmation(
+            self._parts.chain,
+            self._world,
+            poll_policy=PollPolicy(5.0, 0.4, 1.0),
+            wait_policy=self._wait_policy,
+            attempts_max=attempts_max,
+        )

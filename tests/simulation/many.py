@@ -38,7 +38,7 @@ def failures(
 def _told(outcome_of: Callable[[int], Outcome], seed: int) -> Outcome:
     """Run one seed; the trace of a good run is not worth sending between processes."""
     outcome = outcome_of(seed)
-    return outcome if outcome.violations else Outcome(seed, outcome.weather, (), ())
+    return outcome if outcome.violations else Outcome(seed, outcome.weather, (), [])
 
 
 def be_quiet() -> None:

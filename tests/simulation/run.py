@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
 from typing import Final
 
@@ -25,17 +26,22 @@ TIME_LIMIT_S: Final = 1_200.0
 """Calm beyond which a run does not come to rest: of 1660 seeds, none took more than 640 s."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """What became of one run."""
 
     seed: int
     weather: Weather
     violations: tuple[str, ...]
-    trace: tuple[str, ...]
+    lines: list[str]
     is_moving: bool = False
     is_on_nodes: bool = False
     is_crowded: bool = False
+
+    @cached_property
+    def trace(self) -> tuple[str, ...]:
+        """The lines with short names of orders; made for the runs that are looked at."""
+        return _named(self.lines)
 
 
 def run(
@@ -85,7 +91,7 @@ def run(
     if not has_rested:
         problems.append("the engine did not come to rest")
     _end(scheduler, simulator)
-    return Outcome(seed, weather, _named(problems), _named(world.trace), is_moving, is_on_nodes, is_crowded)
+    return Outcome(seed, weather, _named(problems), world.trace, is_moving, is_on_nodes, is_crowded)
 
 
 def _until_rest(scheduler: Scheduler, simulator: Simulator, weather: Weather) -> bool:

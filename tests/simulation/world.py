@@ -43,7 +43,7 @@ class World:
         return self.scheduler.now_s < self.weather.until_s
 
     def happens(self, rate: float) -> bool:
-        return self.is_stormy and rate > 0 and self.dice.random() < rate
+        return rate > 0 and self.is_stormy and self.dice.random() < rate
 
     def note(self, who: str, what: str) -> None:
         self.trace.append(f"{self.scheduler.now_s:10.3f}  {who:<14} {what}")
@@ -59,7 +59,7 @@ class World:
         """
         who = self.scheduler.current.group.name
         self._take_time()
-        self._maybe_crash(f"{who} before {part}.{name}")
+        self._maybe_crash(who, "before", part, name)
         if self.weather.is_out(part, self.scheduler.now_s) or self.happens(self.weather.before):
             self.note(who, f"{part}.{name} refused")
             raise RetryableError(f"{part} is unreachable")
@@ -67,7 +67,7 @@ class World:
             self._hang(who, f"{part}.{name} hangs", part)
         result = effect()
         self.note(who, f"{part}.{name} -> {_short(result)}")
-        self._maybe_crash(f"{who} after {part}.{name}")
+        self._maybe_crash(who, "after", part, name)
         if self.happens(self.weather.hang / 2):
             self._hang(who, f"{part}.{name} took effect and hangs", part)
         self._take_time()
@@ -85,11 +85,10 @@ class World:
         self.sleep(TIME_LIMITS_S[part])
         raise UnansweredError(f"{part} did not answer in time")
 
-    def _maybe_crash(self, where: str) -> None:
+    def _maybe_crash(self, who: str, when: str, part: str, name: str) -> None:
         if self.happens(self.weather.crash):
-            group = self.scheduler.current.group
-            self.note(group.name, f"CRASH: {where}")
-            self.scheduler.kill(group)
+            self.note(who, f"CRASH: {who} {when} {part}.{name}")
+            self.scheduler.kill(self.scheduler.current.group)
             raise Killed
 
     def _take_time(self) -> None:
