@@ -127,6 +127,20 @@ def test_order_of_another_time_is_followed_from_where_the_caller_stood(play: Pla
     play(story)
 
 
+def test_cancel_of_an_accepted_order_that_is_not_on_record_yet_waits_for_it(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame["type"] == "order" else [frame]
+        order = await client.submit(type="limit", side="sell", amount="1", limit_price="150")
+        missing = {"code": "ORDER_NOT_FOUND", "message": "no such order"}
+        engine.rest_refusals.append((404, missing, {}))
+        assert (await order.cancel()).status == "canceled"
+        engine.rest_refusals.append((404, missing, {}))
+        with pytest.raises(NotFoundError):
+            await client.cancel(NOWHERE)
+
+    play(story)
+
+
 def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")

@@ -179,11 +179,32 @@ class Client:
     async def cancel(self, order_id: str) -> OrderBody:
         """Cancel an order of which nothing is on its way to the chain; return it as it stands then.
 
+        One that this client submitted is waited for where it is in the queue still, up to the time limit.
+
         Raises:
+            NotFoundError: There is none of that id, or none on record yet.
             OrderAlreadySentError: It may land.
             OrderAlreadyFinalError: It ended before.
             UnknownOutcomeError: No answer came within the time limit; read the order, or cancel it again.
         """
+        try:
+            return await self._cancel(order_id)
+        except NotFoundError:
+            if not await self._comes_on_record(order_id):
+                raise
+        return await self._cancel(order_id)
+
+    async def _comes_on_record(self, order_id: str) -> bool:
+        tracked = self._orders.get(order_id)
+        if tracked is None or not tracked.is_submitted:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.limits.time_limit_s):
+                await anext(aiter(Order(self, order_id, None, tracked).events()))
+                return True
+        return False
+
+    async def _cancel(self, order_id: str) -> OrderBody:
         try:
             return OrderBody.from_wire(
                 await self._rest.ask("DELETE", order_path(order_id), effect=Effect.SAME)
