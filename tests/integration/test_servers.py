@@ -1,6 +1,7 @@
 """On which server the record is, as PostgreSQL tells it, and what one that came to another may lack."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,6 +28,9 @@ from tests.fakes.orders import NOON, VIEWS, advanced, an_order
 from tests.support.standby import pair
 
 ALL = 1_000
+WAITERS = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 class Record:
@@ -50,6 +54,29 @@ class Record:
         self.execute(
             "UPDATE servers SET name = 'elsewhere' WHERE server_id = (SELECT max(server_id) FROM servers)"
         )
+
+    def restored(self) -> None:
+        """Drop the table and make it anew with its rows, as ``pg_restore`` does."""
+        self.execute("""
+            CREATE TABLE restored (LIKE servers INCLUDING ALL);
+            INSERT INTO restored SELECT * FROM servers;
+            DROP TABLE servers;
+            ALTER TABLE restored RENAME TO servers;
+            ALTER INDEX restored_pkey RENAME TO servers_pkey
+        """)
+
+    def says(self, state: str | None) -> None:
+        """Have the server answer with an error where it is asked for its number; None: as it is."""
+        drop = "DROP FUNCTION IF EXISTS pg_catalog.pg_control_system()"
+        if state is None:
+            change = "ALTER FUNCTION pg_catalog.as_it_is() RENAME TO pg_control_system"
+        else:
+            drop = "ALTER FUNCTION pg_catalog.pg_control_system() RENAME TO as_it_is"
+            change = f"""
+                CREATE FUNCTION pg_catalog.pg_control_system(OUT system_identifier bigint) LANGUAGE plpgsql AS
+                $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{state}'; END $$
+            """
+        self.execute(f"SET LOCAL allow_system_table_mods = on; {drop}; {change}")
 
     def doubted(self) -> Doubt:
         doubt = self.found().doubt
@@ -139,18 +166,39 @@ def test_server_that_stays_is_no_other_one(record: Record) -> None:
     assert record.another_process().found() == FoundOn(1, None)
 
 
-def test_server_that_tells_no_name_as_auroras_is_one_for_ever(record: Record) -> None:
-    record.execute("UPDATE servers SET name = 'unknown'")
-    record.execute("""
-        CREATE OR REPLACE FUNCTION public.server() RETURNS text LANGUAGE plpgsql STABLE AS $$
-        BEGIN
-            RAISE EXCEPTION 'wal_level must be set to ''logical''' USING ERRCODE = '55000';
-        EXCEPTION WHEN OTHERS THEN
-            RETURN 'unknown';
-        END $$
-    """)
+@pytest.mark.parametrize("state", ["0A000", "55000"])
+def test_server_that_tells_no_name_as_auroras_is_one_for_ever(record: Record, state: str) -> None:
+    record.says(state)
+    record.execute("UPDATE servers SET name = public.server()")
+    assert record.execute("SELECT name LIKE 'unknown/%' FROM servers")
     assert record.found() == FoundOn(1, None)
     assert record.found() == FoundOn(1, None)
+    record.restored()
+    assert record.found().server_id == 2
+
+
+@pytest.mark.parametrize("state", ["53000", "53200", "58030"])
+def test_server_that_cannot_tell_its_name_for_a_moment_is_no_other_one(record: Record, state: str) -> None:
+    record.says(state)
+    on_record = PostgresOrderRecord(record.engine, VIEWS, server=lambda: 1)
+    new = sent("signed while there are no files to open")
+    with pytest.raises(RetryableError, match="did not answer"):
+        record.found()
+    with pytest.raises(RetryableError, match="did not answer"):
+        on_record.create([new], lease_ms=LONG_LEASE_MS)
+    record.says(None)
+    assert record.found() == FoundOn(1, None)
+    assert on_record.create([new], lease_ms=LONG_LEASE_MS) == {new.state.order.order_id}
+
+
+def test_dump_that_is_restored_on_its_own_server_is_another_record(record: Record) -> None:
+    assert record.found() == FoundOn(1, None)
+    noted: datetime = record.execute("SELECT alive_at FROM servers")
+    record.restored()
+    assert record.found() == FoundOn(2, Doubt(2, noted, None, is_settled=False))
+    # What moves a table's rows to another file does not make it another one.
+    record.execute("CLUSTER servers USING servers_pkey")
+    assert record.found().server_id == 2
 
 
 def test_who_believes_the_record_to_be_elsewhere_records_nothing_signed(record: Record) -> None:
@@ -226,6 +274,30 @@ def test_what_rests_is_woken_in_parts_once_all_is_settled_and_then_no_more(recor
     assert record.wake(limit=3) == 2
     assert sorted(record.woken()) == order_ids[3:]
     assert record.wake(limit=3) == 0
+
+
+def test_sweep_that_wakes_what_rests_waits_for_a_consumer_that_arms_it_and_never_the_other_way_round(
+    record: Record,
+) -> None:
+    record.found()
+    record.came_from_elsewhere()
+    record.found()
+    record.settled()
+    order_ids = record.at_rest(300)
+    # Where they are on disk is no order to go by.
+    record.execute("CREATE INDEX last_first ON watches (order_id DESC)")
+    record.execute("CLUSTER watches USING last_first")
+    record.execute("DROP INDEX last_first")
+    record.execute("ANALYZE watches")
+    lock = "SELECT FROM watches WHERE order_id = '{}' FOR UPDATE NOWAIT"
+    with ThreadPoolExecutor(1) as beside, record.engine.connect() as consumer:
+        consumer.execute(text(lock.format(order_ids[0])))
+        woken = beside.submit(record.wake, limit=ALL)
+        while not record.execute(WAITERS):
+            assert not woken.done()
+        consumer.execute(text(lock.format(order_ids[-1])))
+        consumer.commit()
+        assert woken.result() == len(order_ids)
 
 
 def test_orders_are_looked_up_for_a_day_after_all_that_rested_was_woken(record: Record) -> None:

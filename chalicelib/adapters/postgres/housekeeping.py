@@ -190,7 +190,8 @@ UPDATE servers SET alive_at = clock_timestamp()
 WHERE server_id = (SELECT max(server_id) FROM servers) AND name = public.server()
 """)
 
-# What is armed again before it was looked up is one that its owner amends just now.
+# What is armed again before it was looked up is one that its owner amends just now. Watches are locked in the
+# order in which consumers arm them: else each waited for what the other holds.
 _WAKE_DOUBTED: Final = text("""
 WITH doubted AS (
     SELECT server_id, woken_to FROM servers
@@ -198,7 +199,8 @@ WITH doubted AS (
     ORDER BY server_id LIMIT 1 FOR UPDATE SKIP LOCKED
 ), part AS MATERIALIZED (
     SELECT w.order_id FROM doubted AS d CROSS JOIN LATERAL (
-        SELECT order_id FROM watches WHERE order_id > d.woken_to ORDER BY order_id LIMIT :limit) AS w
+        SELECT order_id FROM watches WHERE order_id > d.woken_to ORDER BY order_id LIMIT :limit
+        FOR NO KEY UPDATE) AS w
 ), woken AS (
     UPDATE watches AS w SET wake_at = statement_timestamp() FROM part
     WHERE w.order_id = part.order_id AND w.armed RETURNING 1

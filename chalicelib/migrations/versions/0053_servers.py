@@ -1,8 +1,8 @@
 """The record knows on which server it is written, and so notices when it has come to another one.
 
 Revision: 0053. A standby that lagged, once it is promoted, lacks the last commits, and a chain goes on; so
-does a dump that was restored. What tells is the server's timeline, which a promotion raises, and the number
-that ``initdb`` gave it. ADR 16 has the rest.
+does a dump that was restored. What tells is the server's timeline, which a promotion raises, the number that
+``initdb`` gave it, and the table's own number there, which it gets anew from a dump. ADR 16 has the rest.
 """
 
 from alembic import op
@@ -40,11 +40,20 @@ COMMENT ON COLUMN servers.woken_to IS
     'Of the orders that rested, those up to this one were woken to be looked up, and all of them at woken_at';
 
 CREATE FUNCTION public.server() RETURNS text LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    told text;
 BEGIN
-    RETURN (SELECT system_identifier FROM pg_catalog.pg_control_system()) || '/'
-        || left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8);
-EXCEPTION WHEN OTHERS THEN
-    RETURN 'unknown';
+    BEGIN
+        told := (SELECT system_identifier FROM pg_catalog.pg_control_system()) || '/'
+            || left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8);
+    EXCEPTION WHEN OTHERS THEN
+        -- What is out of memory or of files, or cannot read one, is no other server for that moment.
+        IF left(SQLSTATE, 2) IN ('53', '57', '58') THEN
+            RAISE;
+        END IF;
+        told := 'unknown';
+    END;
+    RETURN told || '/' || CAST(CAST('public.servers' AS regclass) AS oid);
 END $$;
 
 CREATE FUNCTION public.is_on_server(believed bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
