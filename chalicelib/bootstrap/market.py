@@ -101,9 +101,9 @@ class MarketPorts:
         """
         return isinstance(self._market, SolanaMarket) and self._market.may_have_executed()
 
-    def server(self) -> int | None:
-        """Return where the record was found to be; None if that is no matter."""
-        return self._market.servers.believed() if isinstance(self._market, SolanaMarket) else None
+    def server(self) -> str:
+        """Return where the record was found to be; empty if that is no matter."""
+        return self._market.servers.believed() if isinstance(self._market, SolanaMarket) else ""
 
     @property
     def venues(self) -> "Sequence[Venue]":

@@ -77,6 +77,7 @@ class Record:
                 $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '{state}'; END $$
             """
         self.execute(f"SET LOCAL allow_system_table_mods = on; {drop}; {change}")
+        self.engine.dispose()  # sessions keep their plans of functions that are PostgreSQL's own
 
     def doubted(self) -> Doubt:
         doubt = self.found().doubt
@@ -179,9 +180,11 @@ def test_server_that_tells_no_name_as_auroras_is_one_for_ever(record: Record, st
 
 @pytest.mark.parametrize("state", ["53000", "53200", "58030"])
 def test_server_that_cannot_tell_its_name_for_a_moment_is_no_other_one(record: Record, state: str) -> None:
+    believed = record.servers.believed()
+    on_record = PostgresOrderRecord(record.engine, VIEWS, server=lambda: believed)
     record.says(state)
-    on_record = PostgresOrderRecord(record.engine, VIEWS, server=lambda: 1)
     new = sent("signed while there are no files to open")
+    record.now_s += HOLDS_S
     with pytest.raises(RetryableError, match="did not answer"):
         record.found()
     with pytest.raises(RetryableError, match="did not answer"):
@@ -219,6 +222,20 @@ def test_who_believes_the_record_to_be_elsewhere_records_nothing_signed(record: 
     # What it decides once it knows, it may write down.
     assert processes[0].found().doubt is not None
     assert on_record.create([new], lease_ms=LONG_LEASE_MS) == {new.state.order.order_id}
+
+
+def test_two_standbys_of_one_primary_that_are_promoted_one_after_the_other_are_told_apart(
+    record: Record,
+) -> None:
+    record.found()
+    record.came_from_elsewhere()
+    first = record.found()
+    on_record = PostgresOrderRecord(record.engine, VIEWS, server=record.servers.believed)
+    # Their timelines have the same number. What the second one lacks, another consumer has noted there.
+    record.execute("UPDATE servers SET seen_at = clock_timestamp() WHERE server_id = 2")
+    with pytest.raises(RetryableError, match="another server"):
+        on_record.create([sent("decided on by what the first one had")], lease_ms=LONG_LEASE_MS)
+    assert record.found().noted != first.noted
 
 
 def test_attempt_of_an_order_that_is_on_record_is_refused_likewise(record: Record) -> None:

@@ -54,8 +54,8 @@ logged AS (
 def tried(steps: Columns, written: str, fence: str) -> str:
     """Return the part of a statement that writes new attempts, likewise.
 
-    The parameter ``server`` says where the record was found: on another one the statement fails. None is
-    empty.
+    The parameter ``server`` says where the record was found: on another one the statement fails. Empty
+    is none.
 
     Args:
         fence: Under which they are made: an expression, or the column of the steps that says so.
@@ -69,8 +69,7 @@ tried AS (
         quoted_in_units, quoted_out_units, threshold_units, {fence}
     FROM {steps.rows(*columns)} AS a JOIN {written} USING (order_id)
     WHERE tx_signature IS NOT NULL
-      AND (CAST(:server AS text) = ''
-           OR public.is_on_server(CAST(nullif(CAST(:server AS text), '') AS bigint)))
+      AND (CAST(:server AS text) = '' OR public.is_on_server(CAST(:server AS text)))
 )
 """
 

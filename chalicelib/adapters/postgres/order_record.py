@@ -141,7 +141,7 @@ class PostgresOrderRecord:
     """``OrderRecord`` on Postgres.
 
     Args:
-        server: Returns where the record was found: on no other one are attempts written; None if that is no
+        server: Returns where the record was found: on no other one are attempts written; empty if that is no
             matter.
     """
 
@@ -151,7 +151,7 @@ class PostgresOrderRecord:
         views: EventViews,
         *,
         packs: bool = True,
-        server: Callable[[], int | None] = lambda: None,
+        server: Callable[[], str] = lambda: "",
     ) -> None:
         self._server = server
         self._database = Database(engine)
@@ -164,7 +164,7 @@ class PostgresOrderRecord:
         orders = sorted(orders, key=_ID_OF)
         events, heads = self._chained([new.events for new in orders], repeat(GENESIS))
         signed = [new.state.order for new in orders if new.attempt]
-        server = self._found_on() if signed else ""
+        server = self._server() if signed else ""
         parameters = new_orders(orders, heads) | events | {"lease_ms": str(lease_ms), "server": server}
         with translated_errors():
             if signed:
@@ -207,10 +207,6 @@ class PostgresOrderRecord:
                 self._heads.note(order_id, head)
         return moved
 
-    def _found_on(self) -> str:
-        server = self._server()
-        return "" if server is None else str(server)
-
     def _followed(
         self, orders: Sequence[Order], asked: Sequence[Asked], subscribed: Subscribed | None
     ) -> list[list[Row]]:
@@ -234,7 +230,7 @@ class PostgresOrderRecord:
         is_trying = any(transition.new_attempt for transition in transitions)
         statement = _RECORD if is_trying else _RECORD_OUTCOMES
         if is_trying:
-            parameters = {**parameters, "server": self._found_on()}
+            parameters = {**parameters, "server": self._server()}
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
             told = [transition.state.order for transition in transitions if transition.events]
             if not told:

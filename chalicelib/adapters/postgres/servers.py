@@ -7,7 +7,7 @@ took the record to be on, so that nothing is recorded on another one (``public.i
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import Final
@@ -32,7 +32,7 @@ WITH doubts AS (
     WHERE woken_at IS NULL OR woken_at > statement_timestamp() - interval '{LOOKED_UP_FOR}'
 )
 SELECT s.server_id, s.name, s.name = public.server() AS is_here, doubts.lacks_since, s.settles_after,
-    s.settled_at IS NOT NULL AS is_settled
+    s.settled_at IS NOT NULL AS is_settled, public.noted(s.server_id, s.seen_at) AS noted
 FROM servers AS s, doubts ORDER BY s.server_id DESC LIMIT 1
 """)
 
@@ -79,10 +79,16 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class FoundOn:
-    """Where the record is; ``doubt`` is None while it lacks nothing."""
+    """Where the record is.
+
+    Attributes:
+        doubt: None while it lacks nothing.
+        noted: Tells the server from another one that was numbered alike, as both followed the same one.
+    """
 
     server_id: int
     doubt: Doubt | None
+    noted: str = field(default="", compare=False)
 
 
 class PostgresServers:
@@ -93,13 +99,13 @@ class PostgresServers:
         self._monotonic_s = monotonic_s
         self._found: tuple[float, FoundOn] | None = None
 
-    def believed(self) -> int:
+    def believed(self) -> str:
         """Return the server that was found last, and look only if none was.
 
         What is recorded was decided on by what was known of that one.
         """
         found = self._found
-        return (found[1] if found else self.found()).server_id
+        return (found[1] if found else self.found()).noted
 
     def found(self) -> FoundOn:
         """Return where the record is, as of a moment ago; note it if it has come to another server."""
@@ -132,7 +138,7 @@ class PostgresServers:
         doubt = None
         if row.lacks_since is not None:
             doubt = Doubt(row.server_id, row.lacks_since, row.settles_after, row.is_settled)
-        return FoundOn(row.server_id, doubt)
+        return FoundOn(row.server_id, doubt, row.noted)
 
     def _note(self, before: Row) -> None:
         for new in self._database.execute(_NOTE, {"before": before.server_id}):

@@ -56,14 +56,15 @@ class DoubtedRecord:
     ) -> None:
         self._servers, self._recent, self._since = servers, recent, since
         self._restored_to = restored_to
-        self._told: tuple[tuple[datetime, int], Told] | None = None
+        self._told: tuple[tuple[datetime, str], Told] | None = None
 
     def are_sought(self) -> bool:
         # The server is looked at in any case: nothing is recorded on one that was not.
         return self._servers.found().doubt is not None or self._restored_to is not None
 
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
-        doubt = self._servers.found().doubt
+        found = self._servers.found()
+        doubt = found.doubt
         if doubt is not None and not doubt.is_settled:
             self._settle(doubt)
         since = self._restored_to
@@ -71,12 +72,12 @@ class DoubtedRecord:
             since = min(doubt.lacks_since, since or doubt.lacks_since)
         if since is None:
             return {}
-        return self._told_since(since, doubt.server_id if doubt else 0).of(orders)
+        return self._told_since(since, found.noted if doubt else "").of(orders)
 
-    def _told_since(self, moment: datetime, server_id: int) -> Told:
+    def _told_since(self, moment: datetime, server: str) -> Told:
         """Return what has read nothing yet before the record came to a server."""
-        if self._told is None or self._told[0] != (moment, server_id):
-            self._told = (moment, server_id), self._since(moment)
+        if self._told is None or self._told[0] != (moment, server):
+            self._told = (moment, server), self._since(moment)
         return self._told[1]
 
     def _settle(self, doubt: Doubt) -> None:

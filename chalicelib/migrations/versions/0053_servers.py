@@ -56,12 +56,18 @@ BEGIN
     RETURN told || '/' || CAST(CAST('public.servers' AS regclass) AS oid);
 END $$;
 
-CREATE FUNCTION public.is_on_server(believed bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+-- What tells a row from that of another standby of the same primary, whose timeline has the same number.
+CREATE FUNCTION public.noted(server_id bigint, seen_at timestamptz) RETURNS text LANGUAGE sql STABLE AS $$
+    SELECT server_id || '/' || extract(epoch FROM seen_at)
+$$;
+
+CREATE FUNCTION public.is_on_server(believed text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
 DECLARE
     newest public.servers;
 BEGIN
     SELECT * INTO newest FROM public.servers ORDER BY server_id DESC LIMIT 1;
-    IF newest.server_id IS DISTINCT FROM believed OR newest.name IS DISTINCT FROM public.server() THEN
+    IF public.noted(newest.server_id, newest.seen_at) IS DISTINCT FROM believed
+            OR newest.name IS DISTINCT FROM public.server() THEN
         RAISE EXCEPTION 'the record is on another server than was believed' USING ERRCODE = '57OF1';
     END IF;
     RETURN true;
@@ -72,7 +78,7 @@ INSERT INTO servers (server_id, name) VALUES (1, public.server());
 """
 
 DOWNGRADE = """
-DROP FUNCTION public.is_on_server(bigint), public.server();
+DROP FUNCTION public.is_on_server(text), public.noted(bigint, timestamptz), public.server();
 DROP TABLE servers;
 """
 

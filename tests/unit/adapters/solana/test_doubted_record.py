@@ -25,9 +25,11 @@ class FakeServers:
 
     def __init__(self) -> None:
         self.doubt: Doubt | None = None
+        self.noted_again = 0
 
     def found(self) -> FoundOn:
-        return FoundOn(self.doubt.server_id if self.doubt else 1, self.doubt)
+        server_id = self.doubt.server_id if self.doubt else 1
+        return FoundOn(server_id, self.doubt, f"{server_id}, {self.noted_again} times noted")
 
     def settles_after(self, server_id: int, height: int) -> None:
         assert self.doubt is not None
@@ -113,6 +115,11 @@ def test_history_is_kept_until_the_record_comes_to_another_server() -> None:
     world.comes_to(3)
     world.settled()
     assert world.read_since == [MOMENT, MOMENT]
+    # Likewise another standby of the one before.
+    world.comes_to(3)
+    world.servers.noted_again += 1
+    world.settled()
+    assert world.read_since == [MOMENT, MOMENT, MOMENT]
 
 
 @pytest.mark.parametrize("apart", [timedelta(hours=1), timedelta(hours=-1)])
