@@ -125,7 +125,8 @@ class LostTransactions(Protocol):
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
         """Return what executed of orders that have no transaction on record which may land, or has.
 
-        Raises ``RetryableError`` if the chain does not tell, or what was sent may land yet.
+        Raises ``RetryableError`` if the chain does not tell, or what was sent may land yet; asked of none,
+        for what keeps it from telling of any.
         """
         ...
 

@@ -3,7 +3,7 @@
 What another consumer is working on, or has finished, gets its message's outcome here.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Final
@@ -159,19 +159,15 @@ class Claiming:
 
         A wallet's history may be too long for one look, and that is no reason to hold another's orders.
         """
-        untold: list[ClaimedOrder] = []
-        for each in batch.claimed.values():
-            try:
-                if each.open_attempt is None:
-                    lost_transactions.of([each.state.order])
-            except RetryableError as fault:
-                untold.append(each)
-                if len(untold) == len(batch.claimed):
-                    # Their leases would count as those of consumers that died, for as long as this lasts.
-                    self._put_off(untold, batch, ())
-                    raise
-                order_id = str(each.state.order.order_id)
-                logger.warning("order comes back", order_id=order_id, reason=fault.message)
+        fresh = [each for each in batch.claimed.values() if each.open_attempt is None]
+        faults = dict(_faults(fresh, lost_transactions))
+        untold = [each for each in fresh if each.state.order.order_id in faults]
+        if untold and len(untold) == len(batch.claimed):
+            # Their leases would count as those of consumers that died, for as long as this lasts.
+            self._put_off(untold, batch, ())
+            raise faults[untold[-1].state.order.order_id]
+        for order_id, fault in faults.items():
+            logger.warning("order comes back", order_id=str(order_id), reason=fault.message)
         self._put_off(untold, batch, [self._limits.lease_s] * len(untold))
 
     def _put_off(self, orders: Sequence[ClaimedOrder], batch: Batch, pauses_s: Iterable[int]) -> None:
@@ -259,6 +255,26 @@ class Claiming:
         if not canceled:
             return frozenset()
         return self._record.published_elsewhere(canceled, within_s=PUBLISHED_WITHIN_S)
+
+
+def _faults(
+    orders: Sequence[ClaimedOrder], lost_transactions: LostTransactions
+) -> Iterator[tuple[UUID, RetryableError]]:
+    """Return why it is not told of orders whether they have executed, by order id."""
+    if not orders:
+        return
+    try:
+        # What keeps all of them is asked once: a silent chain, waited for with each, would leave no time to
+        # release them.
+        lost_transactions.of(())
+    except RetryableError as fault:
+        yield from ((each.state.order.order_id, fault) for each in orders)
+        return
+    for each in orders:
+        try:
+            lost_transactions.of([each.state.order])
+        except RetryableError as fault:
+            yield each.state.order.order_id, fault
 
 
 def _may_be_deadly(order: ClaimedOrder, batch: Batch) -> bool:

@@ -35,11 +35,13 @@ class FakeLostTransactions:
         self.found: dict[UUID, LostTransaction] = {}
         self.fault: RetryableError | None = None
         self.untold: set[UUID] = set()
+        self.asked = 0
 
     def are_sought(self) -> bool:
         return True
 
     def of(self, orders: Sequence[Order]) -> Mapping[UUID, LostTransaction]:
+        self.asked += 1
         if self.fault is not None:
             raise self.fault
         if any(each.order_id in self.untold for each in orders):
@@ -267,3 +269,12 @@ def test_orders_that_wait_to_be_looked_up_are_claimed_by_none_meanwhile(desk: De
     desk.lost.fault = None
     desk.consumer.execute(order, delivery=3)
     assert desk.consumer.statuses(order) == LIFE
+
+
+def test_chain_that_is_silent_is_waited_for_once_and_not_for_each_order_of_a_batch(desk: Desk) -> None:
+    fresh = [an_order() for _ in range(3)]
+    desk.lost.fault = RetryableError("no node answered")
+    with pytest.raises(RetryableError):
+        desk.consumer.execute(*fresh)
+    assert desk.lost.asked == 1
+    assert not any(map(desk.consumer.is_claimed, fresh))
