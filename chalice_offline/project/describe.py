@@ -313,9 +313,9 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "iam": iam,
         "api_keys": api_keys,
         "authorizer_ttls": {
-            handler.name: int(handler.ttl_seconds)
+            handler.name: int(ttl_s)
             for handler in app.builtin_auth_handlers
-            if getattr(handler, "ttl_seconds", None) is not None
+            if (ttl_s := getattr(handler, "ttl_seconds", None)) is not None
         },
         "authorizer_headers": {
             handler.name: handler.header

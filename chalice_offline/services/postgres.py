@@ -171,7 +171,8 @@ class Postgres:
         at work on the data still.
         """
         lines = self._pid_file()
-        if not lines or not _is_there(int(lines[0])) or self._is_server_of_ours(int(lines[0])):
+        # Any server is left its file, as one that knows this folder by another path: it ends without.
+        if not lines or not _is_there(int(lines[0])) or "postgres" in command_line(int(lines[0])):
             return
         with (self._data / "postmaster.pid").open("r+") as file:  # never empty: no server starts beside that
             file.write("\n".join([str(os.getpid()), *lines[1:], ""]))
@@ -224,7 +225,7 @@ class Postgres:
             check=False,
             timeout=_SETUP_TIMEOUT_S,
             # Between fork and exec it makes only system calls.
-            preexec_fn=become_nobody(signal.SIGKILL) if runs_as_root() else None,
+            preexec_fn=become_nobody(signal.SIGKILL) if runs_as_root() else die_with_parent(signal.SIGKILL),
         )
         if done.returncode != 0 and not (tolerated and tolerated in done.stderr):
             raise DaemonError(f"{Path(command[0]).name} failed: {done.stderr.strip()}")
