@@ -7,11 +7,11 @@ connection is found in the list of orders: it was changed after the newest event
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-from orderflow_client.backoff import Backoff
+from orderflow_client.backoff import Backoff, pause
 from orderflow_client.errors import MAY_PASS, OrderflowError, RefusedError
 from orderflow_client.history import FINAL
 from orderflow_client.models import OrderBody, OrderEventFrame
@@ -164,9 +164,7 @@ class Feed:
             except MAY_PASS as error:
                 # A refusal for longer than a call may take is told at once.
                 asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(backoff.next_s(asked_s)):
-                    await self._failed.wait()
+            await pause(backoff.next_s(asked_s), self._failed)
             if self._error is not None:
                 raise self._error
 
