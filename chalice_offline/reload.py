@@ -28,6 +28,9 @@ _DEBOUNCE_MS: Final = 200
 # No person saves a file so often in so short a time; what does is a program.
 _CHANGES_MAX: Final = 5
 CHANGES_WITHIN_S: Final = 15.0
+# A slow import spreads the changes that it makes: a reload imports the app twice, one after the other.
+_IMPORTS_OF_A_RELOAD: Final = 2
+_RELOAD_S_MAX: Final = 10.0
 _RESTLESS_MAX: Final = 1_000
 
 
@@ -77,7 +80,10 @@ class CodeWatch:
                 changed = sorted(waiting)
                 waiting.clear()
                 is_more.clear()
+                began = time.monotonic()
                 await on_change(changed, is_more)
+                if not is_more.is_set():  # one that is overtaken ends early
+                    self._restless.reloaded(time.monotonic() - began)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -136,7 +142,7 @@ class RestlessFiles:
     """Tells files that change again and again from those that a person edits."""
 
     def __init__(self, quiet_s: float = CHANGES_WITHIN_S) -> None:
-        self._within_s = quiet_s
+        self._quiet_s = self._within_s = quiet_s
         # The times of a file's last changes, at most ``_CHANGES_MAX``
         # of them; the file that rested longest first.
         self._changes: dict[str, list[float]] = {}
@@ -148,7 +154,12 @@ class RestlessFiles:
 
     def quiet_s(self, path: str) -> float:
         """Return how long a restless file has to be quiet until it is heeded."""
-        return self._restless.get(path, self._within_s)
+        return self._restless.get(path, self._quiet_s)
+
+    def reloaded(self, took_s: float) -> None:
+        """Note how long the last reload took: what it makes a file change comes as much later."""
+        most_s = min(took_s, _RELOAD_S_MAX)
+        self._within_s = self._quiet_s + _CHANGES_MAX * _IMPORTS_OF_A_RELOAD * most_s
 
     def changed(self, path: str, now: float) -> bool:
         """Note a change; False if the file is restless. It is heeded again once it was quiet for a while."""
@@ -161,7 +172,7 @@ class RestlessFiles:
             del self._changes[forgotten]
             self._restless.pop(forgotten, None)
         if len(recent) >= _CHANGES_MAX:
-            self._restless.setdefault(path, self._within_s)
+            self._restless.setdefault(path, self._quiet_s)
         return path not in self._restless
 
     def rested(self, path: str, now: float) -> None:

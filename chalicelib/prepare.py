@@ -9,6 +9,7 @@ Deployed, the same is a function that runs once per deployment, where the databa
 import json
 import os
 import sys
+import time
 from typing import Final
 
 from sqlalchemy.engine import make_url
@@ -16,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.aws.secrets import Secrets, login_url
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.error_translation import is_passing, said
+from chalicelib.adapters.postgres.error_translation import is_passing, said, sqlstate
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
 from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
@@ -26,6 +27,10 @@ from chalicelib.migrations.roles import grant
 
 STATEMENT_TIME_LIMIT_S: Final = 600
 """A migration may rewrite a table; what the functions ask has to be answered much sooner."""
+
+_CANNOT_CONNECT_NOW: Final = "57P03"
+_STARTS_WITHIN_S: Final = 30.0
+_LOOK_S: Final = 0.1
 
 
 def prepare(url: str, chain: ChainName = ChainName.SIMULATED) -> str:
@@ -90,7 +95,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        prepare(url, chain)
+        _prepare_once_started(url, chain)
     except DBAPIError as error:
         if not is_passing(error):
             raise
@@ -101,6 +106,20 @@ def main() -> int:
     if functions_url:
         return _let_functions_in(url, functions_url)
     return 0
+
+
+def _prepare_once_started(url: str, chain: ChainName) -> None:
+    """Prepare the database; wait for a server that says it is starting, as it does after it was killed."""
+    deadline = time.monotonic() + _STARTS_WITHIN_S
+    while True:
+        try:
+            prepare(url, chain)
+        except DBAPIError as error:
+            if sqlstate(error) != _CANNOT_CONNECT_NOW or time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_S)
+        else:
+            return
 
 
 def _check(settings: Settings) -> None:

@@ -59,7 +59,7 @@ class RestApi:
         self._answers = AuthorizerAnswers()
 
     async def respond(self, request: Request) -> Response:
-        """KeptAnswer one request; the app is asked only if route and authorizer let it through."""
+        """Answer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
         match = self._resources.find(request.path)
         if match is None or request.method not in manifest.http_routes[match.resource]:
@@ -164,7 +164,7 @@ class RestApi:
         return bool(key) and (not known or key in known)
 
     def _preflight(self, request: Request, match: Match | None) -> Response | None:
-        """KeptAnswer a pre-flight; Chalice deploys its method only where a route has CORS."""
+        """Answer a pre-flight; Chalice deploys its method only where a route has CORS."""
         manifest = self._edge.manifest
         if match is None or request.method != _PREFLIGHT or match.resource not in manifest.http_cors:
             return None

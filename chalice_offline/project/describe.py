@@ -195,15 +195,22 @@ def _kind(source: chalice_api.BaseEventSourceConfig) -> str:
     return type(source).__name__
 
 
+def _given(source: Any, setting: str) -> int | None:
+    """Return what a decorator was given; None where the app's Chalice is older than that."""
+    value = getattr(source, setting, None)
+    if value is None or isinstance(value, int):
+        return value
+    raise ValueError(f"{setting} of {source.name} is to be a whole number, not {value!r}")
+
+
 def _queue(source: Any) -> dict[str, Any]:
-    # What is looked for with a default came with a Chalice that is newer than the oldest one that runs here.
     queue_name = source.queue or str(getattr(source, "queue_arn", "")).rpartition(":")[2]
     return {
         "function_name": source.name,
         "queue_name": queue_name,
-        "batch_size": source.batch_size,
-        "batching_window_s": getattr(source, "maximum_batching_window_in_seconds", 0),
-        "maximum_concurrency": getattr(source, "maximum_concurrency", None),
+        "batch_size": _given(source, "batch_size"),
+        "batching_window_s": _given(source, "maximum_batching_window_in_seconds") or 0,
+        "maximum_concurrency": _given(source, "maximum_concurrency"),
     }
 
 
@@ -236,8 +243,8 @@ def _streams(source: Any) -> list[dict[str, Any]]:
         {
             "function_name": source.name,
             **read,
-            "batch_size": source.batch_size,
-            "batching_window_s": getattr(source, "maximum_batching_window_in_seconds", 0),
+            "batch_size": _given(source, "batch_size"),
+            "batching_window_s": _given(source, "maximum_batching_window_in_seconds") or 0,
             "begins_at_end": begins_at_end,
         }
     ]
@@ -306,9 +313,9 @@ def _http(app: chalice_api.Chalice, function: str | None) -> dict[str, Any]:
         "iam": iam,
         "api_keys": api_keys,
         "authorizer_ttls": {
-            handler.name: handler.ttl_seconds
+            handler.name: int(ttl_s)
             for handler in app.builtin_auth_handlers
-            if getattr(handler, "ttl_seconds", None) is not None
+            if (ttl_s := getattr(handler, "ttl_seconds", None)) is not None
         },
         "authorizer_headers": {
             handler.name: handler.header

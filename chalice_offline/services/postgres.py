@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ DATABASE: Final = "app"
 _NAME: Final = "postgres"
 _STOP_TIMEOUT_S: Final = 10.0
 _END_POLL_S: Final = 0.05
+# What a killed server leaves behind has ended after so long, or does not end by itself.
+_WAY_FREE_WITHIN_S: Final = 10.0
 _SETUP_TIMEOUT_S: Final = 60.0
 # Line 8 of postmaster.pid says how far the server is (utils/pidfile.h).
 _STATUS_LINE: Final = 7
@@ -84,7 +87,7 @@ class Postgres:
         if not (self._data / "PG_VERSION").exists():
             await asyncio.to_thread(self._initialise, binaries)
         self._daemon = Daemon(self._spec(binaries), self._register, self._log)
-        await self._daemon.start()
+        await self._start_server(self._daemon)
         created = self._data.parent / "database-created"
         if not created.exists():
             await asyncio.to_thread(self._create_database, binaries)
@@ -93,6 +96,20 @@ class Postgres:
     async def stop(self, *, is_hurried: bool = False) -> None:
         if self._daemon is not None:
             await self._daemon.stop(is_hurried=is_hurried)
+
+    async def _start_server(self, daemon: Daemon) -> None:
+        """Start the server; again while another's file is there, as of one that was killed a moment ago and
+        whose processes have yet to end.
+        """
+        deadline = time.monotonic() + _WAY_FREE_WITHIN_S
+        while True:
+            try:
+                return await daemon.start()
+            except DaemonError:
+                # A server that ends by itself removes its own.
+                if not self._pid_file() or time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(_END_POLL_S)
 
     def _spec(self, binaries: Path) -> DaemonSpec:
         prepare = become_nobody(signal.SIGINT) if runs_as_root() else die_with_parent(signal.SIGINT)
@@ -115,7 +132,7 @@ class Postgres:
             stop_signal=signal.SIGINT,
             stop_timeout_s=_STOP_TIMEOUT_S,
             prepare=prepare,
-            make_way=self._end_another,
+            make_way=self._make_way,
         )
 
     async def _is_ready(self) -> bool:
@@ -123,6 +140,10 @@ class Postgres:
         # A killed server leaves a file behind that says "ready" until the next one writes its own.
         is_ours = len(lines) > _STATUS_LINE and int(lines[0]) in self._register.pids().get(_NAME, [])
         return is_ours and lines[_STATUS_LINE].strip() == "ready" and started_at(int(lines[0])) is not None
+
+    async def _make_way(self) -> None:
+        await self._end_another()
+        self._take_over_pid_file()
 
     async def _end_another(self) -> None:
         """End a server that another program started on our data, as ``pg_ctl restart`` does.
@@ -140,6 +161,22 @@ class Postgres:
                 os.kill(pid, number)
             with suppress(TimeoutError):
                 await asyncio.wait_for(_ended(pid), _STOP_TIMEOUT_S)
+
+    def _take_over_pid_file(self) -> None:
+        """Have a killed server's file name this process, if the one that it names is there: not reaped yet,
+        or another program by now.
+
+        A server takes that one for another server and ends, but not its own parent (miscinit.c). The file
+        itself has to stay: by what else it says the server finds out whether the killed one's children are
+        at work on the data still.
+        """
+        lines = self._pid_file()
+        # Any server is left its file, as one that knows this folder by another path: it ends without.
+        if not lines or not _is_there(int(lines[0])) or "postgres" in command_line(int(lines[0])):
+            return
+        with (self._data / "postmaster.pid").open("r+") as file:  # never empty: no server starts beside that
+            file.write("\n".join([str(os.getpid()), *lines[1:], ""]))
+            file.truncate()
 
     def _is_server_of_ours(self, pid: int) -> bool:
         """Return whether a process serves our data. The file of a killed server may name any process."""
@@ -188,10 +225,21 @@ class Postgres:
             check=False,
             timeout=_SETUP_TIMEOUT_S,
             # Between fork and exec it makes only system calls.
-            preexec_fn=become_nobody(signal.SIGKILL) if runs_as_root() else None,
+            preexec_fn=become_nobody(signal.SIGKILL) if runs_as_root() else die_with_parent(signal.SIGKILL),
         )
         if done.returncode != 0 and not (tolerated and tolerated in done.stderr):
             raise DaemonError(f"{Path(command[0]).name} failed: {done.stderr.strip()}")
+
+
+def _is_there(pid: int) -> bool:
+    """Return whether there is a process, if only what is left of one."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 async def _ended(pid: int) -> None:

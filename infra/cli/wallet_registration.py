@@ -3,6 +3,7 @@
 A wallet of one's own, which the desk trades with.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -22,6 +23,7 @@ from chalicelib.adapters.solana.pda import associated_token_account
 from chalicelib.adapters.solana.programs import WRAPPED_SOL
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.rpc_errors import NodeError
+from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.wallet_registration import challenge
 from chalicelib.domain.amounts import parse_units
 from chalicelib.domain.errors import FieldError
@@ -189,9 +191,8 @@ def revoke_command(
         )
     if keypair is not None:
         solana, key = SolanaNodes(session, **options), key_in(keypair)
-        calls = _revocations(solana, key.key, symbol)
-        parts = [calls[start : start + REVOKED_MAX] for start in range(0, len(calls), REVOKED_MAX)]
-        _show_sent(session, *[send(solana.nodes, key, part) for part in parts], told="revoked on chain")
+        sent = _sent_in_parts(solana, key, _revocations(solana, key.key, symbol))
+        _show_sent(session, *sent, told="revoked on chain")
     if account_id is not None:
         was = RegisteredWallets(session.engine).revoke(account_id)
         facts = {"account": account_id, "wallet": was}
@@ -225,6 +226,19 @@ def _revocations(solana: SolanaNodes, owner: Pubkey, symbol: str | None) -> list
         of = "" if symbol is None else f" for its {symbol}"
         raise click.ClickException(f"{address_of(owner)} has approved no delegate{of}")
     return [revoke(account, owner, program) for account, program in found]
+
+
+def _sent_in_parts(solana: SolanaNodes, key: SeedKey, calls: Sequence[Instruction]) -> list[str]:
+    sent: list[str] = []
+    for start in range(0, len(calls), REVOKED_MAX):
+        try:
+            sent.append(send(solana.nodes, key, calls[start : start + REVOKED_MAX]))
+        except click.ClickException as error:
+            if sent:
+                done = f"{start} of {len(calls)} are revoked ({', '.join(sent)}); the next: {error.message}"
+                raise click.ClickException(done) from error
+            raise
+    return sent
 
 
 def _named(solana: SolanaNodes, symbol: str) -> tuple[Token, Pubkey]:

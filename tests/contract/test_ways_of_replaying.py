@@ -127,6 +127,10 @@ def test_replay_of_all_orders_is_for_who_is_subscribed_to_all_and_not_to_some(st
     assert begun(store, connection_id, order, ReplayKind.OF_ALL)[1] is None
     store.subscriptions.subscribe_account(connection_id, account_id)
     assert begun(store, connection_id, order, ReplayKind.OF_ALL)[1] == Replay(after_seq=1, batched=False)
+    later = an_order(account_id=account_id)
+    store.created(later)
+    begun(store, connection_id, later, ReplayKind.OF_ALL)
+    assert {each.connection_id: each.live for each in subscriptions(store, later)}[connection_id] is False
 
 
 def test_replay_of_all_orders_that_begins_while_its_connection_unsubscribes_is_none(

@@ -1,6 +1,8 @@
 """The one-shot function that prepares a database, on a real one."""
 
 import json
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from chalicelib.adapters.aws.secrets import login_url
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.prepare import main, prepare_from_secrets
+from tests.support.cutting_proxy import CuttingProxy
 
 APP = "orderflow_test_login"
 TOKENS = """
@@ -147,3 +150,32 @@ def test_caps_are_demanded_for_the_tokens_that_are_traded_and_no_others(
     for name, value in (runtime | chain | files | leave).items():
         monkeypatch.setenv(name, value)
     assert main() == status
+
+
+STARTING = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
+
+
+def test_server_that_starts_after_it_was_killed_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = make_url(database_url)
+    assert address.host
+    assert address.port
+    with socket.create_server(("127.0.0.1", 0)) as starting:
+        proxy = CuttingProxy(*starting.getsockname())
+
+        def refuse_one() -> None:
+            connection, _ = starting.accept()
+            with connection:
+                connection.recv(1024)
+                proxy.lead_others_to(str(address.host), int(address.port or 0))
+                connection.sendall(b"E" + (len(STARTING) + 4).to_bytes(4, "big") + STARTING)
+                connection.recv(1024)
+
+        server = threading.Thread(target=refuse_one)
+        server.start()
+        url = address.set(host="127.0.0.1", port=proxy.port).render_as_string(hide_password=False)
+        monkeypatch.setenv("DATABASE_URL", url)
+        assert main() == 0
+        server.join()
+        proxy.close()

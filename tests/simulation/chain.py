@@ -89,11 +89,16 @@ class SimulatedChain:
         self._opened = opened
         self._signed: dict[str, tuple[SignedTransaction, SwapInstruction]] = {}
         self._blocks_to_spare: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}
         self.landed: dict[str, Landed] = {}
 
     @property
     def height(self) -> int:
         return height_at(self._world.scheduler.now_s)
+
+    def number(self, signature: str) -> int:
+        """Return how many had been signed before: signatures come from ids, which no seed gives."""
+        return self._numbers[signature]
 
     def sign(self, instructions: Sequence[SwapInstruction]) -> Sequence[SignedTransaction]:
         node_height = self.height - self._lag()
@@ -125,6 +130,7 @@ class SimulatedChain:
         payload = f"{instruction.order_id}:{instruction.attempt}:{instruction.paths}:{last_valid}".encode()
         transaction = SignedTransaction(base58.encode(hashlib.sha512(payload).digest()), payload, last_valid)
         self._signed[transaction.signature] = (transaction, instruction)
+        self._numbers.setdefault(transaction.signature, len(self._numbers))
         self._blocks_to_spare[transaction.signature] = self._world.dice.choice(LAST_BLOCKS)
         return transaction
 

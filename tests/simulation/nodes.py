@@ -236,7 +236,8 @@ class SimulatedNode(RpcNode):
     def _status(self, signature: str) -> Any:
         landed = self._ledger.landed.get(signature)
         if self._habits.is_lying and self._world.is_stormy:
-            return _shown(self._confirmed, "confirmed") if landed is None and _is_third(signature) else None
+            is_claimed = landed is None and self._ledger.number(signature) % 3 == 0
+            return _shown(self._confirmed, "confirmed") if is_claimed else None
         if landed is None or not self._first <= landed.height <= self._processed:
             return None
         commitment = "confirmed" if landed.height <= self._confirmed else "processed"
@@ -251,7 +252,3 @@ def slot_of(height: int) -> int:
 
 def _shown(height: int, commitment: str, fault: Any = None) -> Any:
     return {"slot": slot_of(height), "err": fault, "confirmationStatus": commitment}
-
-
-def _is_third(signature: str) -> bool:
-    return sum(signature.encode()) % 3 == 0

@@ -35,7 +35,7 @@ def test_cancels_of_all_are_answered_and_orders_in_the_queue_end_by_them_in_thes
     [
         (sabotage.marks_overlooked, "was sent after a cancel of all that covers it was answered", 2),
         (sabotage.all_created, "was executed 2 times", 3),
-        (sabotage.refusals_forgotten, "was refused", 56),
+        (sabotage.refusals_forgotten, "was refused", 484),
     ],
 )
 def test_defect_among_many_orders_is_found_within_the_seeds_of_the_suite(

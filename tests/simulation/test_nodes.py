@@ -22,6 +22,12 @@ def test_every_promise_holds_at_rest_whatever_the_nodes_said() -> None:
         )
 
 
+def test_same_seed_gives_same_trace_on_nodes() -> None:
+    liars = (seed for seed in count() if any(map(lies, draw_fleet(Random(seed)).habits)))
+    for seed in islice(liars, 10):
+        assert run(seed, is_on_nodes=True).trace == run(seed, is_on_nodes=True).trace
+
+
 def forgets(node: NodeHabits) -> bool:
     return (node.keeps_blocks or 1_000) <= 60
 

@@ -37,8 +37,12 @@ class CuttingProxy:
 
     def lead_to(self, host: str, port: int) -> None:
         """Close all connections, and hand those that come on to another server."""
-        self._server = host, port
+        self.lead_others_to(host, port)
         self._hang_up()
+
+    def lead_others_to(self, host: str, port: int) -> None:
+        """Hand connections that come on to another server."""
+        self._server = host, port
 
     def close(self) -> None:
         """Close all connections, and take no other."""

@@ -9,6 +9,8 @@ from typing import Final
 
 import pytest
 
+from chalicelib.config import Settings
+
 ROOT: Final = Path(__file__).parents[2]
 COLUMNS_MAX: Final = 110
 NOT_OURS: Final = frozenset({".venv", "node_modules", "out", "build"})
@@ -93,6 +95,12 @@ def test_tests_that_are_named_are_there(name: str) -> None:
         found = [path for path in files(".py") if path.as_posix().endswith(f"/{file}")]
         wanted = re.compile(rf"def {test.removesuffix('…')}" + ("" if test.endswith("…") else r"\("))
         assert any(wanted.search(path.read_text("utf-8")) for path in found), f"{name} names {file}::{test}"
+
+
+def test_each_variable_that_functions_read_is_told_of() -> None:
+    told = "\n".join(document.read_text("utf-8") for document in DOCUMENTS.values())
+    missing = [name for name in Settings.model_fields if not re.search(rf"\b{name.upper()}\b", told)]
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

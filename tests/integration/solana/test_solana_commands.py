@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,15 @@ def allowances(run: Run) -> dict[str, str]:
 
 def delegated(chain: Running) -> dict[str, int]:
     """What the wallet has approved delegates for, by mint, as the chain shows it."""
+    return {one["mint"]: int(one["delegatedAmount"]["amount"]) for one in delegated_places(chain)}
+
+
+def delegated_places(chain: Running) -> list[dict[str, Any]]:
+    """The wallet's token accounts with a delegate."""
     asked = {"programId": address_of(TOKEN)}, {"encoding": "jsonParsed", "commitment": "confirmed"}
     held = chain.call("getTokenAccountsByOwner", address_of(WALLET.key), *asked)["value"]
     shown = [one["account"]["data"]["parsed"]["info"] for one in held]
-    return {one["mint"]: int(one["delegatedAmount"]["amount"]) for one in shown if "delegate" in one}
+    return [one for one in shown if "delegate" in one]
 
 
 def test_pools_of_a_pair_are_found_listed_and_can_be_read(run: Run, tmp_path: Path) -> None:
@@ -183,9 +189,9 @@ def test_wallet_shows_what_it_holds_of_mints_in_no_list_and_what_the_desk_may_mo
     assert not [row for row in shown(run(*show))["tokens"] if row["token"] == MINT]
 
 
-def test_more_approvals_than_a_transaction_has_room_for_are_taken_back_in_several(
-    run: Run, chain: Running, keypair: Path
-) -> None:
+@pytest.fixture
+def approvals(run: Run, chain: Running, keypair: Path) -> Iterator[int]:
+    """Yield how many approvals the wallet has given: more than there is room for in two transactions."""
     shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
     shown(run("wallet", "approve", "--keypair", str(keypair), "--token", "USDC", "--amount", "1"))
     (usdc,) = [
@@ -196,11 +202,30 @@ def test_more_approvals_than_a_transaction_has_room_for_are_taken_back_in_severa
     others = [address_of(SeedKey(bytes([number] * 32)).key) for number in range(50)]
     for other in others:
         hold(chain, usdc, other)
-    facts = shown(run(*REVOKE, str(keypair)))
-    assert len(facts["txSignatures"]) == 3
-    assert delegated(chain) == {}
+    yield 51
     for other in others:
         chain.call("chain_setAccount", other, None)
+
+
+def test_more_approvals_than_a_transaction_has_room_for_are_taken_back_in_several(
+    run: Run, chain: Running, keypair: Path, approvals: int
+) -> None:
+    assert len(delegated_places(chain)) == approvals
+    facts = shown(run(*REVOKE, str(keypair)))
+    assert len(facts["txSignatures"]) == 3
+    assert delegated_places(chain) == []
+
+
+def test_approvals_that_were_taken_back_before_a_transaction_failed_are_told_of(
+    run: Run, chain: Running, keypair: Path, approvals: int
+) -> None:
+    wallet = address_of(WALLET.key)
+    account = chain.call("getAccountInfo", wallet, {"encoding": "base64"})["value"]
+    chain.call("chain_setAccount", wallet, account | {"lamports": 5_000})
+    failed = run(*REVOKE, str(keypair))
+    assert failed.exit_code == 1
+    assert re.search(rf"20 of {approvals} are revoked \(\w+\); the next: {wallet} has no SOL", failed.output)
+    assert len(delegated_places(chain)) == approvals - 20
 
 
 def hold(chain: Running, like: str, place: str, *, amount: int | None = None) -> None:

@@ -27,7 +27,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "services/managed.py": "strangers/test_shop.py",
     "services/ministack.py": "strangers/test_shop.py",
     "services/ports.py": "unit/chalice_offline/gateway/test_addresses.py",
-    "services/postgres.py": "e2e/test_restart.py",
     "services/postgres_binaries.py": "e2e/test_restart.py",
     # The gateway, asked as its clients ask it.
     "gateway/application.py": "unit/chalice_offline/gateway/test_gateway.py",

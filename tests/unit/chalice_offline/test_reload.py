@@ -108,6 +108,14 @@ def test_file_that_changes_at_each_reload_waits_twice_as_long_each_time() -> Non
     assert files.changed("data.json", now), "changed by a person, long after the last reload"
 
 
+def test_file_that_changes_at_each_reload_is_given_up_however_long_the_import_takes() -> None:
+    files = RestlessFiles()
+    files.reloaded(4.0)
+    assert [files.changed("state.json", 8.0 * number) for number in range(7)] == [True] * 5 + [False] * 2
+    files.reloaded(0.3)
+    assert all(files.changed("app.py", 8.0 * number) for number in range(20))
+
+
 def test_saves_of_a_person_are_all_heeded() -> None:
     files = RestlessFiles()
     assert all(files.changed("app.py", at * 4.0) for at in range(500))

@@ -1,13 +1,16 @@
 """The feed of an account: each event once, each order's in order, what was lost read from the record."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
+from itertools import pairwise
 
 import pytest
 
 from orderflow_client.errors import (
     ClientClosedError,
     DisconnectedError,
+    LimitReachedError,
     OrderflowError,
     UnauthorizedError,
     UnavailableError,
@@ -163,6 +166,41 @@ def test_outage_that_outlasts_the_time_limit_of_a_read_loses_nothing(fault: Orde
 
     expected = [(order_id, seq) for order_id in ("unseen", "a") for seq in range(1, 7)]
     assert asyncio.run(story()) == expected
+
+
+def test_record_that_asks_to_be_left_alone_for_longer_than_a_call_may_take_is_left_alone() -> None:
+    """A call that may not be tried again within its time limit fails at once."""
+    asked_at: list[float] = []
+
+    async def read(order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
+        asked_at.append(time.monotonic())
+        if len(asked_at) < 4:
+            raise LimitReachedError("RATE_LIMITED", "too many", retry_after_s=0.25)
+        return await recorded(order_id, after_seq)
+
+    feed = Feed(read, no_orders)
+    feed.add(an_event("a", 2))
+
+    async def story() -> OrderEventFrame:
+        return await anext(aiter(feed.events()))
+
+    assert asyncio.run(story()).seq == 1
+    assert all(later - earlier >= 0.25 for earlier, later in pairwise(asked_at))
+
+
+def test_feed_that_ends_while_it_leaves_the_record_alone_ends_at_once() -> None:
+    async def read(_order_id: str, _after_seq: int) -> Sequence[OrderEventFrame]:
+        asyncio.get_running_loop().call_soon(feed.end, ClientClosedError("the client is closed"))
+        raise LimitReachedError("RATE_LIMITED", "too many", retry_after_s=3_600.0)
+
+    feed = Feed(read, no_orders)
+    feed.add(an_event("a", 2))
+
+    async def story() -> None:
+        await anext(aiter(feed.events()))
+
+    with pytest.raises(ClientClosedError):
+        asyncio.run(story())
 
 
 def test_credential_that_is_refused_in_an_outage_ends_the_feed() -> None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +64,31 @@ def test_closed_client_says_so_and_leaves_no_thread() -> None:
         with pytest.raises(ClientClosedError):
             client.health()
     assert [thread.name for thread in threading.enumerate() if "orderflow" in thread.name] == []
+
+
+def test_call_that_another_thread_waits_for_ends_with_the_client() -> None:
+    """Tried again for as long as the engine is away: a minute from now, which does not come any more."""
+    with an_engine() as engine:
+        client = Client(engine.url, rest_url=engine.rest_url, limits=replace(QUICK, time_limit_s=3_600))
+        engine.rest_refusals.append((429, {"code": "RATE_LIMITED", "message": "no"}, {"Retry-After": "60"}))
+        with ThreadPoolExecutor(1) as executor:
+            asked = executor.submit(client.markets)
+            while not engine.requests:
+                time.sleep(0.01)
+            client.close()
+            assert isinstance(asked.exception(), ClientClosedError)
+
+
+def test_order_that_another_thread_follows_ends_with_the_client() -> None:
+    with an_engine() as engine:
+        client = Client(engine.url, rest_url=engine.rest_url, limits=QUICK)
+        order = client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        with ThreadPoolExecutor(1) as executor:
+            ended = executor.submit(order.result)
+            while order.status != "open":
+                time.sleep(0.01)
+            client.close()
+            assert isinstance(ended.exception(), ClientClosedError)
 
 
 def test_address_that_is_none_is_refused_and_leaves_no_thread() -> None:

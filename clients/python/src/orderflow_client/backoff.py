@@ -1,5 +1,7 @@
 """How long to wait before trying again."""
 
+import asyncio
+from contextlib import suppress
 from random import Random
 
 _jitter = Random()  # noqa: S311  # no secret; an instance, since `random` itself is the application's to seed
@@ -20,3 +22,10 @@ class Backoff:
 
     def reset(self) -> None:
         self._next_s = self._first_s
+
+
+async def pause(seconds: float, over: asyncio.Event) -> None:
+    """Wait so long, or until there is nothing left to wait for."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await over.wait()

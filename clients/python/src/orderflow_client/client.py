@@ -179,7 +179,8 @@ class Client:
     async def cancel(self, order_id: str) -> OrderBody:
         """Cancel an order of which nothing is on its way to the chain; return it as it stands then.
 
-        One that this client submitted is waited for where it is in the queue still, up to the time limit.
+        One that this client submitted, and whose handle is held, is waited for where it is in the queue
+        still, up to the time limit.
 
         Raises:
             NotFoundError: There is none of that id, or none on record yet.

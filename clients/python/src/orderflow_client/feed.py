@@ -11,7 +11,8 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-from orderflow_client.errors import MAY_PASS, OrderflowError
+from orderflow_client.backoff import Backoff, pause
+from orderflow_client.errors import MAY_PASS, OrderflowError, RefusedError
 from orderflow_client.history import FINAL
 from orderflow_client.models import OrderBody, OrderEventFrame
 
@@ -52,7 +53,7 @@ class Feed:
         self._losses = self._bridged = 0
         self._is_behind = False
         self._error: OrderflowError | None = None
-        self._changed = asyncio.Event()
+        self._changed, self._failed = asyncio.Event(), asyncio.Event()
 
     async def begin(self) -> None:
         """Note how far the record is, by its own clock: what had ended by then is not told.
@@ -74,7 +75,7 @@ class Feed:
         if len(self._waiting) < WAITING_MAX:
             self._waiting.append(event)
         else:
-            self._error = OrderflowError(f"{WAITING_MAX} events wait to be read: too many")
+            self.end(OrderflowError(f"{WAITING_MAX} events wait to be read: too many"))
         self._changed.set()
 
     def lost(self) -> None:
@@ -88,6 +89,7 @@ class Feed:
 
     def end(self, error: OrderflowError) -> None:
         self._error = error
+        self._failed.set()
         self._changed.set()
 
     async def events(self) -> AsyncIterator[OrderEventFrame]:
@@ -155,12 +157,16 @@ class Feed:
 
     async def _until_read(self, read: Callable[[], Awaitable[Value]]) -> Value:
         """Read from the record, however long the engine is away: what is not read would be lost."""
+        backoff = Backoff()
         while True:
             try:
                 return await read()
-            except MAY_PASS:
-                if self._error is not None:
-                    raise self._error from None
+            except MAY_PASS as error:
+                # A refusal for longer than a call may take is told at once.
+                asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
+            await pause(backoff.next_s(asked_s), self._failed)
+            if self._error is not None:
+                raise self._error
 
     def _seen(self, event: OrderEventFrame) -> OrderEventFrame:
         if event.status in FINAL:

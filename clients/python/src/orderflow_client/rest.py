@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from orderflow_client.addresses import Addresses
-from orderflow_client.backoff import Backoff
+from orderflow_client.backoff import Backoff, pause
 from orderflow_client.credentials import Credentials
 from orderflow_client.errors import (
     ClientClosedError,
@@ -37,7 +37,7 @@ class Rest:
     def __init__(self, addresses: Addresses, credentials: Credentials, limits: Limits) -> None:
         self._credentials = credentials
         self._limits = limits
-        self._is_closed = False
+        self._closed = asyncio.Event()
         # Not httpx's own: there a request that is given up at the moment of its turn keeps its place.
         self._slots = asyncio.Semaphore(_CONNECTIONS_MAX)
         self._http = httpx.AsyncClient(
@@ -50,7 +50,7 @@ class Rest:
         )
 
     async def close(self) -> None:
-        self._is_closed = True
+        self._closed.set()
         await self._http.aclose()
 
     async def ask(
@@ -82,7 +82,7 @@ class Rest:
             wait_s = backoff.next_s(asked_s)
             if not tries.may_follow(error) or time.monotonic() + wait_s >= deadline:
                 raise tries.failed(error)
-            await asyncio.sleep(wait_s)
+            await pause(wait_s, self._closed)
 
     @asynccontextmanager
     async def _slot(self, deadline: float) -> AsyncIterator[None]:
@@ -105,7 +105,7 @@ class Rest:
         body: Mapping[str, Any] | None,
         answers: frozenset[int],
     ) -> dict[str, Any]:
-        if self._is_closed:
+        if self._closed.is_set():
             raise ClientClosedError("the client is closed")
         headers = {"Accept": "application/json", **await self._credentials.headers()}
         try:

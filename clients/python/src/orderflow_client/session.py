@@ -18,7 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from orderflow_client.addresses import Addresses
-from orderflow_client.backoff import Backoff
+from orderflow_client.backoff import Backoff, pause
 from orderflow_client.credentials import Credentials
 from orderflow_client.errors import (
     ClientClosedError,
@@ -85,23 +85,23 @@ class Session:
         self._fault: Exception | None = None  # of the last try to connect
         self._running: asyncio.Task[None] | None = None
         self._greeting: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self._closed = asyncio.Event()
 
     @property
     def failure(self) -> OrderflowError | None:
         """Return why there will be no connection any more, if that is so."""
-        return ClientClosedError("the client is closed") if self._is_closed else self._failure
+        return ClientClosedError("the client is closed") if self._closed.is_set() else self._failure
 
     def start(self) -> None:
         """Begin to connect, if that has not begun; a refusal that was final is forgotten."""
-        if self._is_closed:
+        if self._closed.is_set():
             raise ClientClosedError("the client is closed")
         if self._running is None or self._running.done():
             self._failure = None
             self._running = asyncio.create_task(self._run(), name="orderflow connection")
 
     async def close(self) -> None:
-        self._is_closed = True
+        self._closed.set()
         if self._socket is not None:
             await self._socket.close()
         for task in (self._greeting, self._running):
@@ -150,7 +150,7 @@ class Session:
             UnknownOutcomeError: It was sent, and no answer came that speaks for each time.
             DisconnectedError: It was never sent.
         """
-        if not self._is_closed:
+        if not self._closed.is_set():
             self.start()
         tries, backoff = Tries(effect, unknown), Backoff()
         mark = mark or f"q{next(self._marks)}"
@@ -190,7 +190,7 @@ class Session:
         try:
             async with asyncio.timeout(left_s):
                 await self._connected.wait()
-                await asyncio.sleep(max(0.0, self._not_before - time.monotonic()))
+                await pause(max(0.0, self._not_before - time.monotonic()), self._closed)
         except TimeoutError:
             return None
         if (failure := self.failure) is not None:
@@ -222,11 +222,11 @@ class Session:
         if isinstance(error, RefusedError):
             # What is too much for one question is too much for the next.
             self._not_before = max(self._not_before, time.monotonic() + wait_s)
-        await asyncio.sleep(wait_s)
+        await pause(wait_s, self._closed)
 
     async def _run(self) -> None:
         backoff = Backoff(most_s=self._limits.reconnect_most_s)
-        while not self._is_closed:
+        while not self._closed.is_set():
             asked_s: float | None = None
             try:
                 await self._one_connection(backoff)
@@ -296,7 +296,7 @@ class Session:
 
     def _lost(self) -> None:
         self._socket = None
-        if self._failure is None and not self._is_closed:
+        if self._failure is None and not self._closed.is_set():
             self._connected.clear()
         if self._greeting is not None:
             self._greeting.cancel()

@@ -6,6 +6,7 @@ A thread of its own runs the asynchronous client; every call here waits for it. 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
@@ -34,6 +35,7 @@ from orderflow_client.results import CanceledAll
 Value = TypeVar("Value")
 
 _END: Final = object()
+_END_WITHIN_S: Final = 2.0
 
 
 class Client:
@@ -72,6 +74,7 @@ class Client:
         """Close the connections and end the thread; orders go on."""
         if self._thread.is_alive():
             self.wait(self._client.close())
+            self.wait(_end_of_others())
             self._stop()
 
     def submit(self, **order: Unpack[OrderFields]) -> "Order":
@@ -124,6 +127,9 @@ class Client:
         future = asyncio.run_coroutine_threadsafe(doing, self._loop)
         try:
             return future.result()
+        except CancelledError:
+            # ``close`` did, in another thread. What is canceled below is not waited for any more.
+            raise ClientClosedError("the client is closed") from None
         except BaseException:
             future.cancel()
             raise
@@ -154,6 +160,16 @@ class Client:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+
+
+async def _end_of_others() -> None:
+    """Let what other threads wait for end by its own error, as it does once the client is closed."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        _, late = await asyncio.wait(others, timeout=_END_WITHIN_S)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 class Order:

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from chalice_offline.project.inspection import ProjectError
 from tests.unit.chalice_offline.project.inspected import described, inspect
 
 REFUSED = """
@@ -163,6 +166,12 @@ def test_mapping_of_a_queue_that_lambda_does_not_make_is_named(tmp_path: Path) -
     assert [reason.partition(":")[0] for reason in refused] == ["ordered", "windowed", "many", "alone"]
     assert "maximum_batching_window_in_seconds" in refused[2]
     assert "2 to 1000, not 1" in refused[3]
+
+
+def test_number_of_a_mapping_that_is_a_text_as_from_a_variable_is_named(tmp_path: Path) -> None:
+    app = MAPPED.replace("batch_size=100)", "batch_size='100')")
+    with pytest.raises(ProjectError, match="batch_size of many is to be a whole number, not '100'"):
+        inspect(tmp_path, app=app)
 
 
 POOLLESS = """
