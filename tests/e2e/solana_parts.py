@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from chalicelib.adapters.solana.keys import address_of
+from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.amm.pools import spot_price
 from chalicelib.amm.swaps import TokenIndex
@@ -22,13 +23,14 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import InstructedLeg, InstructedPath, SwapInstruction
 from infra.cli.market_maker import amount_to_reach
 from tests.e2e.conftest import APP, tracebacks
-from tests.e2e.trader import Frame
+from tests.e2e.trader import Frame, Trader, statuses
 from tests.support.instance import Instance, queues_with
 from tests.support.local_chain import market_on, write_pool_file
 from tests.support.ports import free_port
 from tests.unit.infra.chain.running import Running, running
 
 SEED = "the seed of the tests' wallets"
+WALLET = SeedSigner(SEED.encode()).wallet("local")
 VISIBILITY_S = 12
 """Of the messages of a killed consumer: the wait for them is all that is cut."""
 
@@ -79,6 +81,33 @@ class LocalChain:
 
     def _start(self) -> Running:
         return self._open.enter_context(running(self._state, *self.OPTIONS, port=self.port))
+
+
+@contextmanager
+def funded_chain(state: Path) -> Iterator[LocalChain]:
+    """A chain on which the wallet has some of every token."""
+    made = LocalChain(state)
+    made.call("chain_fund", address_of(WALLET.owner))
+    yield made
+    made.close()
+
+
+def at_rest(trader: Trader, *, above: str) -> str:
+    """Submit an order that sells for more than is paid now; return its id when it rests."""
+    quote = trader.ask(action="quote", inputToken="SOL", outputToken="USDC", amount="1")
+    limit = f"{Decimal(quote['price']) * Decimal(above):.2f}"
+    order_id = trader.submit(
+        type="limit", side="sell", baseAsset="SOL", quoteAsset="USDC", amount="1", limitPrice=limit
+    )
+    trader.until(lambda: "open" in statuses(trader.events(order_id)))
+    return order_id
+
+
+def landed(chain: LocalChain, order_id: str) -> list[str]:
+    """Return the signatures of what moved something for an order."""
+    history = chain.call("getSignaturesForAddress", address_of(WALLET.authority))
+    mark = order_id.replace("-", "")
+    return [one["signature"] for one in history if one["err"] is None and mark in (one["memo"] or "")]
 
 
 class Engine:

@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.keys import address_of
 from chalicelib.bootstrap.audit import audit
 from chalicelib.config import ChainName
 from chalicelib.domain.transactions import VALIDITY_BLOCKS
 from tests.chaos.chain_faults import compared
-from tests.e2e.solana_parts import Engine, LocalChain
-from tests.e2e.test_restored_record import WALLET, at_rest, landed
+from tests.e2e.solana_parts import Engine, LocalChain, at_rest, funded_chain, landed
 from tests.e2e.trader import Trader, assert_whole, following, statuses
 from tests.support.standby import Pair, pair
 
@@ -25,10 +23,8 @@ def servers() -> Iterator[Pair]:
 
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[LocalChain]:
-    made = LocalChain(tmp_path / "chain")
-    made.call("chain_fund", address_of(WALLET.owner))
-    yield made
-    made.close()
+    with funded_chain(tmp_path / "chain") as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,12 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.solana.keys import address_of
-from chalicelib.adapters.solana.signer import SeedSigner
 from chalicelib.bootstrap.audit import audit
 from chalicelib.config import ChainName
 from tests.chaos.chain_faults import compared
-from tests.e2e.solana_parts import SEED, Engine, LocalChain
+from tests.e2e.solana_parts import Engine, LocalChain, at_rest, funded_chain, landed
 from tests.e2e.trader import Frame, Trader, assert_whole, following, statuses
 
-WALLET = SeedSigner(SEED.encode()).wallet("local")
 WAKE = "UPDATE watches SET wake_at = now() WHERE armed"
 """As ``docs/operating.md`` says it, like the next one."""
 NOT_LOOKED_UP = """
@@ -33,10 +29,8 @@ KEYED = {"clientOrderId": "sent after the backup", "inputToken": "USDC", "output
 
 @pytest.fixture
 def chain(tmp_path: Path) -> Iterator[LocalChain]:
-    made = LocalChain(tmp_path / "chain")
-    made.call("chain_fund", address_of(WALLET.owner))
-    yield made
-    made.close()
+    with funded_chain(tmp_path / "chain") as made:
+        yield made
 
 
 @pytest.fixture
@@ -47,24 +41,6 @@ def engine(tmp_path: Path, chain: LocalChain) -> Iterator[Engine]:
     yield made
     made.stop()
     assert made.tracebacks == []
-
-
-def at_rest(trader: Trader, *, above: str) -> str:
-    """Submit an order that sells for more than is paid now; return its id when it rests."""
-    quote = trader.ask(action="quote", inputToken="SOL", outputToken="USDC", amount="1")
-    limit = f"{Decimal(quote['price']) * Decimal(above):.2f}"
-    order_id = trader.submit(
-        type="limit", side="sell", baseAsset="SOL", quoteAsset="USDC", amount="1", limitPrice=limit
-    )
-    trader.until(lambda: "open" in statuses(trader.events(order_id)))
-    return order_id
-
-
-def landed(chain: LocalChain, order_id: str) -> list[str]:
-    """Return the signatures of what moved something for an order."""
-    history = chain.call("getSignaturesForAddress", address_of(WALLET.authority))
-    mark = order_id.replace("-", "")
-    return [one["signature"] for one in history if one["err"] is None and mark in (one["memo"] or "")]
 
 
 def looked_up_later(database: Database) -> int:
