@@ -83,6 +83,11 @@ class BoundedHttp(HttpToolsProtocol):
         self._timeout_s = self.request_s
         self._head_bytes = None
 
+    @property
+    def reads_head(self) -> bool:
+        """Whether a request's head has begun, and is not complete."""
+        return self._head_bytes is not None
+
     def requests_came_whole(self) -> None:
         """Note requests of which the parser hears nothing."""
         self._has_asked = True

@@ -179,6 +179,8 @@ class PromptHttp(BoundedHttp, ABC):
         self.request_begins()
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.reads_head:
+            return  # a trailer, which is no header (RFC 9110, 6.5.1)
         self.headers_sent.append((name, value))
 
     def on_headers_complete(self) -> None:

@@ -12,6 +12,8 @@ import httptools
 from chalice_offline.callers import Headers, HeadersByName, by_name
 
 _EXPECT: Final = b"expect"
+# Behind such a body may be trailers, which are no headers.
+_ENCODED: Final = b"transfer-encoding"
 
 
 class PromptRequest(NamedTuple):
@@ -71,6 +73,7 @@ class WholeRequests:
             not parser.should_keep_alive()
             or parser.should_upgrade()
             or _EXPECT in named
+            or _ENCODED in named
             or not target.startswith(b"/")
         ):
             self._are_plain = False

@@ -17,7 +17,7 @@ from chalice_offline.gateway.invocations import (
     InvokeRequest,
 )
 from chalice_offline.gateway.management import no_such_method
-from chalice_offline.gateway.refusals import body_too_long
+from chalice_offline.gateway.refusals import body_too_long, head_too_long
 from chalice_offline.gateway.responses import Response, error
 from chalice_offline.gateway.rest import RestApi
 from chalice_offline.gateway.rest_events import Request
@@ -104,7 +104,7 @@ class Application:
 
     async def _serve(self, scope: Scope, receive: Receive) -> Response:
         """Answer a request of the REST API, or one that is none of any API's."""
-        path: str = scope["path"]
+        path: str = "/" + scope["path"].lstrip("/")
         if _is_below(path, self._rest_stage):
             return await self._call_rest(scope, receive, self._rest_stage)
         if path in _HEALTH_PATHS:
@@ -136,15 +136,15 @@ class Application:
         edge = self._edge
         if edge.stopping:
             return _STOPPING
-        bytes_max = edge.settings.limits.rest_body_bytes_max
+        limits = edge.settings.limits
+        if _head_bytes(scope) > limits.rest_head_bytes_max:
+            return head_too_long(limits.rest_head_bytes_max)
+        bytes_max = limits.rest_body_bytes_max
         body = await edge.unless_given_up(_body(receive, bytes_max))
         if body is None:
             return _STOPPING
         if len(body) > bytes_max:
             return body_too_long(bytes_max)
-        target = scope["raw_path"].decode("ascii").removeprefix(base) or "/"
-        if scope["query_string"]:
-            target += f"?{scope['query_string'].decode('latin-1')}"
         source_ip, source_port = scope["client"] or ("", 0)
         headers = with_forwarded(
             (
@@ -158,7 +158,7 @@ class Application:
         )
         request = Request(
             method=scope["method"],
-            target=target,
+            target=_target(scope, base),
             base_path="" if base == self._rest_stage else base,
             has_stage=base == self._rest_stage,
             headers=headers,
@@ -174,6 +174,20 @@ class Application:
 
 def _with_headers(response: Response, *headers: tuple[str, str]) -> Response:
     return response._replace(headers=(*response.headers, *headers))
+
+
+def _target(scope: Scope, base: str) -> str:
+    """Return path and query as they were sent, without the stage or base path."""
+    path: str = scope["raw_path"].decode("ascii")
+    if base:
+        path = ("/" + path.lstrip("/")).removeprefix(base) or "/"
+    return path + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
+
+
+def _head_bytes(scope: Scope) -> int:
+    """Return the length of the request line and the values of all headers."""
+    line = f"{scope['method']} {_target(scope, '')} HTTP/1.1"
+    return len(line) + sum(len(value) for _, value in scope["state"][HEADERS_SENT])
 
 
 def _is_below(path: str, base: str) -> bool:

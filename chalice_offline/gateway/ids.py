@@ -44,3 +44,10 @@ def is_well_formed(connection_id: str) -> bool:
 def new_trace_id(random_bytes: RandomBytes, *, now_ms: int) -> str:
     """Return an ``X-Amzn-Trace-Id`` value (AWS X-Ray developer guide, "Tracing header")."""
     return f"Root=1-{now_ms // 1000:08x}-{random_bytes(12).hex()}"
+
+
+def with_parent(trace_id: str, random_bytes: RandomBytes) -> str:
+    """Return a trace as an answer names it, not sampled unless the client said otherwise."""
+    has = {field.partition("=")[0] for field in trace_id.split(";")}
+    trace_id += "" if "Parent" in has else f";Parent={random_bytes(8).hex()}"
+    return trace_id if "Sampled" in has else f"{trace_id};Sampled=0"

@@ -3,8 +3,9 @@
 The texts are AWS's own, as clients see them in error frames and HTTP bodies.
 """
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,16 +39,19 @@ class ProxyResponse:
 
 
 def integration_answer(
-    outcome: Outcome, *, integration_timeout_s: float
+    outcome: Outcome, *, integration_timeout_s: float, default_status: int = 0
 ) -> ProxyResponse | IntegrationFailure:
     """Return the function's proxy response, or how the integration failed.
 
     A function that ran into its own, shorter time-out failed; only one that outlasted the
     integration's time-out timed out.
+
+    Args:
+        default_status: Of a response that names none; with 0 that is no response.
     """
     match outcome:
         case Returned(payload):
-            status = _proxy_status(payload)
+            status = _proxy_status(payload, default_status)
             return ProxyResponse(status, payload) if status else _FAILED
         case Raised():
             return _FAILED
@@ -56,16 +60,20 @@ def integration_answer(
 
 
 def answer_headers(payload: Mapping[str, Any]) -> tuple[Pairs, Pairs] | None:
-    """Return a proxy response's headers with one value and those with several; None if they are none."""
+    """Return a proxy response's headers with one value and those with several; None if they are none.
+
+    Numbers and booleans are texts as in JSON (``true``, recorded on AWS by localstack/localstack,
+    ``test_aws_proxy_response_payload_format_validation``); a header that is null is none.
+    """
     single, multiple = payload.get("headers") or {}, payload.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         return None
     if not all(isinstance(values, list) for values in multiple.values()):
         return None
-    return (
-        [(str(name), str(value)) for name, value in single.items()],
-        [(str(name), str(value)) for name, values in multiple.items() for value in values],
-    )
+    several = [(name, value) for name, values in multiple.items() for value in values]
+    if any(isinstance(value, dict | list) for _, value in [*single.items(), *several]):
+        return None
+    return _as_texts(single.items()), _as_texts(several)
 
 
 def is_sendable(name: str, value: str) -> bool:
@@ -73,11 +81,19 @@ def is_sendable(name: str, value: str) -> bool:
     return _TOKEN.fullmatch(name) is not None and _CONTROLS.isdisjoint(value)
 
 
-def _proxy_status(payload: Any) -> int:
+def _as_texts(headers: Iterable[tuple[str, Any]]) -> Pairs:
+    return [
+        (str(name), json.dumps(value) if isinstance(value, bool) else str(value))
+        for name, value in headers
+        if value is not None
+    ]
+
+
+def _proxy_status(payload: Any, default: int) -> int:
     """Return a Lambda proxy response's status, or 0 if the payload is no such response."""
     try:
-        status = int(payload["statusCode"])
-    except (KeyError, TypeError, ValueError, OverflowError):  # the last for Infinity
+        status = int(payload.get("statusCode", default))
+    except (AttributeError, TypeError, ValueError, OverflowError):  # the last for Infinity
         return 0
     return status if 200 <= status <= 599 else 0
 

@@ -1,7 +1,8 @@
 """A function's answer to a REST request, as API Gateway sends it on.
 
 https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-lambda-proxy-integrations.html, and for
-binary bodies api-gateway-payload-encodings.html.
+binary bodies api-gateway-payload-encodings.html. What an answer may lack or not have besides was recorded on
+AWS by localstack/localstack, ``test_aws_proxy_response_payload_format_validation``.
 """
 
 import base64
@@ -21,6 +22,8 @@ from chalice_offline.gateway.refusals import MALFORMED, failed
 from chalice_offline.gateway.responses import Response
 from chalice_offline.invocation import Outcome
 
+_FIELDS: Final = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_DEFAULT_STATUS: Final = 200
 # What a request is taken to accept, or to have, that does not say it.
 _DEFAULT: Final = "application/json"
 # They are the gateway's to say; a function's own reach the client under another name, among them what would
@@ -50,7 +53,9 @@ _DROPPED: Final = "transfer-encoding"
 
 def response_of(outcome: Outcome, *, integration_timeout_s: float, sends_binary: bool) -> Response:
     """Turn the outcome of the REST function into an HTTP response; see ``proxy_response``."""
-    answer = integration_answer(outcome, integration_timeout_s=integration_timeout_s)
+    answer = integration_answer(
+        outcome, integration_timeout_s=integration_timeout_s, default_status=_DEFAULT_STATUS
+    )
     if isinstance(answer, IntegrationFailure):
         return failed(answer.status, answer.message)
     return proxy_response(answer.payload, sends_binary=sends_binary)
@@ -63,7 +68,7 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
         sends_binary: Whether a body in base64 is decoded; else it is sent as the text that it is.
     """
     found = answer_headers(payload)
-    if found is None:
+    if found is None or not _FIELDS.issuperset(payload):
         return MALFORMED
     headers = _sent_on(_merged(*found))
     if not all(is_sendable(*header) for header in headers):
@@ -77,13 +82,13 @@ def proxy_response(payload: Mapping[str, Any], *, sends_binary: bool) -> Respons
         raw = base64.b64decode(body) if is_decoded else body.encode(errors="replace")
     except (AttributeError, TypeError, binascii.Error):
         return MALFORMED
-    return Response(int(payload["statusCode"]), raw, tuple(headers))
+    return Response(int(payload.get("statusCode", _DEFAULT_STATUS)), raw, tuple(headers))
 
 
 def _merged(single: Pairs, multiple: Pairs) -> Pairs:
     """Return all headers; one that both have with the same value is there once."""
     known = {(name.lower(), value) for name, value in multiple}
-    return [pair for pair in single if (pair[0].lower(), pair[1]) not in known] + multiple
+    return multiple + [pair for pair in single if (pair[0].lower(), pair[1]) not in known]
 
 
 def _sent_on(headers: Pairs) -> Pairs:

@@ -59,5 +59,17 @@ BY_AUTHORIZER: Final = {
 
 def body_too_long(bytes_max: int) -> Response:
     """Return the refusal of a body that is longer than API Gateway takes."""
-    text = f"HTTP content length exceeded {bytes_max} bytes."
-    return Response(413, text.encode(), (("Content-Type", "text; charset=utf-8"),))
+    return _too_long(413, f"HTTP content length exceeded {bytes_max} bytes.")
+
+
+def head_too_long(bytes_max: int) -> Response:
+    """Return the refusal of a request line and headers that are together longer than API Gateway takes.
+
+    The text is reported (https://ntsblog.homedev.com.au/index.php/2021/03/09/), so is the status
+    (https://backbencher.dev/solved-431-status-code-with-request-header-fields-too-large), by different users.
+    """
+    return _too_long(431, f"HTTP header is larger than {bytes_max} bytes.")
+
+
+def _too_long(status: int, text: str) -> Response:
+    return Response(status, text.encode(), (("Content-Type", "text; charset=utf-8"),))

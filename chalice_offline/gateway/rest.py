@@ -4,6 +4,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lamb
 """
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,6 +13,7 @@ from chalice_offline.gateway.authorizer import NO_POLICY, Refusal, weigh
 from chalice_offline.gateway.authorizer_answers import TTL_S, AuthorizerAnswers, KeptAnswer
 from chalice_offline.gateway.edge import Edge
 from chalice_offline.gateway.events import Event
+from chalice_offline.gateway.ids import with_parent
 from chalice_offline.gateway.invocations import PAYLOAD_BYTES_MAX
 from chalice_offline.gateway.proxy_response import is_binary, proxy_response, response_of
 from chalice_offline.gateway.refusals import (
@@ -28,14 +30,15 @@ from chalice_offline.gateway.rest_events import Request, proxy_event
 from chalice_offline.gateway.settings import CallbackSignatures
 from chalice_offline.gateway.signatures import SignedRequest, refuse_unsigned, refuse_unverified, signer_of
 from chalice_offline.gateway.user_pools import Fault, claims_in, fault_of
-from chalice_offline.invocation import Returned, UserPoolGuard
+from chalice_offline.invocation import Outcome, Returned, UserPoolGuard
 
 _PREFLIGHT: Final = "OPTIONS"
 _BY_KEPT_ANSWER: Final = (
     "refused by what the authorizer answered to an earlier request, which holds for its ttl_seconds, as on"
     " AWS: its policy has to allow every route that the token is good for"
 )
-_NO_RESPONSE: Final = "answered with a status, headers or a body that API Gateway does not send: 502"
+_NO_RESPONSE: Final = "answered with a status, headers, a body or more that API Gateway does not send: 502"
+_TRACE_ID: Final = "X-Amzn-Trace-Id"
 # A byte of a body takes six of its event at most.
 _SURELY_FITS: Final = PAYLOAD_BYTES_MAX // 7
 _BY_FAULT: Final = {
@@ -79,14 +82,22 @@ class RestApi:
         if len(request.body) > _SURELY_FITS and not _is_payload(event):
             return EVENT_TOO_LONG
         outcome = await self._edge.invoke(manifest.http_function, event, request.caller)
+        return self._answer(request, match, outcome)
+
+    def _answer(self, request: Request, match: Match, outcome: Outcome) -> Response:
+        """Return what the client is told of what the function has answered."""
         response = response_of(
             outcome,
             integration_timeout_s=self._edge.settings.limits.integration_timeout_s,
-            sends_binary=is_binary(request.header("accept"), manifest.http_binary_types),
+            sends_binary=is_binary(request.header("accept"), self._edge.manifest.http_binary_types),
         )
-        if isinstance(outcome, Returned) and response == MALFORMED:
+        if not isinstance(outcome, Returned):
+            return response
+        if response == MALFORMED:
             self._edge.warn(_NO_RESPONSE, route=f"{request.method} {match.resource}")
-        return response
+            return response
+        trace = with_parent(request.header(_TRACE_ID.lower()) or "", os.urandom)
+        return response._replace(headers=(*response.headers, (_TRACE_ID, trace)))
 
     async def _guarded(self, request: Request, event: dict[str, Any], match: Match) -> Response | None:
         """Ask the authorizer of a route, of which it has one at most; add what that says of the caller to the

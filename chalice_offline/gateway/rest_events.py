@@ -35,6 +35,7 @@ _NOT_HANDED_ON: Final = frozenset(
         "www-authenticate",
     }
 )
+_ALWAYS_NAMED: Final = {"authorization": "Authorization", "user-agent": "User-Agent"}
 # Of a caller who signed, or came by an identity pool; there is neither here.
 _UNKNOWN_CALLER: Final = {
     "accessKey": None,
@@ -78,6 +79,11 @@ class Request:
 
     @property
     def path(self) -> str:
+        """The path that leads to a resource: of several slashes in front of it AWS keeps one."""
+        return "/" + self.sent_path.lstrip("/")
+
+    @property
+    def sent_path(self) -> str:
         return self.target.partition("?")[0]
 
     def header(self, name: str) -> str | None:
@@ -106,7 +112,8 @@ def proxy_event(
     stage_variables: Mapping[str, str],
 ) -> Event:
     """Return the event of a request; a body of a binary type is in it as base64."""
-    query = request.target.partition("?")[2]
+    # "Results in the data being split" (api-gateway-known-issues.html).
+    query = request.target.partition("?")[2].replace(";", "&")
     headers = [(_named(name), value) for name, value in request.headers if name.lower() not in _NOT_HANDED_ON]
     asked = grouped(parse_qsl(query, keep_blank_values=True))
     return {
@@ -126,12 +133,12 @@ def proxy_event(
 
 def _context(api: ApiIdentity, request: Request, resource: str) -> Event:
     return {
-        "resourceId": f"{crc32(resource.encode()):08x}"[:6],
+        "resourceId": _short_id(resource),
         "resourcePath": resource,
         "httpMethod": request.method,
         "extendedRequestId": request.extended_id,
         "requestTime": request_time(request.now_ms),
-        "path": f"/{api.stage}{request.path}" if request.has_stage else request.base_path + request.path,
+        "path": (f"/{api.stage}" if request.has_stage else request.base_path) + request.sent_path,
         "accountId": api.account_id,
         "protocol": "HTTP/1.1",
         "stage": api.stage,
@@ -144,8 +151,13 @@ def _context(api: ApiIdentity, request: Request, resource: str) -> Event:
             "userAgent": request.header("user-agent"),
         },
         "domainName": api.domain_name,
+        "deploymentId": _short_id(api.api_id),
         "apiId": api.api_id,
     }
+
+
+def _short_id(text: str) -> str:
+    return f"{crc32(text.encode()):08x}"[:6]
 
 
 def _body(request: Request, binary_types: Collection[str]) -> dict[str, Any]:
@@ -157,5 +169,5 @@ def _body(request: Request, binary_types: Collection[str]) -> dict[str, Any]:
 
 
 def _named(name: str) -> str:
-    """Return the name that a header has in events: the client's, but for one that is always the same."""
-    return "Authorization" if name.lower() == "authorization" else name
+    """Return the name that a header has in events: the client's, but for two that are always the same."""
+    return _ALWAYS_NAMED.get(name.lower(), name)

@@ -23,6 +23,8 @@ CONNECTIONS_PER_S = 500
 REQUESTS_PER_S = 10_000
 REQUEST_BURST = 5_000
 REST_BODY_BYTES_MAX = 10 * 1024 * 1024
+# Of the request line and the headers' values.
+REST_HEAD_BYTES_MAX = 10_240
 # Reserved for its own health checks (api-gateway-known-issues.html).
 HEALTH_STAGES = frozenset({"ping", "sping"})
 # What Chalice deploys (chalice/package.py, chalice/awsclient.py).
@@ -80,6 +82,7 @@ class GatewayLimits:
     requests_per_s: int = REQUESTS_PER_S
     request_burst: int = REQUEST_BURST
     rest_body_bytes_max: int = REST_BODY_BYTES_MAX
+    rest_head_bytes_max: int = REST_HEAD_BYTES_MAX
     outbound_bytes_max: int = OUTBOUND_BYTES_MAX
     messages_in_flight_max: int = 128
     event_retries_s: tuple[float, ...] = RETRIES_S

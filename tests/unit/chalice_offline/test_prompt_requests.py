@@ -40,7 +40,8 @@ class Parsed:
     def on_message_complete(self) -> None:
         self.is_within = False
         self.asks_of_connection |= not self._parser.should_keep_alive() or self._parser.should_upgrade()
-        self.asks_of_connection |= b"expect" in [name.lower() for name, _ in self._headers]
+        named = {name.lower() for name, _ in self._headers}
+        self.asks_of_connection |= bool(named & {b"expect", b"transfer-encoding"})
         self.asks_of_connection |= not self._target.startswith(b"/")
         self.found.append(
             (self._parser.get_method().decode(), self._target, self._headers, self._body),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chalice_offline.gateway.proxy_response import proxy_response
+from chalice_offline.gateway.proxy_response import proxy_response, response_of
 from chalice_offline.gateway.refusals import MALFORMED
 from chalice_offline.gateway.responses import Response
 from chalice_offline.invocation import Returned
@@ -32,16 +32,51 @@ def answer(*, sends_binary: bool = False, **payload: Any) -> Response:
         {"multiValueHeaders": {"X-A": "1"}},
         {"multiValueHeaders": {"X-A": 1}},
         {"multiValueHeaders": {"X-A": ["1\0"]}},
+        {"headers": {"X-A": ["1", "2"]}},
+        {"headers": {"X-A": {"b": 1}}},
+        {"multiValueHeaders": {"X-A": [["1"]]}},
         {"body": {"not": "text"}},
+        {"wrongValue": "value"},
+        {"cookies": ["a=1"]},
     ],
 )
 def test_answer_that_cannot_be_sent_is_502(payload: dict[str, Any]) -> None:
     assert answer(**payload) == MALFORMED
 
 
+@pytest.mark.parametrize("payload", [{}, {"headers": {"X-A": "1"}}, {"body": "x"}, {"statusCode": "200"}])
+def test_answer_without_a_status_is_200(payload: dict[str, Any]) -> None:
+    assert proxy_response(payload, sends_binary=False).status == 200
+
+
+@pytest.mark.parametrize(
+    "payload", ["text", None, 5, ["statusCode"], {"statusCode": "x"}, {"statusCode": 99}]
+)
+def test_what_is_no_answer_is_502(payload: Any) -> None:
+    assert response_of(Returned(payload), integration_timeout_s=1, sends_binary=False) == MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"), [(True, "true"), (False, "false"), (5, "5"), (1.5, "1.5"), ("", ""), ("True", "True")]
+)
+def test_value_of_a_header_is_the_text_of_its_json(value: Any, sent: str) -> None:
+    assert answer(headers={"X-A": value}).headers == (("X-A", sent), JSON)
+    assert answer(multiValueHeaders={"X-A": [value]}).headers == (("X-A", sent), JSON)
+
+
+def test_header_that_is_null_is_left_out() -> None:
+    found = answer(headers={"X-A": None, "X-B": "1"}, multiValueHeaders={"X-C": [None, "2"]})
+    assert found.headers == (("X-C", "2"), ("X-B", "1"), JSON)
+
+
+def test_single_value_of_a_header_follows_its_other_ones() -> None:
+    found = answer(headers={"x-a": "alone", "X-B": "b"}, multiValueHeaders={"X-A": ["1", "2"]})
+    assert found.headers == (("X-A", "1"), ("X-A", "2"), ("x-a", "alone"), ("X-B", "b"), JSON)
+
+
 def test_length_that_a_function_says_is_sent_under_another_name() -> None:
     found = answer(headers={"Content-Length": "7"}, multiValueHeaders={"content-length": ["8"]}, body="x")
-    headers = (("x-amzn-Remapped-Content-Length", "7"), ("x-amzn-Remapped-content-length", "8"), JSON)
+    headers = (("x-amzn-Remapped-content-length", "8"), ("x-amzn-Remapped-Content-Length", "7"), JSON)
     assert found == (200, b"x", headers)
 
 

@@ -50,6 +50,7 @@ def test_event_has_the_fields_that_aws_was_recorded_to_send() -> None:
     assert event["requestContext"] == {
         "accountId": "123456789012",
         "apiId": "abc",
+        "deploymentId": event["requestContext"]["deploymentId"],
         "domainName": API.domain_name,
         "domainPrefix": "abc",
         "extendedRequestId": "ext",
@@ -98,10 +99,11 @@ def test_stage_variables_and_path_parameters_are_handed_over() -> None:
     assert (event["pathParameters"], event["stageVariables"]) == ({"id": "a%2Fb"}, {"table": "dev"})
 
 
-def test_header_names_are_the_clients_but_for_authorization() -> None:
+def test_header_names_are_the_clients_but_for_authorization_and_user_agent() -> None:
     sent = (("tEsT-HEADeR", "aValUE"), ("aUThorization", "Bearer x"), ("Accept", "a"), ("Accept", "b"))
-    event = event_of(headers=sent)
-    assert event["headers"] == {"tEsT-HEADeR": "aValUE", "Authorization": "Bearer x", "Accept": "b"}
+    event = event_of(headers=(*sent, ("user-agent", "me")))
+    own = {"Authorization": "Bearer x", "User-Agent": "me"}
+    assert event["headers"] == {"tEsT-HEADeR": "aValUE", "Accept": "b", **own}
     assert event["multiValueHeaders"]["Accept"] == ["a", "b"]
 
 
@@ -114,6 +116,17 @@ def test_query_is_decoded_and_of_several_values_the_last_stands_alone() -> None:
     event = event_of("/orders?plus=a+b%2B&n=1&n=2&empty=")
     assert event["queryStringParameters"] == {"plus": "a b+", "n": "2", "empty": ""}
     assert event["multiValueQueryStringParameters"] == {"plus": ["a b+"], "n": ["1", "2"], "empty": [""]}
+
+
+def test_semicolon_in_a_query_splits_it() -> None:
+    """api-gateway-known-issues.html: it "results in the data being split"."""
+    assert event_of("/orders?q=abcd;20&r=%3B")["queryStringParameters"] == {"q": "abcd", "20": "", "r": ";"}
+
+
+def test_slashes_in_front_of_a_path_are_one_but_in_the_context() -> None:
+    event = event_of("//orders?a=//b")
+    assert (event["path"], event["requestContext"]["path"]) == ("/orders", "/api//orders")
+    assert event["queryStringParameters"] == {"a": "//b"}
 
 
 @pytest.mark.parametrize(
