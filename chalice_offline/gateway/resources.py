@@ -1,12 +1,15 @@
-"""Which resource of a REST API a path leads to.
+"""Which resource of a REST API a request leads to.
 
 A literal segment goes before a variable one, and that before a greedy one, which takes all the rest:
 https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-method-settings-method-request.html.
+A resource that lacks the method leaves the request to the next (seen on AWS by localstack/localstack,
+``test_proxy_routing_with_hardcoded_resource_sibling``, by https://github.com/ministackorg/ministack/pull/1423
+and https://github.com/floci-io/floci/pull/3399).
 Values are handed on as they were sent, percent-encoded or not, as AWS does (recorded there by
 localstack/localstack, ``test_lambda_aws_proxy_integration``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,15 +31,18 @@ class Match:
 
 
 class Resources:
-    """The resources of an API, by their paths."""
+    """The resources of an API: their methods by their paths."""
 
-    def __init__(self, paths: Iterable[str]) -> None:
-        self._by_rank = sorted(((path, path.split("/")) for path in paths), key=lambda each: _rank(each[1]))
+    def __init__(self, methods: Mapping[str, Collection[str]]) -> None:
+        self._methods = methods
+        self._by_rank = sorted(((path, path.split("/")) for path in methods), key=lambda each: _rank(each[1]))
 
-    def find(self, path: str) -> Match | None:
-        """Return what a path leads to, without its query; a slash at its end is not looked at."""
+    def find(self, method: str, path: str) -> Match | None:
+        """Return what a method of a path without its query leads to; a slash at its end is not looked at."""
         segments = (path.removesuffix("/") or "/").split("/")
         for resource, declared in self._by_rank:
+            if method not in self._methods[resource]:
+                continue
             parameters = _parameters(declared, segments)
             if parameters is not None:
                 return Match(resource, parameters)

@@ -58,15 +58,24 @@ class RestApi:
 
     def read_routes(self) -> None:
         """Use the routes that the app's description has now; its authorizers may answer otherwise, too."""
-        self._resources = Resources(self._edge.manifest.http_routes)
+        manifest = self._edge.manifest
+        # Chalice deploys the method of a pre-flight only where a route has CORS.
+        self._resources = Resources(
+            {
+                path: {*methods, _PREFLIGHT} if path in manifest.http_cors else methods
+                for path, methods in manifest.http_routes.items()
+            }
+        )
         self._answers = AuthorizerAnswers()
 
     async def respond(self, request: Request) -> Response:
         """Answer one request; the app is asked only if route and authorizer let it through."""
         manifest = self._edge.manifest
-        match = self._resources.find(request.path)
-        if match is None or request.method not in manifest.http_routes[match.resource]:
-            return self._preflight(request, match) or unknown_route(request.header("authorization"))
+        match = self._resources.find(request.method, request.path)
+        if match is None:
+            return unknown_route(request.header("authorization"))
+        if request.method not in manifest.http_routes[match.resource]:
+            return self._preflight(match.resource)
         event = proxy_event(
             self._api,
             request,
@@ -174,13 +183,11 @@ class RestApi:
         known = self._edge.settings.api_keys
         return bool(key) and (not known or key in known)
 
-    def _preflight(self, request: Request, match: Match | None) -> Response | None:
-        """Answer a pre-flight; Chalice deploys its method only where a route has CORS."""
+    def _preflight(self, resource: str) -> Response:
+        """Answer a pre-flight."""
         manifest = self._edge.manifest
-        if match is None or request.method != _PREFLIGHT or match.resource not in manifest.http_cors:
-            return None
-        methods = ",".join([*manifest.http_routes[match.resource], _PREFLIGHT])
-        headers = {"Access-Control-Allow-Methods": methods, **manifest.http_cors[match.resource]}
+        methods = ",".join([*manifest.http_routes[resource], _PREFLIGHT])
+        headers = {"Access-Control-Allow-Methods": methods, **manifest.http_cors[resource]}
         return proxy_response({"statusCode": 200, "headers": headers}, sends_binary=False)
 
     async def _authorize(

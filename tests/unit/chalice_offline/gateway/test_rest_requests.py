@@ -120,3 +120,34 @@ def test_trailer_of_a_chunked_body_is_no_header() -> None:
     assert said.startswith("HTTP/1.1 200 ")
     assert event["body"] == "hi"
     assert not {"Authorization", "X-Late"} & set(event["headers"])
+
+
+def test_method_that_a_literal_path_lacks_is_that_of_a_variable_one() -> None:
+    async def scenario() -> list[Mapping[str, Any]]:
+        functions = FakeFunctions()
+        paths = {"/users/me": ("PATCH",), "/users/{id}": ("GET",)}
+        manifest = {"http_function": "rest", "http_routes": paths}
+        async with a_gateway(functions, manifest=manifest) as gateway:
+            for method, status in (("PATCH", 200), ("GET", 200), ("POST", 403)):
+                line = f"{method} /api/users/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                assert (await answer(gateway, line.encode())).startswith(f"HTTP/1.1 {status} ")
+        return functions.events_of("rest")
+
+    changed, read = asyncio.run(scenario())
+    assert (changed["resource"], changed["pathParameters"]) == ("/users/me", None)
+    assert (read["resource"], read["pathParameters"]) == ("/users/{id}", {"id": "me"})
+
+
+def test_preflight_of_a_path_without_cors_is_that_of_a_greedy_one() -> None:
+    paths = {"/users": ("GET",), "/{any+}": ("GET",)}
+    cors = {"/{any+}": {"Access-Control-Allow-Origin": "https://example.org"}}
+
+    async def scenario() -> str:
+        manifest = {"http_function": "rest", "http_routes": paths, "http_cors": cors}
+        async with a_gateway(FakeFunctions(), manifest=manifest) as gateway:
+            line = "OPTIONS /api/users HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            return await answer(gateway, line.encode())
+
+    said = asyncio.run(scenario())
+    assert said.startswith("HTTP/1.1 200 ")
+    assert "https://example.org" in said
