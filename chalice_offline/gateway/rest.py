@@ -205,7 +205,9 @@ class RestApi:
         answers = self._answers  # what the code of before a reload says late is not kept for the new one
         kept = answers.find(function_name, token, now_s=now_s)
         asked = {"type": "TOKEN", "methodArn": method_arn, "authorizationToken": token}
+        began_ms = self._edge.now_ms()
         outcome = kept.outcome if kept else await self._edge.invoke(function_name, asked)
+        latency_ms = max(0, self._edge.now_ms() - began_ms)
         decision = weigh(outcome, method_arn=method_arn)
         if isinstance(outcome, Returned) and decision is not Refusal.FAILED and kept is None:
             answer = KeptAnswer(outcome, let_in=not isinstance(decision, Refusal))
@@ -216,7 +218,7 @@ class RestApi:
             if kept is not None and kept.let_in:
                 self._edge.warn(_BY_KEPT_ANSWER, authorizer=function_name, route=resource)
             return BY_AUTHORIZER[decision]
-        event["requestContext"]["authorizer"] = dict(decision.context)
+        event["requestContext"]["authorizer"] = decision.after(latency_ms)
         return None
 
     def _ttl_s(self, authorizer: str) -> float:

@@ -94,10 +94,11 @@ async def _connect(
 
     if edge.manifest.authorizer_function is not None:
         caller = Caller(f"address {connection.source_ip}", still_waits)
+        began_ms = edge.now_ms()
         decision = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
         if isinstance(decision, Refuse):
             return decision
-        connection.authorizer = decision.context
+        connection.authorizer = decision.after(max(0, edge.now_ms() - began_ms))
     function_name = edge.manifest.websocket_handlers.get(CONNECT)
     if function_name is None:
         return Accept()

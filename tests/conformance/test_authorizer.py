@@ -18,7 +18,8 @@ def guarded(deploy: Deploy) -> Api:
 def test_context_of_the_authorizer_is_in_every_event(guarded: Api) -> None:
     """What an authorizer returns is in requestContext.authorizer of every event of the connection.
 
-    Source: apigateway-websocket-api-lambda-auth.html; https://github.com/boto/boto3/issues/3789
+    Source: apigateway-websocket-api-lambda-auth.html; https://github.com/boto/boto3/issues/3789; how long it
+    took is in captured events, and in aws-lambda-powertools' ``APIGatewayEventAuthorizer``.
     """
     with Client(guarded.url, token="allow") as observer:
         with Client(guarded.url, token="allow") as client:
@@ -32,6 +33,7 @@ def test_context_of_the_authorizer_is_in_every_event(guarded: Api) -> None:
         assert authorizer["type"] == "REQUEST"
         assert authorizer["methodArn"].endswith("/$connect")
         assert authorizer["number"] == "7", "context values arrive as strings"
+        assert isinstance(authorizer["integrationLatency"], int)
 
 
 def test_denied_client_gets_403(guarded: Api) -> None:

@@ -1,6 +1,8 @@
 """Clients of a gateway that runs in the test's own event loop."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import httpx
 from websockets.asyncio.client import ClientConnection
@@ -27,3 +29,11 @@ async def close_frame(client: ClientConnection) -> tuple[int, str]:
         await client.wait_closed()
     assert client.close_code is not None
     return client.close_code, client.close_reason or ""
+
+
+def without_latency(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an authorizer said, after a look at how long it took: the one value that is no text."""
+    authorizer = dict(event["requestContext"]["authorizer"])
+    assert isinstance(latency := authorizer.pop("integrationLatency"), int)
+    assert latency >= 0
+    return authorizer
