@@ -17,7 +17,7 @@ from chalice_offline.gateway.invocations import (
     InvokeRequest,
 )
 from chalice_offline.gateway.management import no_such_method
-from chalice_offline.gateway.refusals import body_too_long, head_too_long
+from chalice_offline.gateway.refusals import BAD_QUERY, body_too_long, head_too_long
 from chalice_offline.gateway.responses import Response, error
 from chalice_offline.gateway.rest import RestApi
 from chalice_offline.gateway.rest_events import Request
@@ -36,6 +36,9 @@ _FORBIDDEN: Final = error(403, "ForbiddenException", "Forbidden")
 _RESERVED: Final = (
     "API Gateway answers this itself, also behind a custom domain; the app's is below its stage"
 )
+# api-gateway-known-issues.html
+_UNENCODED: Final = frozenset(b"|{}")
+_TO_ENCODE: Final = "what has to be encoded in a query, | or { or }, was not: 400, as on AWS"
 _STOPPING: Final = error(503, "ServiceUnavailableException", "Service Unavailable")
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _HEALTH_PATHS: Final = frozenset(f"/{stage}" for stage in HEALTH_STAGES)
@@ -139,6 +142,9 @@ class Application:
         limits = edge.settings.limits
         if _head_bytes(scope) > limits.rest_head_bytes_max:
             return head_too_long(limits.rest_head_bytes_max)
+        if not _UNENCODED.isdisjoint(scope["query_string"]):
+            edge.warn(_TO_ENCODE, path=scope["path"])
+            return BAD_QUERY
         bytes_max = limits.rest_body_bytes_max
         body = await edge.unless_given_up(_body(receive, bytes_max))
         if body is None:

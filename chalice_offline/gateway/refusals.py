@@ -46,6 +46,8 @@ MALFORMED: Final = failed(502, INTERNAL_SERVER_ERROR)
 EXPIRED_TOKEN: Final = error(401, "UnauthorizedException", "The incoming token has expired")
 # Both texts are as captured: https://github.com/koki-develop/lgtm-generator/issues/10.
 EVENT_TOO_LONG: Final = error(413, "BadRequestException", "Request Too Long")
+# No capture of its body was found.
+BAD_QUERY: Final = error(400, "BadRequestException", "Bad Request")
 NO_API_KEY: Final = error(403, "ForbiddenException", "Forbidden")
 BY_AUTHORIZER: Final = {
     Refusal.UNAUTHORIZED: error(401, "UnauthorizedException", "Unauthorized"),

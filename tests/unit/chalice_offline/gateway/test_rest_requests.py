@@ -82,6 +82,18 @@ def test_long_query_counts_as_part_of_the_head() -> None:
     assert asked("/api/orders?q=" + "x" * 10_300)[0].startswith("HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("character", ["|", "{", "}"])
+def test_query_with_what_has_to_be_encoded_is_400_and_says_why(character: str) -> None:
+    """api-gateway-known-issues.html; https://github.com/yezyilomo/django-restql/issues/279."""
+    told: list[str] = []
+    said, events = asked(f"/api/orders?q=a{character}b", warn=lambda message, _facts: told.append(message))
+    assert (said[:13], events) == ("HTTP/1.1 400 ", [])
+    assert ["has to be encoded" in message for message in told] == [True]
+    said, (event,) = asked(f"/api/orders?q=a%{ord(character):x}b")
+    assert said.startswith("HTTP/1.1 200 ")
+    assert event["queryStringParameters"] == {"q": f"a{character}b"}
+
+
 def traces(*headers: str, method: str = "GET") -> tuple[str | None, str | None]:
     """Return the trace that the app saw, and the one in the answer."""
     said, events = asked("/api/orders", *headers, method=method)
