@@ -163,7 +163,10 @@ def _uvicorn_config(
     limits = settings.limits
 
     def not_http(client: str) -> None:
-        edge.warn("refused what is no HTTP; https is not spoken here", **{"from": client})
+        edge.warn(
+            "refused what is no HTTP: https is not spoken here, and addresses have to be percent-encoded",
+            **{"from": client},
+        )
 
     config = uvicorn.Config(
         application,
