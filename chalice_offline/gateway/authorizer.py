@@ -32,7 +32,8 @@ class Allowed:
     context: Mapping[str, Any]
 
     def after(self, latency_ms: int) -> dict[str, Any]:
-        """Return it with how long the authorizer took, as in captured events: the one value that is no text.
+        """Return it with how long the authorizer took, as in captured events of REST requests and of opened
+        connections: the one value that is no text, and 0 where an answer was kept.
 
         https://github.com/aws-powertools/powertools-lambda-python, ``APIGatewayEventAuthorizer``.
         """

@@ -92,17 +92,20 @@ async def _connect(
     def still_waits() -> bool:
         return not gone.is_set()
 
+    said: dict[str, object] = {}
     if edge.manifest.authorizer_function is not None:
         caller = Caller(f"address {connection.source_ip}", still_waits)
         began_ms = edge.now_ms()
         decision = await _authorize(edge, connection, handshake, edge.manifest.authorizer_function, caller)
         if isinstance(decision, Refuse):
             return decision
-        connection.authorizer = decision.after(max(0, edge.now_ms() - began_ms))
+        connection.authorizer = decision.context
+        said = {"authorizer": decision.after(max(0, edge.now_ms() - began_ms))}
     function_name = edge.manifest.websocket_handlers.get(CONNECT)
     if function_name is None:
         return Accept()
     event = connect_event(edge.api, connection, handshake, edge.arrival())
+    event["requestContext"] |= said
     outcome = await edge.invoke(function_name, event, Caller(connection.caller_key, still_waits))
     return decide_handshake(outcome, integration_timeout_s=edge.settings.limits.integration_timeout_s)
 
