@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import sys
 import time
@@ -29,6 +30,8 @@ Handler = Callable[[Any, Any], Any]
 
 LENGTH_BYTES = 4
 READ_BYTES = 65_536
+# Of a trace that a request belongs to.
+_ROOT = re.compile(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}")
 # Whose frames say how the app came to be imported, which says nothing to its author.
 _IMPORTERS = (__file__, importlib.__file__)
 # Of the runtime's documents, behind which nothing follows: so nothing needs to be looked for there.
@@ -62,14 +65,19 @@ class LambdaContext:
         sys.stdout.write(str(message))
 
 
-def trace_header(request_id: str) -> str:
+def trace_header(request_id: str, event: Any) -> str:
     """Return what X-Ray's SDK is to know of an invocation: a trace that is not sampled, as of a function that
-    is not traced. Without one the SDK warns of all that it would have recorded.
+    is not traced. Without one the SDK warns of all that it would have recorded. An invocation for a request
+    belongs to the trace that API Gateway gave the request, and tells its client.
 
     https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader
     """
     digits = request_id.replace("-", "")
-    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[16:]};Sampled=0"
+    headers = event.get("headers") if isinstance(event, dict) else None
+    sent = headers.get("X-Amzn-Trace-Id") if isinstance(headers, dict) else None
+    found = _ROOT.match(sent) if isinstance(sent, str) else None
+    root = found[0] if found else f"Root=1-{int(time.time()):08x}-{digits[:24]}"
+    return f"{root};Parent={digits[16:]};Sampled=0"
 
 
 def load(handler: str) -> Handler:
@@ -236,7 +244,7 @@ def serve(connection: socket.socket, function: dict[str, Any], imported_with: La
         # Text: of bytes json would have to find out the encoding.
         request, _ = _decoded_at(document.decode())
         log.request_id = request["requestId"]
-        os.environ["_X_AMZN_TRACE_ID"] = trace_header(request["requestId"])
+        os.environ["_X_AMZN_TRACE_ID"] = trace_header(request["requestId"], request["event"])
         context = LambdaContext(function, log_stream_name, request)
         reply = handle(handler, request["event"], context, log)
         if debugger is not None:

@@ -48,6 +48,28 @@ def test_each_invocation_has_a_trace_of_its_own_that_is_not_sampled(bench: Bench
     bench.run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("headers", "is_its"),
+    [
+        ({"X-Amzn-Trace-Id": "Root=1-3152b799-8954dae64eda91bc9a23a7e8"}, True),
+        ({"X-Amzn-Trace-Id": "Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=1;Sampled=1"}, True),
+        ({"X-Amzn-Trace-Id": "\0"}, False),
+        ({"X-Amzn-Trace-Id": 5}, False),
+        (["X-Amzn-Trace-Id"], False),
+        (None, False),
+    ],
+)
+def test_invocation_belongs_to_the_trace_of_its_request(bench: Bench, headers: Any, *, is_its: bool) -> None:
+    """So that what a function logs is found by what its client was told."""
+
+    async def scenario(host: LambdaHost) -> None:
+        found = payload(await host.invoke("facts", {"headers": headers}))["environment"]["_X_AMZN_TRACE_ID"]
+        assert found.startswith("Root=1-3152b799-8954dae64eda91bc9a23a7e8;Parent=") is is_its
+        assert found.endswith(";Sampled=0")
+
+    bench.run(scenario)
+
+
 def test_timeout_kills_the_environment_with_its_children_and_the_next_call_is_fresh(bench: Bench) -> None:
     pids = bench.folder / "pids"
 
