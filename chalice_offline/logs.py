@@ -96,7 +96,7 @@ class Look(NamedTuple):
             return None
         sentence = self.sentences.of(entry)
         if sentence is not None:
-            return f"{clock} {sentence}"
+            return f"{clock} {_escaped(sentence)}"
         level = str(entry.get("level", "INFO"))
         shown = [f"{key}={_text(value)}" for key, value in entry.items() if key not in _NOT_SHOWN]
         head = str(entry["message"]) if level == "INFO" else f"{level} {entry['message']}"
@@ -131,9 +131,19 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value if value and " " not in value else _compact(value)
-    return str(value) if type(value) is int else _compact(value)
+    if type(value) is int:
+        return str(value)
+    text = value if isinstance(value, str) and value and " " not in value else _compact(value)
+    return text if text.isprintable() else _escaped(_compact(value))
+
+
+def _escaped(text: str) -> str:
+    """Return a text with what a terminal would obey, C1 controls and marks of direction among it, shown by
+    number: functions log what their clients sent.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 
 class Log:

@@ -64,6 +64,14 @@ def _printable(text: str) -> str:
     return text
 
 
+def _whole_key(text: str) -> str:
+    # U+FFFD is what decoders before us put in place of bytes that are no UTF-8. Keys that differed in them
+    # alone have become one key, and the second order would be taken for the first sent again.
+    if "\ufffd" in text:
+        raise ValueError("must be UTF-8, without U+FFFD")
+    return text
+
+
 def _text(value: Any) -> Any:
     if isinstance(value, NumberText):
         raise ValueError("must be text")  # noqa: TRY004  # as below
@@ -115,9 +123,14 @@ PrintableText = Annotated[
 ]
 ClientOrderId = Annotated[
     str,
-    Field(min_length=1, max_length=CLIENT_ORDER_ID_LENGTH_MAX, description="Printable characters."),
+    Field(
+        min_length=1,
+        max_length=CLIENT_ORDER_ID_LENGTH_MAX,
+        description="Printable characters, without U+FFFD.",
+    ),
     BeforeValidator(_text),
     AfterValidator(_printable),
+    AfterValidator(_whole_key),
 ]
 AmountText = Annotated[
     str,

@@ -61,9 +61,8 @@ class _Findings:
     type=click.Choice([*(each.value for each in ChainName), _RUNNING]),
     is_flag=False,
     flag_value=_RUNNING,
-    default=ChainName.SIMULATED.value,
     envvar="CHAIN",
-    show_default=True,
+    show_default="that of the runtime that is running, or of a record alone the simulated one's",
     show_envvar=True,
     metavar="[simulated|solana]",
     help="The market that the record is held against: the simulated one's ledger, or every attempt against a "
@@ -78,7 +77,7 @@ def audit_command(
     *,
     must_be_finished: bool,
     wallet_seed: str | None,
-    chain: str,
+    chain: str | None,
     archive_url: str | None,
     **options: Any,
 ) -> None:
@@ -89,6 +88,9 @@ def audit_command(
     """
     solana = SolanaNodes(session, **options)
     store = store_at(archive_url)
+    if not chain:
+        # The other's ledger is empty: each confirmed order would be called lost.
+        chain = _RUNNING if session.running_value("SOLANA_RPC_URLS") else ChainName.SIMULATED.value
     against = _against(solana, chain, store)
     chain_name = ChainName.SOLANA if chain == _RUNNING else ChainName(chain)
     seed = wallet_seed or session.running_secret("WALLET_SEED")

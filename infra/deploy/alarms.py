@@ -5,7 +5,7 @@ Each has a row in ``docs/operating.md`` that says what to do. Pure.
 from dataclasses import dataclass
 from typing import Final
 
-from infra.deploy.defects import DEFECTS_METRIC, ERROR_LINES_METRIC
+from infra.deploy.defects import AUTHORIZER_ERRORS_METRIC, DEFECTS_METRIC, ERROR_LINES_METRIC
 from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import (
     CLUSTER,
@@ -107,7 +107,10 @@ ALARMS: Final = (
     ),
     _p99_ms("MessageLatency", "websocket_message", 1000, "Accepting a frame takes over a second."),
     _errors("ConnectErrors", "websocket_connect", "Connecting fails: clients see 502."),
-    _errors("AuthorizerErrors", "websocket_authorizer", "Tokens cannot be checked: clients see 500."),
+    # Not the function's Errors: those count each token that it refuses.
+    Alarm(
+        "AuthorizerErrors", "Tokens cannot be checked: clients see 500.", DEFECTS, AUTHORIZER_ERRORS_METRIC
+    ),
     # Not IntegrationError: that counts connections which the function
     # refuses, too, and any client can cause those.
     Alarm(

@@ -10,8 +10,21 @@ DEFECT_PATTERN: Final = '{ $.message = "defect" }'
 """The lines that ``chalicelib`` writes with a traceback, whatever they say besides."""
 
 ERROR_LINES_METRIC: Final = "ErrorLines"
-ERROR_PATTERN: Final = '{ $.level = "ERROR" && $.message != "defect" }'
-"""The other lines of that level: what an operator has to look at, and no defect of ours."""
+ERROR_PATTERN: Final = '{ $.level = "ERROR" && $.message = "*" && $.message != "defect" }'
+"""The other lines of that level: what an operator has to look at, and no defect of ours. Lambda's own lines
+of exceptions have no message: they are what its `Errors` count.
+"""
+
+AUTHORIZER: Final = "websocket_authorizer"
+AUTHORIZER_ERRORS_METRIC: Final = "AuthorizerErrors"
+AUTHORIZER_ERROR_PATTERN: Final = (
+    '{ ($.errorType = "*" && $.errorType != "UnauthenticatedError")'
+    ' || $.record.status = "timeout" || $.record.status = "failure" }'
+)
+"""How an authorizer fails but for a token that it refuses. To say so it has to raise an exception, and any
+client could ring an alarm on its `Errors`
+(https://github.com/awslabs/aws-apigateway-lambda-authorizer-blueprints/issues/21).
+"""
 
 _COUNTED: Final = {DEFECTS_METRIC: DEFECT_PATTERN, ERROR_LINES_METRIC: ERROR_PATTERN}
 
@@ -22,6 +35,10 @@ def defect_filters() -> dict[str, JsonObject]:
         f"{metric}{name.title().replace('_', '')}": _filter(name, metric, pattern)
         for metric, pattern in _COUNTED.items()
         for name in FUNCTIONS
+    } | {
+        f"{AUTHORIZER_ERRORS_METRIC}Filter": _filter(
+            AUTHORIZER, AUTHORIZER_ERRORS_METRIC, AUTHORIZER_ERROR_PATTERN
+        )
     }
 
 

@@ -50,6 +50,7 @@ BAD_TEXTS: Final = [
     _swap("script as a token", "outputToken", "must be a known token", outputToken="<script>x()</script>"),
     _swap("SQL as an amount", "amount", _NOT_A_NUMBER, amount="1 OR 1=1"),
     _swap("NUL in the client's id", "clientOrderId", "printable", clientOrderId="a\0b"),
+    _swap("client's id that was no UTF-8", "clientOrderId", "must be UTF-8", clientOrderId="caf\ufffd"),
     _swap("client's id too long", "clientOrderId", "at most 64 characters", clientOrderId="x" * 65),
     _swap("slippage above all", "slippageBps", "10000", slippageBps=10001),
     _swap("unknown swap mode", "swapMode", "'exactIn' or 'exactOut'", swapMode="exact"),

@@ -9,6 +9,7 @@ import pytest
 
 from chalice_offline.log_file import Printed
 from chalice_offline.logs import Log, Look
+from chalice_offline.sentences import Sentences
 
 NOW = datetime(2026, 11, 21, 10, 30, 20, tzinfo=UTC)
 CLOCK = NOW.astimezone().strftime("%H:%M:%S")
@@ -41,6 +42,22 @@ def test_level_shows_unless_it_is_info_and_colours_only_when_asked() -> None:
     line = json.dumps({"level": "ERROR", "message": "broken"})
     assert readable("f", line) == f"{CLOCK} f ERROR broken"
     assert readable("f", line, Look(is_coloured=True)) == f"\x1b[31m{CLOCK} f ERROR broken\x1b[0m"
+
+
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x9b31m", "\u202e", "\u2028", "\n"])
+@pytest.mark.parametrize("value", ["{}", "{} is no field", ["{}"]], ids=["word", "sentence", "list"])
+def test_value_that_a_terminal_would_obey_is_shown_escaped(control: str, value: str | list[str]) -> None:
+    sent = [control] if isinstance(value, list) else value.format(control)
+    shown = readable("f", json.dumps({"level": "INFO", "message": "refused", "reason": sent}))
+    assert shown is not None
+    assert shown.isprintable()
+    assert json.loads(shown.partition("reason=")[2]) == sent
+
+
+def test_sentence_shows_escaped_what_a_terminal_would_obey() -> None:
+    look = Look(sentences=Sentences({"parcel sent": "{to} über {carrier}"}))
+    line = json.dumps({"message": "parcel sent", "to": "a\x9b31m\nb", "carrier": "post"})
+    assert readable("f", line, look) == f"{CLOCK} a\\u009b31m\\nb über post"
 
 
 def test_exception_text_follows_on_its_own_lines() -> None:

@@ -67,6 +67,13 @@ def test_text_that_cannot_be_shown_or_stored_is_refused(field: str, value: Any, 
     assert problems({field: value}) == [(field, problem)]
 
 
+@pytest.mark.parametrize("text", ["\ufffd", "caf\ufffd"])
+def test_key_that_lost_bytes_on_its_way_is_refused_since_other_keys_became_the_same(text: str) -> None:
+    # What API Gateway and URL decoders put in place of each byte that is no UTF-8: é and è of latin-1 alike.
+    assert problems({"clientOrderId": text}) == [("clientOrderId", "must be UTF-8, without U+FFFD")]
+    assert read(someText=text).some_text == text
+
+
 @pytest.mark.parametrize(
     ("field", "longest"), [("someText", TEXT_LENGTH_MAX), ("clientOrderId", CLIENT_ORDER_ID_LENGTH_MAX)]
 )

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from chalicelib.adapters.observer import PowertoolsObserver
+from chalicelib.handlers.authorizer import UnauthenticatedError
 from infra.deploy.alarms import ALARMS, alarm_resource
 from infra.deploy.defects import ERROR_LINES_METRIC, ERROR_PATTERN, defect_filters
-from infra.deploy.metrics import ENGINE, FUNCTIONS
+from infra.deploy.metrics import ENGINE, FUNCTIONS, function
 from infra.deploy.monitoring import monitoring_template
 from tests.fakes.orders import VIEWS
 
@@ -74,7 +75,8 @@ def test_more_orders_that_fail_than_are_confirmed_ring() -> None:
 
 def test_every_error_that_is_logged_rings_where_it_is_no_defect() -> None:
     (alarm,) = (alarm_resource(each)["Properties"] for each in ALARMS if each.metric == ERROR_LINES_METRIC)
-    assert ERROR_PATTERN == '{ $.level = "ERROR" && $.message != "defect" }'
+    # Lambda's own lines of exceptions have an `errorMessage` instead, of a refused token too.
+    assert ERROR_PATTERN == '{ $.level = "ERROR" && $.message = "*" && $.message != "defect" }'
     counted = [
         each["Properties"]
         for each in defect_filters().values()
@@ -84,3 +86,19 @@ def test_every_error_that_is_logged_rings_where_it_is_no_defect() -> None:
     for each in counted:
         (one,) = each["MetricTransformations"]
         assert (one["MetricNamespace"], one["MetricName"]) == (alarm["Namespace"], alarm["MetricName"])
+
+
+def test_token_that_is_refused_rings_no_alarm_though_the_authorizer_raises_for_it() -> None:
+    source = function("websocket_authorizer")
+    assert not [each for each in ALARMS if (each.source, each.metric) == (source, "Errors")]
+    (alarm,) = (alarm_resource(each)["Properties"] for each in ALARMS if each.name == "AuthorizerErrors")
+    (counted,) = (
+        each["Properties"]
+        for each in defect_filters().values()
+        if each["Properties"]["MetricTransformations"][0]["MetricName"] == alarm["MetricName"]
+    )
+    assert counted["LogGroupName"]["Fn::Sub"] == "/aws/lambda/orderflow-${Stage}-websocket_authorizer"
+    assert counted["MetricTransformations"][0]["MetricNamespace"] == alarm["Namespace"]
+    assert (
+        f'$.errorType = "*" && $.errorType != "{UnauthenticatedError.__name__}"' in counted["FilterPattern"]
+    )
