@@ -37,8 +37,12 @@ Ctrl-C stops following (130); the order goes on.
 @click.argument("amount")
 @click.argument("pair", default="SOL/USDC")
 @click.option("--limit", "limit_price", metavar="PRICE", help="A limit order at this price, all in.")
-@click.option("--stop", metavar="PRICE", help="Wait until the mark is at or below PRICE.")
-@click.option("--take-profit", metavar="PRICE", help="Wait until the mark is at or above PRICE.")
+@click.option(
+    "--stop", metavar="PRICE", help="Wait until the mark is at or below PRICE; to buy, at or above."
+)
+@click.option(
+    "--take-profit", metavar="PRICE", help="Wait until the mark is at or above PRICE; to buy, at or below."
+)
 @click.option("--time-in-force", type=click.Choice(["gtc", "gtd", "ioc"]))
 @click.option("--valid-for", "valid_for_seconds", type=click.IntRange(1, RESTING_S_MAX), metavar="SECONDS")
 @click.option("--slippage-bps", type=click.IntRange(0, 10_000))
@@ -80,7 +84,7 @@ def trade(
         raise click.UsageError("PAIR is two tokens, such as SOL/USDC")
     order = {"side": side, "amount": amount, "base_asset": base, "quote_asset": quote, **terms}
     order["type"] = "market" if terms["limit_price"] is None else "limit"
-    order["trigger"] = _trigger(stop, take_profit)
+    order["trigger"] = _trigger(side, stop, take_profit)
     # Made here, so that it can be named whatever interrupts the sending.
     if order["client_order_id"] is None:
         order["client_order_id"] = str(uuid4())
@@ -132,8 +136,10 @@ def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_
     return 130
 
 
-def _trigger(stop: str | None, take_profit: str | None) -> dict[str, str] | None:
+def _trigger(side: str, stop: str | None, take_profit: str | None) -> dict[str, str] | None:
     if stop is not None and take_profit is not None:
         raise click.UsageError("--stop and --take-profit are two orders")
     price = stop if stop is not None else take_profit
-    return None if price is None else {"price": price, "when": "above" if stop is None else "below"}
+    # A sale gets worse as the price falls, a purchase as it rises.
+    is_below = (side == "sell") is (stop is not None)
+    return None if price is None else {"price": price, "when": "below" if is_below else "above"}

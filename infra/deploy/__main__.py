@@ -25,7 +25,7 @@ from infra.deploy.deployment import (
 from infra.deploy.operator_shell import shell_lines
 from infra.deploy.packaging import PackagingError
 from infra.deploy.running_emulator import running_database_url
-from infra.deploy.smoke import SmokeOrderError, smoke_order
+from infra.deploy.smoke import TIME_LIMIT_S, SmokeOrderError, smoke_order
 from infra.deploy.solana_stage import NO_SOLANA, solana_stage
 from infra.loopback import LOOPBACK
 
@@ -87,6 +87,13 @@ socket, in which it runs the functions. Without a token the functions run in fro
 )
 @click.option("--token", envvar="ORDERFLOW_TOKEN", show_envvar=True, help="For the smoke order.")
 @click.option(
+    "--smoke-time-limit",
+    type=click.FloatRange(min=1, max=3600),
+    default=TIME_LIMIT_S,
+    metavar="SECONDS",
+    help="For the smoke order to end, with the cold starts of a new stage.",
+)
+@click.option(
     "--log-level",
     type=click.Choice(["INFO", "WARNING"]),
     envvar="ORDERFLOW_LOG_LEVEL",
@@ -133,6 +140,7 @@ def main(
     prints_shell: bool,
     lose_messages: bool,
     token: str | None,
+    smoke_time_limit: float,
     app_dir: Path,
     **given: Any,
 ) -> None:
@@ -167,7 +175,7 @@ def main(
         elif stacks_only:
             _show_chalice_config(app_dir, stage, outputs)
         else:
-            _show_deployed(cloud, outputs, token)
+            _show_deployed(cloud, outputs, token, smoke_time_limit)
     except _TOLD as error:
         raise click.ClickException(str(error)) from error
 
@@ -199,13 +207,13 @@ def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) 
     click.echo(f"then deploy the code: cd {app_dir} && chalice deploy --stage {stage}")
 
 
-def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None) -> None:
+def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None, time_limit_s: float) -> None:
     _show_addresses(cloud, outputs)
     if outputs.get("SolanaCluster") == ClusterName.MAINNET:
         click.echo("No smoke order on mainnet, where it would spend money: submit one yourself.")
     elif outputs["AuthMode"] == "none" or token:
         click.echo("smoke order:")
-        smoke_order(cloud.websocket_url(outputs), token=token, say=click.echo)
+        smoke_order(cloud.websocket_url(outputs), token=token, say=click.echo, time_limit_s=time_limit_s)
     else:
         click.echo("No smoke order without a token: give --token.")
 

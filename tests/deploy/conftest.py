@@ -6,16 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from infra.deploy import smoke
 from infra.deploy.packaging import Package, package
 from tests.deploy.emulated_cloud import EmulatedCloud, emulated_cloud
 from tests.deploy.stage import APP_DIR, Stage
-
-
-@pytest.fixture(autouse=True)
-def _patient_smoke_orders(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long cold starts in an emulator take says how busy the machine is."""
-    monkeypatch.setattr(smoke, "_TIME_LIMIT_S", 600.0)
 
 
 @pytest.fixture(scope="session")

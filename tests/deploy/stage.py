@@ -17,11 +17,17 @@ from chalicelib.domain.progress import Published
 from chalicelib.services.consumer import transitions
 from infra.deploy.deployment import Deployment, database_options
 from infra.deploy.packaging import Package
+from infra.deploy.smoke import smoke_order
 from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 from tests.deploy.emulated_cloud import EmulatedCloud
 from tests.fakes.orders import VIEWS
 
 APP_DIR = Path(__file__).parents[2] / "chalice_app"
+
+
+def smoke_frames(url: str, token: str | None = None) -> list[dict[str, Any]]:
+    """Return a smoke order's frames: how long an emulator's cold starts take says how busy the machine is."""
+    return smoke_order(url, token=token, say=print, time_limit_s=600)
 
 
 class Stage:

@@ -21,11 +21,10 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.domain.queue_messages import OrderMessage
 from chalicelib.wire.queue_messages import render_message
 from infra.deploy.packaging import Package
-from infra.deploy.smoke import smoke_order
 from tests.deploy.chalice_stage import ChaliceStage
 from tests.deploy.emulated_cloud import EmulatedCloud
 from tests.deploy.events import ORDER, an_order_of_this_stage, rest_event
-from tests.deploy.stage import for_ministack
+from tests.deploy.stage import for_ministack, smoke_frames
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 
 TIME_LIMIT_S = 120
@@ -122,7 +121,7 @@ def set_up_wrongly(stage: ChaliceStage) -> Iterator[None]:
 
 
 def test_order_with_a_token_goes_from_pending_to_confirmed(stage: ChaliceStage, engine: Engine) -> None:
-    frames = smoke_order(stage.websocket_url(), token=token(), say=lambda _: None)
+    frames = smoke_frames(stage.websocket_url(), token())
     assert statuses_of(frames) == LIFE
     with engine.connect() as connection:
         (account,) = connection.execute(text("SELECT DISTINCT account_id FROM orders")).scalars()
@@ -224,4 +223,4 @@ def test_second_deployment_keeps_the_websocket_api_its_mappings_and_its_orders(s
     assert stage.websocket_url() == url
     after = {each["UUID"] for each in functions.list_event_source_mappings()["EventSourceMappings"]}
     assert after == mappings
-    assert statuses_of(smoke_order(url, token=token(), say=lambda _: None)) == LIFE
+    assert statuses_of(smoke_frames(url, token())) == LIFE

@@ -23,7 +23,6 @@ from infra.deploy.__main__ import main as deploy
 from infra.deploy.deployment import QueueNotEmptyError
 from infra.deploy.metrics import FUNCTIONS
 from infra.deploy.packaging import Package
-from infra.deploy.smoke import smoke_order
 from infra.deploy.solana_stage import solana_stage
 from tests.deploy.events import (
     ORDER,
@@ -44,7 +43,7 @@ from tests.deploy.rights import (
     swept,
     without,
 )
-from tests.deploy.stage import Stage, with_changed_health, with_files
+from tests.deploy.stage import Stage, smoke_frames, with_changed_health, with_files
 from tests.security.tokens import AUDIENCE, ISSUER, SECRET, token
 from tests.unit.infra.chain.running import running
 
@@ -60,7 +59,7 @@ def frames_until_final(socket: ClientConnection) -> list[dict[str, Any]]:
 
 
 def test_deployed_stage_takes_an_order_to_confirmed(stage: Stage) -> None:
-    frames = smoke_order(stage.websocket_url, token=None, say=stage.said.append)
+    frames = smoke_frames(stage.websocket_url)
     statuses = [frame["status"] for frame in frames if frame["type"] == "order"]
     assert statuses == ["pending", "routing", "routed", "building", "submitted", "confirmed"]
 
@@ -173,7 +172,7 @@ def test_redeployment_brings_new_code_and_keeps_partial_batch_responses(
 
 
 def test_stage_that_asks_for_tokens_takes_an_order_of_one_who_has_one(stage: Stage) -> None:
-    frames = smoke_order(stage.websocket_url, token=token(), say=stage.said.append)
+    frames = smoke_frames(stage.websocket_url, token())
     assert frames[-1]["status"] == "confirmed"
 
 
@@ -221,7 +220,7 @@ def stage_on_solana(
 def test_stage_on_solana_takes_an_order_to_confirmed_with_the_rights_of_its_roles(
     stage: Stage, stage_on_solana: dict[str, Right]
 ) -> None:
-    frames = smoke_order(stage.websocket_url, token=token(), say=stage.said.append)
+    frames = smoke_frames(stage.websocket_url, token())
     assert frames[-1]["status"] == "confirmed"
     assert frames[-1]["networkFeeLamports"] > 0
     nodes = stage.cloud.client("lambda").get_function_configuration(

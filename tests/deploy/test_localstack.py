@@ -27,12 +27,11 @@ from infra.deploy.__main__ import main
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.deployment import Deployment
 from infra.deploy.packaging import Package
-from infra.deploy.smoke import smoke_order
 from infra.deploy.stacks import stacks
 from tests.deploy.emulated_cloud import EmulatedCloud, emulated_cloud, until_it_answers
 from tests.deploy.image import unpack_image
 from tests.deploy.refusing_proxy import refusing
-from tests.deploy.stage import APP_DIR
+from tests.deploy.stage import APP_DIR, smoke_frames
 from tests.support.ports import free_port
 
 LOCALSTACK_PYTHON = os.environ.get("LOCALSTACK_PYTHON")
@@ -193,6 +192,5 @@ def test_database_that_containers_do_not_reach_is_refused_before_anything_is_dep
 def test_runtime_in_front_of_the_emulators_queues_takes_an_order_to_confirmed(
     endpoint: str, make_database: Callable[[], str], tmp_path: Path
 ) -> None:
-    said: list[str] = []
     with runtime(endpoint, make_database(), tmp_path) as url:
-        assert smoke_order(url, token=None, say=said.append)[-1]["status"] == "confirmed"
+        assert smoke_frames(url)[-1]["status"] == "confirmed"

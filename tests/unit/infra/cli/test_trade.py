@@ -92,6 +92,16 @@ def test_limit_stop_and_key_travel_as_the_contract_has_them(engine: FakeEngine, 
     assert profit["trigger"] == {"price": "180", "when": "above"}
 
 
+def test_stop_of_a_buy_waits_for_the_price_to_rise_and_its_take_profit_for_it_to_fall(
+    engine: FakeEngine, run: Run
+) -> None:
+    run("buy", "2", "--stop", "180", "--detach")
+    run("buy", "2", "--take-profit", "120", "--detach")
+    stop, profit = engine.received
+    assert stop["trigger"] == {"price": "180", "when": "above"}
+    assert profit["trigger"] == {"price": "120", "when": "below"}
+
+
 def test_dry_run_says_what_would_happen_and_submits_nothing(engine: FakeEngine, run: Run) -> None:
     result = run("sell", "1", "--dry-run")
     assert (result.exit_code, result.output) == (0, f"{PREVIEW['summary']}\n")
