@@ -52,6 +52,23 @@ _NEVER_IMPORTED: Final = (
 )
 # The console's own, which it serves.
 _CONSOLE: Final = "chalicelib/console/"
+# Chalice's own command, which passes over bytecode. It would take that for changed code, and have pip
+# bundle the same libraries again; and what another process is just writing of it is gone when it is read.
+CHALICE: Final = """
+import sys
+from chalice.cli import main
+from chalice.utils import OSUtils
+
+every_folder = OSUtils.walk
+
+def folders_of_code(self, path, followlinks=False):
+    for folder, inner, files in every_folder(self, path, followlinks):
+        inner[:] = [name for name in inner if name != "__pycache__"]
+        yield folder, inner, files
+
+OSUtils.walk = folders_of_code
+sys.exit(main())
+"""
 # The oldest time that a zip file can hold: the same sources make the same bytes, and the same key.
 _TIMESTAMP: Final = (1980, 1, 1, 0, 0, 0)
 
@@ -94,7 +111,7 @@ def package(app_dir: Path, stage: str, out: Path, files: Mapping[str, bytes] = _
     Raises:
         PackagingError: Chalice's own words, or the size over the limit.
     """
-    chalice = (sys.executable, "-c", "import sys; from chalice.cli import main; sys.exit(main())")
+    chalice = (sys.executable, "-c", CHALICE)
     options = ("package", "--stage", stage, "--merge-template", str(MERGE_TEMPLATE), str(out))
     done = subprocess.run(
         (*chalice, *options),

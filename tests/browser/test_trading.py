@@ -261,7 +261,6 @@ def test_order_that_is_not_on_record_yet_is_waited_for_with_a_word(
             "document.querySelector('.event:last-child strong')?.innerText === 'confirmed'", "confirmed"
         )
         assert "not on record" not in page.text("main")
-        page.complaints.clear()  # the browser lists the 404s
 
 
 def test_clients_text_is_text(console: OpenPage, rest: httpx.Client) -> None:

@@ -127,24 +127,27 @@ def deploy(request: pytest.FixtureRequest) -> Deploy:
 
 
 @pytest.fixture
-def impatient(request: pytest.FixtureRequest) -> Api:
-    """An API whose integrations have little time: less than a second here, half a minute on AWS."""
-    return _slow(request, GatewayLimits(integration_timeout_s=0.6))
+def impatient(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """APIs whose integrations have little time: less than a second here, half a minute on AWS.
+
+    Where a machine is too busy for so little, the next has more.
+    """
+    return _slow(request, *(GatewayLimits(integration_timeout_s=each) for each in (0.6, 2.4, 9.6)))
 
 
 @pytest.fixture
-def restless(request: pytest.FixtureRequest) -> Api:
-    """An API that closes what is idle: after seconds here, after minutes on AWS."""
-    return _slow(request, GatewayLimits(idle_s=1.5))
+def restless(request: pytest.FixtureRequest) -> Iterator[Api]:
+    """APIs that close what is idle: after seconds here, after minutes on AWS; the next one later likewise."""
+    return _slow(request, *(GatewayLimits(idle_s=each) for each in (1.5, 6.0, 24.0)))
 
 
-def _slow(request: pytest.FixtureRequest, limits: GatewayLimits) -> Api:
+def _slow(request: pytest.FixtureRequest, *limits: GatewayLimits) -> Iterator[Api]:
     if DEPLOYED_URL:
         if "CONFORMANCE_SLOW" not in os.environ:
             pytest.skip("waits for a limit of minutes; give --slow to run it")
-        return Api(DEPLOYED_URL)
-    api: Api = request.getfixturevalue("start")(limits=limits)
-    return api
+        return iter([Api(DEPLOYED_URL)])
+    start: Deploy = request.getfixturevalue("start")
+    return (start(limits=each) for each in limits)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Sizes and times that a connection may not exceed."""
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from time import monotonic
 
@@ -77,21 +78,30 @@ def test_binary_message_closes_with_1003(api: Api) -> None:
         assert client.closed().code == 1003
 
 
-def test_idle_connection_is_closed_with_1001(restless: Api) -> None:
+def test_idle_connection_is_closed_with_1001(restless: Iterator[Api]) -> None:
     """A connection idle for ten minutes is closed with 1001 "Going away", and $disconnect gets that.
 
     Source: captured on AWS; apigateway-execution-service-websocket-limits-table.html
     """
-    with Client(restless.url) as client:
-        connection_id = client.connection_id
-        end = client.closed(within_s=restless.idle_s + TIME_LIMIT_S)
+    assert any(map(_ends_when_idle, restless))
+
+
+def _ends_when_idle(api: Api) -> bool:
+    """Return False if the machine was too slow to say a word before the connection was idle for too long."""
+    with Client(api.url) as client:
+        try:
+            connection_id = client.connection_id
+        except ConnectionClosed:
+            return False
+        end = client.closed(within_s=api.idle_s + TIME_LIMIT_S)
     context = None
     while context is None:
         # On a busy machine the one who asks may be idle for too long as well.
-        with suppress(ConnectionClosed), Client(restless.url) as observer:
+        with suppress(ConnectionClosed), Client(api.url) as observer:
             context = observer.disconnect_event(connection_id)["requestContext"]
     assert (end.code, end.reason) == (1001, "Going away")
     assert (context["disconnectStatusCode"], context["disconnectReason"]) == (1001, "Going away")
+    return True
 
 
 @pytest.mark.parametrize("direction", ["from the client", "to the client"])

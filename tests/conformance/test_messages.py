@@ -1,6 +1,9 @@
 """What a client sees after it sent a message."""
 
+from collections.abc import Iterator
+
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.conformance.client import TIME_LIMIT_S, Client
 from tests.conformance.conftest import Api, Deploy
@@ -48,16 +51,28 @@ def test_exception_in_a_handler_gives_an_error_frame(api: Api) -> None:
         assert frame == {"message": "Internal server error", "connectionId": client.connection_id}
 
 
-def test_slow_handler_gives_a_timeout_frame(impatient: Api) -> None:
+def test_slow_handler_gives_a_timeout_frame(impatient: Iterator[Api]) -> None:
     """A handler that outlasts the integration timeout gives the frame "Endpoint request timed out".
 
     Source: https://github.com/aws/chalice/issues/1406
     """
-    with Client(impatient.url) as client:
-        client.send(do="sleep", seconds=impatient.integration_timeout_s + 0.4)
-        frame = client.socket.recv(timeout=impatient.integration_timeout_s + TIME_LIMIT_S)
+    assert any(map(_tells_of_a_slow_handler, impatient))
+
+
+def _tells_of_a_slow_handler(api: Api) -> bool:
+    """Return False if the machine was too slow for $connect, which has no more time than other handlers."""
+    try:
+        connected = Client(api.url)
+    except InvalidStatus as refused:
+        if refused.response.status_code != 504:
+            raise
+        return False
+    with connected as client:
+        client.send(do="sleep", seconds=1.7 * api.integration_timeout_s)
+        frame = client.socket.recv(timeout=api.integration_timeout_s + TIME_LIMIT_S)
         assert '"Endpoint request timed out"' in str(frame)
         assert client.receive() == "awake", "the handler itself goes on"
+    return True
 
 
 def test_message_without_a_route_gives_a_forbidden_frame(deploy: Deploy) -> None:

@@ -113,18 +113,18 @@ class _Origin:
     def __init__(self, interpreter: str, code: Path) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = (interpreter, "-m", __name__, str(code), str(theirs.fileno()))
-        self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),))
+        self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), start_new_session=True)
         theirs.close()
-        self._forked: list[Forked] = []
         atexit.register(self._end)
 
     def fork(self, program: str, directory: str, variables: Mapping[str, str]) -> Forked:
-        self._forked.append(Forked(self._requests, program, directory, variables))
-        return self._forked[-1]
+        return Forked(self._requests, program, directory, variables)
 
     def _end(self) -> None:
-        for environment in self._forked:
-            environment.kill()
+        # With all environments, and the one that a schedule or a queue has forked at this moment: it would be
+        # waited for, and itself waits for what MiniStack says.
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._requests.close()
         self._process.wait()
 

@@ -15,7 +15,7 @@ import pytest
 from chalicelib.adapters.console_files import FOLDER
 from infra.deploy.cloud import Target
 from infra.deploy.metrics import REST
-from infra.deploy.packaging import SIZE_MAX_BYTES, Package
+from infra.deploy.packaging import CHALICE, SIZE_MAX_BYTES, Package
 from infra.deploy.stacks import stacks, template
 from infra.deploy.template import ONLY_BESIDE_CHALICE, TemplateError, finished, functions_of, pinned
 from tests.deploy.stage import APP_DIR
@@ -355,3 +355,22 @@ def test_all_templates_pass_cfn_lint(built: Package, tmp_path: Path) -> None:
         paths.append(str(path))
     done = subprocess.run((*CFN_LINT, *paths), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_bytecode_that_another_process_is_just_writing_is_passed_over(tmp_path: Path) -> None:
+    app_dir, code = tmp_path / "app", "from chalice import Chalice\napp = Chalice('small')\n"
+    (app_dir / ".chalice").mkdir(parents=True)
+    (app_dir / ".chalice" / "config.json").write_text('{"version": "2.0", "app_name": "small"}')
+    (app_dir / "app.py").write_text(f"{code}@app.lambda_function()\ndef f(event, context): pass\n")
+    (app_dir / "chalicelib" / "__pycache__").mkdir(parents=True)
+    # It has its own name by the time that it is read.
+    (app_dir / "chalicelib" / "__pycache__" / "a.cpython-311.pyc.140").symlink_to("gone")
+    done = subprocess.run(
+        (sys.executable, "-c", CHALICE, "package", str(tmp_path / "out")),
+        cwd=app_dir,
+        env={**os.environ, "AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

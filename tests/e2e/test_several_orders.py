@@ -117,9 +117,12 @@ def test_cancel_all_ends_what_is_not_sent_and_tells_its_owner(tmp_path: Path) ->
         assert (twice.status_code, twice.json()["details"][0]["field"]) == (400, "types")
 
 
-def test_commands_are_clients_of_the_running_engine(instance: Instance, trader: Trader) -> None:
+def test_commands_are_clients_of_the_running_engine(
+    instance: Instance, trader: Trader, rest: httpx.Client
+) -> None:
     environment = {"ORDERFLOW_HOME": str(instance.state_dir), "DATABASE_URL": None}
     order_id = trader.submit(**SELL)
+    recorded(rest, order_id)
     watched = CliRunner().invoke(orderflow, ["--json", "watch", order_id], env=environment)
     events = [json.loads(line) for line in watched.stdout.splitlines()]
     assert events == trader.finished(order_id)

@@ -20,8 +20,6 @@ from tests.contract.records import on_postgres
 from tests.fakes.orders import an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
 
-DAY: Final = (datetime.now(UTC) - timedelta(days=40)).date()
-
 _IS_BLOCKED: Final = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
 
 
@@ -35,7 +33,8 @@ def engine(database_url: str) -> Iterator[Engine]:
 def settled(engine: Engine, order_id: UUID, *, seq: int = EVENTS, **counts: int) -> bool:
     """Have an order with one attempt archived; return whether it was."""
     claimed: dict[str, Any] = {"orders": 1, "events": EVENTS, "attempts": 1} | counts
-    archive = Archive(f"orders/{uuid4()}", DAY, bytes(32), **claimed)
+    day = (datetime.now(UTC) - timedelta(days=40)).date()
+    archive = Archive(f"orders/{uuid4()}", day, bytes(32), **claimed)
     return PostgresFinishedOrders(engine).settle(archive, {str(order_id): seq})
 
 

@@ -127,5 +127,5 @@ def test_no_token_is_found_anywhere_afterwards(secured_app: SecuredApp) -> None:
     assert secured_app.refusal(additional_headers=expired) == 401
     assert len(secured_app.shown) > 3
     needles = {part for token in secured_app.shown for part in token.split(".")[1:]}
-    found = [needle for needle in needles for text in secured_app.traces() if needle in text]
+    found = [needle for text in secured_app.traces() for needle in needles if needle in text]
     assert not found

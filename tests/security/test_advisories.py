@@ -61,6 +61,11 @@ def service(answers: dict[str, Advisories], *, status: int = 200) -> Iterator[st
         thread.join()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_is_left_in_the_users_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def pins(tmp_path: Path) -> Path:
     path = tmp_path / "pins.txt"

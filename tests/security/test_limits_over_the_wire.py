@@ -23,7 +23,7 @@ def test_orders_beyond_the_rate_are_refused_and_the_next_second_is_another_chanc
     secured_app: SecuredApp,
 ) -> None:
     with secured_app.socket(an_account("alice")) as socket:
-        assert _codes_of_a_burst(socket) == {"accepted", "RATE_LIMITED"}
+        assert _codes_of_bursts(socket) == {"accepted", "RATE_LIMITED"}
         order_id = _accepted_at_last(socket, "RATE_LIMITED")
         receive(socket, lambda frame: frame.get("orderId") == order_id and frame.get("status") == "confirmed")
 
@@ -32,7 +32,7 @@ def test_rate_counts_an_accounts_orders_over_every_interface(secured_app: Secure
     account = an_account("alice")
     body = {"side": "sell", "amount": "0.001"}
     with secured_app.socket(account) as first, secured_app.socket(account) as second:
-        assert _codes_of_a_burst(first, second) == {"accepted", "RATE_LIMITED"}
+        assert _codes_of_bursts(first, second) == {"accepted", "RATE_LIMITED"}
 
     def posted(_: int) -> tuple[int, str | None, bool]:
         answer = secured_app.rest(account, "POST", "/orders", json=body)
@@ -137,13 +137,21 @@ def test_another_account_trades_during_a_flood_that_does_not_end(
         assert ask(flood, action="ping")["type"] == "pong"
 
 
-def _codes_of_a_burst(*sockets: ClientConnection) -> set[str]:
-    """Submit many orders without waiting, on each socket in turn; return what they are answered with."""
-    for _ in range(BURST):
-        for socket in sockets:
-            say(socket, action="submit", side="sell", amount="0.001")
-    answers = [receive(socket, _is_answer) for socket in sockets for _ in range(BURST)]
-    return {answer.get("code", "accepted") for answer in answers}
+def _codes_of_bursts(*sockets: ClientConnection) -> set[str]:
+    """Submit many orders without waiting, on each socket in turn, until some are refused; return what they
+    are answered with.
+
+    Each environment of the function has a bucket of its own: a busy machine may take longer for one burst
+    than all of them take to fill again.
+    """
+    codes: set[str] = set()
+    while len(codes) < 2:
+        for _ in range(BURST):
+            for socket in sockets:
+                say(socket, action="submit", side="sell", amount="0.001")
+        answers = [receive(socket, _is_answer) for socket in sockets for _ in range(BURST)]
+        codes |= {answer.get("code", "accepted") for answer in answers}
+    return codes
 
 
 def _is_answer(frame: Frame) -> bool:

@@ -191,7 +191,8 @@ def test_request_that_the_network_takes_in_parts_arrives_whole(start: Start, run
 
 def test_silent_server_ends_a_flow_by_itself(start: Start) -> None:
     server, pool = start(None)
-    assert run_single(pool, {"a": posts("/", "/silent")}, 0.2) == {"a": [b"4", None]}
+    assert run_single(pool, {"a": posts("/")}) == {"a": [b"4"]}
+    assert run_single(pool, {"a": posts("/silent")}, 0.2) == {"a": [None]}
     # Its late answer must not be taken for another request's.
     server.is_over.set()
     assert run_single(pool, {"b": posts("/", body=b"")}) == {"b": [b"0"]}
@@ -251,13 +252,12 @@ def test_pause_lets_the_others_go_on(start: Start) -> None:
 
 
 def tries(count: list[str], name: str) -> RequestFlow[list[bytes | None]]:
-    """Try again and again, after ever longer pauses, and never succeed."""
-    delay_s = 0.05
+    """Try again and again, after long pauses, and never succeed."""
     while True:
         count.append(name)
         yield from posts("/")
-        yield Pause(delay_s)
-        delay_s *= 2
+        # Longer than even a busy machine takes for what the others ask.
+        yield Pause(LONG_S / 2)
 
 
 def test_round_does_not_wait_for_the_slow_once_the_others_have_ended(start: Start) -> None:
@@ -266,8 +266,7 @@ def test_round_does_not_wait_for_the_slow_once_the_others_have_ended(start: Star
     together = ConcurrentRequests[str, list[bytes | None]](pool, time_limit_s=LONG_S, linger_s=0.1)
     slow = {name: tries(count, name) for name in ("x", "y")}
     assert together.run({**slow, "a": posts("/"), "b": posts("/")}) == {"a": [b"4"], "b": [b"4"]}
-    # The third would come after 0.15 s of pauses.
-    assert max(count.count("x"), count.count("y")) <= 2
+    assert sorted(count) == ["x", "y"]
 
 
 def test_hasty_are_not_waited_for_and_get_the_time_that_others_take(start: Start) -> None:

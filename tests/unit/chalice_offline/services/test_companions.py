@@ -17,8 +17,8 @@ from chalice_offline.project.companion_table import CompanionTable
 from chalice_offline.services.children import ChildRegister, started_at
 from chalice_offline.services.companions import CompanionError, Companions, answers
 from chalice_offline.services.daemon import DaemonError
-from chalice_offline.services.ports import free_port
 from chalice_offline.state_dir import StateDir
+from tests.support.ports import free_port
 
 # A web server that says whom it greets, where it is and where its state is.
 SERVER = """
@@ -152,7 +152,7 @@ def test_port_that_is_taken_is_left_to_its_holder_and_the_other_one_is_kept(tmp_
 def test_two_instances_that_start_together_have_ports_of_their_own_before_anything_listens(
     tmp_path: Path,
 ) -> None:
-    preferred = min(free_port(), 65_000)
+    preferred = free_port()  # which no other process takes
     worlds = [
         World(folder, served(port=preferred), known={"WHOM": "w"})
         for folder in (tmp_path / "one", tmp_path / "other")
