@@ -61,7 +61,10 @@ def test_order_that_has_changed_since_it_was_read_stays(engine: Engine) -> None:
     assert settled(engine, order_id)
 
 
-@pytest.mark.parametrize("counts", [{"events": EVENTS - 1}, {"attempts": 0}, {"transactions": 1}])
+@pytest.mark.parametrize(
+    "counts",
+    [{"events": EVENTS - 1}, {"events": EVENTS + 1}, {"attempts": 0}, {"attempts": 2}, {"transactions": 1}],
+)
 def test_order_of_which_the_archive_holds_more_or_less_than_the_record_stays(
     engine: Engine, counts: dict[str, int]
 ) -> None:
