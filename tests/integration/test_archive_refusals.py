@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +16,11 @@ from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import PostgresFinishedOrders
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.archiving import archiver
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.archive.ports import Archive
-from tests.contract.records import on_postgres
-from tests.fakes.orders import an_order
+from tests.contract.records import next_transition, on_postgres
+from tests.fakes.orders import LIFE, an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
 
 DAY: Final = (datetime.now(UTC) - timedelta(days=40)).date()
@@ -122,3 +125,23 @@ def test_order_whose_last_changes_are_yet_to_be_published_stays(engine: Engine, 
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM unpublished"))
     assert (archive.waiting(), archive.run().orders) == (1, 1)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_final_order_is_dropped_by_nothing_but_what_forgets_it_with_its_archive(
+    engine: Engine, status: OrderStatus
+) -> None:
+    """Not by the owner of the tables either: what was executed would execute again."""
+    store = on_postgres(engine)
+    if status is OrderStatus.CONFIRMED:
+        store.moved(store.created(an_order()), *LIFE[2:])
+    else:
+        end = next_transition(store.created(an_order()), status)
+        failure_code = Code.NO_ROUTE if status is OrderStatus.FAILED else None
+        assert store.record.record([replace(end, failure_code=failure_code)], lease_ms=0)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("order_events", "attempts"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="the order is final"):
+        connection.execute(text("DELETE FROM orders"))
