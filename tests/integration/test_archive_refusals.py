@@ -78,6 +78,25 @@ def test_order_of_which_the_archive_holds_more_or_less_than_the_record_stays(
     assert on_record(engine) == before
 
 
+def test_order_of_which_the_ledger_holds_a_transaction_that_the_archive_does_not_stays(
+    engine: Engine,
+) -> None:
+    (order_id,) = ended(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt,"
+                " input_units, output_units, legs, landed_at)"
+                " SELECT signature, 1, 1, 'alice', order_id, attempt, 1, 1, '[]', now() FROM attempts"
+            )
+        )
+    before = on_record(engine)
+    with pytest.raises(DBAPIError, match="the archive holds 0 transactions, the ledger 1"):
+        settled(engine, order_id)
+    assert on_record(engine) == before
+    assert settled(engine, order_id, transactions=1)
+
+
 def test_nothing_is_archived_while_the_ledger_is_folded(engine: Engine) -> None:
     """Rows of the order might be left by both."""
     (order_id,) = ended(engine)
