@@ -22,7 +22,7 @@ from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice, Watch
 from chalicelib.services.recovery.sweeper import Forgotten
 from tests.contract.records import on_postgres
-from tests.contract.test_resting_record import wait_for_waiting
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import NOON, an_order
 
 ALL = 10_000

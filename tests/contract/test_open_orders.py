@@ -75,6 +75,16 @@ def test_order_that_was_sent_is_named_and_left_alone(store: Store, account_id: s
     assert (left.already_sent, left.cancelable) == ([sent], 0)
 
 
+def test_order_that_was_sent_and_is_routed_again_is_named_and_left_alone(
+    store: Store, account_id: str
+) -> None:
+    sent = store.moved(store.created(an_order(account_id=account_id)), *LIFE[2:5])
+    assert store.record.record([next_transition(sent, OrderStatus.ROUTING, outcome="dead")], lease_ms=0)
+    assert canceled(store, account_id) == set()
+    left = store.open_orders.unfinished(account_id, ALL, limit=100)
+    assert (left.already_sent, left.cancelable) == ([sent.state.order.order_id], 0)
+
+
 def test_no_other_account_loses_an_order(store: Store, account_id: str) -> None:
     theirs = open_order(store, account_id)
     assert canceled(store, "mallory") == set()

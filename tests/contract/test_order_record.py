@@ -196,6 +196,14 @@ def test_released_order_is_free_at_once(store: Store) -> None:
     assert store.record.claim([claimed.state.order.order_id], lease_ms=LONG_LEASE_MS).claimed
 
 
+def test_step_that_is_recorded_begins_the_lease_anew(store: Store) -> None:
+    claimed = store.created(an_order(), lease_ms=0)
+    step = next_transition(claimed, S.ROUTED)
+    assert store.record.record([step], lease_ms=LONG_LEASE_MS)
+    order_id = claimed.state.order.order_id
+    assert store.record.claim([order_id], lease_ms=LONG_LEASE_MS).busy == {order_id: step.state}
+
+
 def test_what_was_published_is_known_to_the_next_claimant_and_says_nothing_of_later_events(
     store: Store,
 ) -> None:

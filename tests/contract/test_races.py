@@ -7,7 +7,7 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.watches import PostgresWatches
@@ -23,6 +23,7 @@ from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, Store, next_transition, on_postgres
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import NOON, an_order, changed
 
 S = OrderStatus
@@ -126,3 +127,23 @@ def test_order_and_its_watch_stay_together_whoever_meets_whom(contract_engine: E
         found = [each for check in checks for each in check.violations(connection)]
     ids = {str(order.order_id) for order in orders}
     assert [each for each in found if each.subject in ids] == []
+
+
+def test_order_that_another_has_just_claimed_is_busy_to_who_came_at_the_same_time(
+    contract_engine: Engine,
+) -> None:
+    store = on_postgres(contract_engine)
+    order_id = store.created(an_order(), lease_ms=0).state.order.order_id
+    claimed = text("""
+        UPDATE orders SET fence = fence + 1, lease_until = clock_timestamp() + interval '1 minute'
+        WHERE order_id = :order_id
+    """)
+    with ThreadPoolExecutor(1) as executor, contract_engine.connect() as first:
+        first.execute(claimed, {"order_id": order_id})
+        second = executor.submit(store.record.claim, [order_id], lease_ms=LONG_LEASE_MS)
+        with contract_engine.connect() as other:
+            wait_for_waiting(other, 1, or_until=second.done)
+        first.commit()
+        claims = second.result()
+    assert not claims.claimed
+    assert set(claims.busy) == {order_id}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
 from chalicelib.adapters.postgres.watches import PostgresWatches
@@ -25,6 +25,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.waiting import watch_of
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, in_memory, next_transition, on_postgres
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import NOON, an_order, changed
 from tests.fakes.record import MemoryRecord
 
@@ -152,18 +153,6 @@ def test_order_whose_end_came_before_its_transaction_came_to_nothing_is_told_bot
     assert order.order_id in floor.store.record.claim([order.order_id], lease_ms=0).final
 
 
-WAITING = text("""
-SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid IN (
-    SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database())
-""")
-
-
-def wait_for_waiting(connection: Connection, count: int) -> None:
-    """Return once so many connections wait for a lock of another's."""
-    while connection.execute(WAITING).scalar_one() < count:
-        pass
-
-
 def test_order_canceled_while_it_is_put_to_rest_is_not_watched_for(contract_engine: Engine) -> None:
     """The cancel finds the order under way and waits for its row, while its consumer arms the watch."""
     store, watches = on_postgres(contract_engine), PostgresWatches(contract_engine)
@@ -262,16 +251,16 @@ def test_order_that_rests_after_a_leg_was_refused_is_held_to_that_until_its_amou
     floor: Floor,
 ) -> None:
     """A sniper order may: its pool is out of sight for a moment, and nothing else bounds it."""
-    order = floor.at_rest(
-        order_type=OrderType.SNIPER, sniper=Sniper(), limit=None, slippage_bps=50
-    ).state.order
-    thresholds = iter((9, 7))
+    order, other = (
+        floor.at_rest(order_type=OrderType.SNIPER, sniper=Sniper(), limit=None, slippage_bps=50).state.order
+        for _ in range(2)
+    )
 
-    def refused() -> None:
+    def refused(order: Order, threshold_units: int) -> None:
         sent = (S.ROUTING, S.ROUTED, S.BUILDING, S.SUBMITTED)
         before = floor.claimed(order)
         number = before.state.attempt
-        attempt = replace(an_attempt(number, f"sig-{uuid4()}"), threshold_units=next(thresholds))
+        attempt = replace(an_attempt(number, f"sig-{uuid4()}"), threshold_units=threshold_units)
         step = next_transition(before, *sent, attempt=attempt)
         assert floor.store.record.record([step], lease_ms=LONG_LEASE_MS)
         after = ClaimedOrder(step.state, before.fence, attempt)
@@ -280,17 +269,20 @@ def test_order_that_rests_after_a_leg_was_refused_is_held_to_that_until_its_amou
         rests = transitions.rest(ClaimedOrder(again.state, before.fence), NOON)
         assert floor.store.record.record([replace(rests, release=True)], lease_ms=0)
 
-    def held_to(amended: dict[str, object]) -> int | None:
+    def held_to(order: Order, amended: dict[str, object]) -> int | None:
         assert floor.store.record.amend("alice", order.order_id, NOON, lambda state: state.order, amended)
         found = floor.claimed(order)
         floor.store.record.record([transitions.release(found, published=True)], lease_ms=0)
         return found.held_to
 
-    refused()
-    assert held_to({"expiresAt": "2027-01-01T00:00:00.000Z"}) == 9
-    assert held_to({"amount": "2", "expiresAt": "2027-01-01T00:00:00.000Z"}) is None
-    refused()
-    assert held_to({"expiresAt": "2027-01-01T00:00:00.000Z"}) == 7
+    end: dict[str, object] = {"expiresAt": "2027-01-01T00:00:00.000Z"}
+    refused(order, 9)
+    refused(other, 5)
+    assert held_to(order, end) == 9
+    assert held_to(order, {"amount": "2"} | end) is None
+    assert held_to(other, end) == 5
+    refused(order, 7)
+    assert held_to(order, end) == 7
 
 
 def test_every_term_that_is_amended_is_on_record(floor: Floor) -> None:

@@ -13,7 +13,7 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import Missed, Replay, ReplayKind
 from tests.contract.records import Store, next_transition, on_postgres
 from tests.contract.test_open_orders import RESTING, open_order, waiting_order
-from tests.contract.test_resting_record import wait_for_waiting
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 
 

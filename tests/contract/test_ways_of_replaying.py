@@ -13,8 +13,8 @@ from chalicelib.domain.progress import Subscription
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.subscription_ports import Missed, Replay, ReplayKind
 from tests.contract.records import Store, on_postgres
-from tests.contract.test_resting_record import wait_for_waiting
 from tests.contract.test_subscriptions import a_connection, an_account, begin, subscriptions
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import an_order
 
 each_kind = pytest.mark.parametrize("kind", ReplayKind, ids=["one", "all", "behind"])

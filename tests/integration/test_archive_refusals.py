@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -15,9 +16,11 @@ from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import PostgresFinishedOrders
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.bootstrap.archiving import archiver
+from chalicelib.domain.errors import Code
+from chalicelib.domain.statuses import FINAL, OrderStatus
 from chalicelib.services.archive.ports import Archive
-from tests.contract.records import on_postgres
-from tests.fakes.orders import an_order
+from tests.contract.records import next_transition, on_postgres
+from tests.fakes.orders import LIFE, an_order
 from tests.integration.archives import DAYS, EVENTS, archiving, ended, on_record
 
 _IS_BLOCKED: Final = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
@@ -60,7 +63,10 @@ def test_order_that_has_changed_since_it_was_read_stays(engine: Engine) -> None:
     assert settled(engine, order_id)
 
 
-@pytest.mark.parametrize("counts", [{"events": EVENTS - 1}, {"attempts": 0}, {"transactions": 1}])
+@pytest.mark.parametrize(
+    "counts",
+    [{"events": EVENTS - 1}, {"events": EVENTS + 1}, {"attempts": 0}, {"attempts": 2}, {"transactions": 1}],
+)
 def test_order_of_which_the_archive_holds_more_or_less_than_the_record_stays(
     engine: Engine, counts: dict[str, int]
 ) -> None:
@@ -69,6 +75,25 @@ def test_order_of_which_the_archive_holds_more_or_less_than_the_record_stays(
     with pytest.raises(DBAPIError, match="the archive holds"):
         settled(engine, order_id, **counts)
     assert on_record(engine) == before
+
+
+def test_order_of_which_the_ledger_holds_a_transaction_that_the_archive_does_not_stays(
+    engine: Engine,
+) -> None:
+    (order_id,) = ended(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO market.transactions (signature, slot, height, wallet, order_id, attempt,"
+                " input_units, output_units, legs, landed_at)"
+                " SELECT signature, 1, 1, 'alice', order_id, attempt, 1, 1, '[]', now() FROM attempts"
+            )
+        )
+    before = on_record(engine)
+    with pytest.raises(DBAPIError, match="the archive holds 0 transactions, the ledger 1"):
+        settled(engine, order_id)
+    assert on_record(engine) == before
+    assert settled(engine, order_id, transactions=1)
 
 
 def test_nothing_is_archived_while_the_ledger_is_folded(engine: Engine) -> None:
@@ -118,3 +143,23 @@ def test_order_whose_last_changes_are_yet_to_be_published_stays(engine: Engine, 
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM unpublished"))
     assert (archive.waiting(), archive.run().orders) == (1, 1)
+
+
+@pytest.mark.parametrize("status", sorted(FINAL))
+def test_final_order_is_dropped_by_nothing_but_what_forgets_it_with_its_archive(
+    engine: Engine, status: OrderStatus
+) -> None:
+    """Not by the owner of the tables either: what was executed would execute again."""
+    store = on_postgres(engine)
+    if status is OrderStatus.CONFIRMED:
+        store.moved(store.created(an_order()), *LIFE[2:])
+    else:
+        end = next_transition(store.created(an_order()), status)
+        failure_code = Code.NO_ROUTE if status is OrderStatus.FAILED else None
+        assert store.record.record([replace(end, failure_code=failure_code)], lease_ms=0)
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        for table in ("order_events", "attempts"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="the order is final"):
+        connection.execute(text("DELETE FROM orders"))

@@ -22,7 +22,6 @@ from chalicelib.adapters.postgres.rows import json_rows
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, RESTS, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
-from chalicelib.adapters.postgres.watches import disarming
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.progress import Published
 from chalicelib.services.intake.cancel_all import EndedOrder, Unfinished
@@ -88,9 +87,8 @@ class PostgresOpenOrders:
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[EndedOrder]:
         parameters = _meant(account_id, wanted, limit) | at_parameters(at)
-        with translated_errors(), self._database.transaction() as session:
-            rows = session.execute(_CANCEL_SOME, parameters)
-            session.finish(disarming([row.order_id for row in rows]))
+        with translated_errors():
+            rows = self._database.execute(_CANCEL_SOME, parameters)
         return [
             EndedOrder(order, event, row.told_seq)
             for row, (order, event) in zip(rows, ended(rows, at), strict=True)

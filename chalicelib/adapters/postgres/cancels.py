@@ -1,8 +1,8 @@
 """Canceling: what ends an order as canceled, and what keeps that from staying unpublished.
 
-An order that rests loses its watch in the same transaction, by a statement that begins once the order's row
-is held. A statement sees other tables as they were when it began, also after it has waited for a row: a
-watch that the row's holder armed meanwhile would stay behind.
+An order that rests loses its watch in the same transaction, by a trigger (0049), which looks for it once the
+order's row is held. A statement sees other tables as they were when it began, also after it has waited for a
+row: to one that ended the order and removed the watch, what the row's holder armed meanwhile was not there.
 """
 
 from collections.abc import Sequence
@@ -48,20 +48,13 @@ noted_unpublished AS (
 """
 
 
-HOLD: Final = Statement("""
-SELECT FROM orders WHERE order_id = CAST(:order_id AS uuid) AND account_id = :account_id FOR NO KEY UPDATE
-""")
-"""To be run before ``CANCEL``."""
-
 CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o {SET_CANCELED}
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
       AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
     {RETURNING}
-), {ENDED}, {noted_unpublished("canceled")}, disarmed AS (
-    DELETE FROM watches w USING canceled c WHERE w.order_id = c.order_id
-)
+), {ENDED}, {noted_unpublished("canceled")}
 SELECT * FROM canceled
 """)
 

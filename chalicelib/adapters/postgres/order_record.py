@@ -16,7 +16,6 @@ from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.adapters.postgres.cancels import (
     CANCEL,
     CANCEL_COVERED,
-    HOLD,
     MAY_GO_ON,
     UNMARKED_MEANWHILE,
     at_parameters,
@@ -247,9 +246,9 @@ class PostgresOrderRecord:
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        asked = {"account_id": account_id, "order_id": str(order_id)}
-        with translated_errors(), self._database.transaction() as session:
-            _, rows = session.finish((HOLD, asked), (CANCEL, asked | at_parameters(at)))
+        asked = {"account_id": account_id, "order_id": str(order_id)} | at_parameters(at)
+        with translated_errors():
+            rows = self._database.execute(CANCEL, asked)
         return next(iter(ended(rows, at)), None)
 
     def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:

@@ -21,7 +21,7 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
     TransactionStatus,
 )
-from tests.contract.test_resting_record import wait_for_waiting
+from tests.contract.waiting import wait_for_waiting
 from tests.integration.simulated_market.conftest import (
     AT_ONCE,
     DIRECT,

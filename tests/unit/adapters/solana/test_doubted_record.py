@@ -106,6 +106,16 @@ def test_silent_chain_settles_nothing() -> None:
     assert world.servers.doubt.settles_after is None
 
 
+def test_chain_is_asked_no_more_once_it_has_settled_what_may_land() -> None:
+    world = World()
+    world.comes_to(2)
+    world.settled()
+    assert world.servers.doubt is not None
+    assert world.servers.doubt.is_settled
+    world.is_silent = True
+    assert world.record.of([an_order()]) == {}
+
+
 def test_history_is_kept_until_the_record_comes_to_another_server() -> None:
     world = World()
     world.comes_to(2)

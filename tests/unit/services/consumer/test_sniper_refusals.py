@@ -131,7 +131,22 @@ def test_order_is_looked_at_again_once_its_venue_answers() -> None:
     pad.clock.sleep(3)
     pad.looks()
     assert pad.statuses(order)[-1] is OrderStatus.OPEN
+    assert pad.consumer.price_watcher.look().fired == 0
     raydium.offered = answer
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED
+
+
+def test_order_whose_pool_is_gone_is_left_alone_for_a_while_each_time() -> None:
+    pad, order = refused_at_its_limit()
+    raydium = pad.consumer.venues[0]
+    raydium.offered = Offers([a_pool()])
+    opening = pad.by_pool.pop(LAUNCH.pool_id)
+    pad.clock.sleep(60)
+    pad.looks()
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.by_pool[LAUNCH.pool_id], raydium.offered = opening, Offers([LAUNCH])
     pad.clock.sleep(60)
     pad.looks()
     assert pad.statuses(order)[-1] is OrderStatus.CONFIRMED

@@ -79,10 +79,13 @@ class Launchpad:
         self.execute_fired()
 
     def execute_fired(self) -> None:
-        fired = [row.fired for row in self.consumer.tables.watches.rows.values() if row.fired]
+        """Have all that has fired looked at: what rests then is armed again."""
+        watches = self.consumer.tables.watches
+        fired = [row.fired for row in watches.rows.values() if row.fired]
         self.consumer.execute_orders.execute(
             [Incoming(each.order_id, firing=each.firing, delivery=2) for each in fired]
         )
+        assert [row for row in watches.rows.values() if row.fired] == []
 
     def rests(
         self,
@@ -130,7 +133,9 @@ def test_pool_of_another_venue_is_passed_over_and_looked_at_once() -> None:
     pad.opens(a_pool("elsewhere", "raydium"))
     assert pad.statuses(order) == (PENDING, OPEN)
     assert pad.consumer.price_watcher.look().fired == 0
-    pad.opens(a_pool("launch", "meteora"), after_s=2)
+    pad.opens(a_pool("elsewhere too", "raydium"), after_s=2)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.opens(a_pool("launch", "meteora"), after_s=3)
     assert pad.statuses(order) == BOUGHT
 
 
@@ -162,6 +167,33 @@ def test_order_waits_until_the_fee_has_come_down_and_no_longer() -> None:
     assert pad.statuses(order) == BOUGHT
 
 
+def test_order_that_waits_for_the_fees_of_several_pools_buys_from_the_first_that_has_come_down() -> None:
+    pad = Launchpad()
+    order, opens_at_s = pad.rests(Sniper(max_fee_bps=100)), int(pad.clock.now().timestamp())
+    for after_s, (pool_id, slices_s) in enumerate((("slow", 60), ("quick", 6), ("slower", 90)), 1):
+        fee = BaseFee(100_000_000, 10, slices_s, 9_750_000, SchedulerMode.LINEAR)
+        launch = falling_pool(fee, opens_at_s=opens_at_s)._replace(pool_id=pool_id)
+        pad.opens(launch, after_s=after_s)
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.clock.sleep(61)
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+    (sent,) = pad.chain.signed.values()
+    assert [leg.pool_id for path in sent.paths for hop in path.hops for leg in hop] == ["quick"]
+
+
+def test_order_whose_pools_fee_never_comes_down_is_left_alone_until_it_is_another() -> None:
+    pad = Launchpad()
+    order = pad.rests(Sniper(max_fee_bps=10))
+    pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
+    assert pad.statuses(order) == (PENDING, OPEN)
+    pad.clock.sleep(240)
+    assert pad.consumer.price_watcher.look().fired == 0
+    pad.clock.sleep(61)
+    pad.looks()
+    assert pad.statuses(order) == (PENDING, OPEN)
+
+
 def test_order_that_waits_for_a_fee_ends_when_its_blocks_have_passed() -> None:
     pad = Launchpad()
     order = pad.rests(Sniper(max_fee_bps=100, max_delay_blocks=50))
@@ -183,6 +215,7 @@ def test_order_with_a_limit_is_triggered_by_the_launch_and_waits_for_its_price()
     order = pad.rests(limit=Limit("150", Rate.of(150, 1_000)))
     pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
     assert pad.statuses(order) == (PENDING, OPEN, TRIGGERED, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
     raydium = pad.consumer.venues[0]
     raydium.offered = Offers([a_pool("launch", reserves=(10**15, 2 * 10**14))])
     pad.clock.sleep(3)
@@ -199,6 +232,20 @@ def test_opening_at_a_venue_that_does_not_answer_is_not_slept_through() -> None:
     pad.opens(a_pool("elsewhere", "meteora", tokens=("WIF", "USDC")))
     assert pad.statuses(order) == (PENDING, OPEN)
     raydium.offered = Offers([*offered.pools, a_pool("launch")])
+    pad.looks()
+    assert pad.statuses(order) == BOUGHT
+
+
+def test_opening_whose_venue_does_not_answer_the_consumer_is_not_slept_through() -> None:
+    pad = Launchpad()
+    order, raydium = pad.rests(), pad.consumer.venues[0]
+    pad.by_pool["launch"] = Opening(pad.chain.height, NOON + timedelta(seconds=1))
+    silent, raydium.offered = raydium.offered, Offers([*raydium.offered.pools, a_pool("launch")])
+    assert pad.consumer.price_watcher.look().fired == 1
+    answer, raydium.offered = raydium.offered, silent
+    pad.execute_fired()
+    assert pad.statuses(order) == (PENDING, OPEN)
+    raydium.offered = answer
     pad.looks()
     assert pad.statuses(order) == BOUGHT
 
@@ -221,6 +268,7 @@ def test_order_that_says_decimals_waits_while_those_of_its_mint_are_not_known() 
     order = pad.rests(wanted=mint, decimals=5)
     pad.opens(a_pool("launch", tokens=("SOL", mint)))
     assert pad.statuses(order) == (PENDING, OPEN)
+    assert pad.consumer.price_watcher.look().fired == 0
     load_tokens().learn(new_token(mint, 5))
     pad.clock.sleep(3)
     pad.looks()
@@ -250,6 +298,8 @@ def test_pool_that_says_to_open_in_a_year_keeps_no_order_from_one_that_opens_now
     order = pad.rests(Sniper(venue="raydium"))
     pad.opens(a_pool("in a year", venue), **IN_A_YEAR)  # type: ignore[arg-type]  # numbers
     late = pad.rests(Sniper(venue="raydium"))
+    pad.clock.sleep(0.3)
+    assert pad.consumer.price_watcher.look().fired == 0
     pad.opens(a_pool("launch", reserves=(10**15, 10**14)))
     assert pad.statuses(order) == BOUGHT
     assert pad.statuses(late) == BOUGHT
