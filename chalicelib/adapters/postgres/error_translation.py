@@ -44,6 +44,9 @@ _PASSING_STATES: Final = (
 OTHER_SERVER: Final = "57OF1"
 """Ours: ``public.is_on_server`` raises it. As any of its class it passes."""
 
+NOT_KNOWN: Final = "57OF2"
+"""Likewise ``public.is_known``."""
+
 READ_ONLY: Final = "the database takes no writes"
 _NO_ANSWER: Final = "the database did not answer"
 # What its operator has to mend; no other fault of a server that answers is said by name.
@@ -51,6 +54,7 @@ _REASONS: Final = {
     "25006": READ_ONLY,
     _NO_SUCH_DATABASE: "there is no such database",
     OTHER_SERVER: "the record has come to another server, and may lack its last commits",
+    NOT_KNOWN: "whether the order has executed is not known yet, since the database has failed over",
     "53100": "the database's disk is full",
     "53300": "the database takes no more connections",
 }
