@@ -15,6 +15,7 @@ from chalicelib.domain.tokens import Tokens
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
+    from chalicelib.adapters.postgres.servers import PostgresServers
     from chalicelib.domain.transactions import ChainHealth
     from chalicelib.services.consumer.write_ahead import Expecting
     from chalicelib.services.planning.venues import QuoteCollector
@@ -100,6 +101,16 @@ class MarketPorts:
         Raises ``RetryableError`` if the record does not tell.
         """
         return isinstance(self._market, SolanaMarket) and self._market.may_have_executed()
+
+    @property
+    def is_beside_the_record(self) -> bool:
+        """Whether orders execute where a record that is set back does not go back."""
+        return isinstance(self._market, SolanaMarket)
+
+    @property
+    def servers(self) -> "PostgresServers | None":
+        """Where the record is, of which a part may be missing there; None where that is no matter."""
+        return self._market.servers if isinstance(self._market, SolanaMarket) else None
 
     def server(self) -> str:
         """Return where the record was found to be; empty if that is no matter."""

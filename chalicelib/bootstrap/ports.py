@@ -167,7 +167,11 @@ class Ports:
         from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 
         return PostgresOrderRecord(
-            self.engine, self.event_views, packs=self.settings.packed_events, server=self.market.server
+            self.engine,
+            self.event_views,
+            packs=self.settings.packed_events,
+            server=self.market.server,
+            must_be_known=self.market.is_beside_the_record,
         )
 
     @cached_property

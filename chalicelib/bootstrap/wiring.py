@@ -201,7 +201,7 @@ class Services(Ports):
         from chalicelib.adapters.postgres.cancel_all import PostgresOpenOrders
         from chalicelib.services.intake.cancel_all import CancelAllOrders
 
-        record = PostgresOpenOrders(self.engine)
+        record = PostgresOpenOrders(self.engine, must_be_known=self.market.is_beside_the_record)
         return CancelAllOrders(record, self.queries, self.publisher, self.queue, self.observer, self.clock)
 
     @cached_property
@@ -267,7 +267,8 @@ class Services(Ports):
         from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
         from chalicelib.services.recovery.sweeper import Sweep
 
-        return Sweep(PostgresHousekeeping(self.engine), self.queue, self.connections, self.subscriptions)
+        housekeeping = PostgresHousekeeping(self.engine, servers=self.market.servers)
+        return Sweep(housekeeping, self.queue, self.connections, self.subscriptions)
 
     def _confirmation(self, chain: "Chain", *, attempts_max: int) -> "Confirmation":
         from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy

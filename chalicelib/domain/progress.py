@@ -121,6 +121,8 @@ class Transition:
         watch: What the order waits for from now on; armed in the same commit. An order that is ``open`` no
             more loses its watch in the same commit.
         moved_pools: The pools that a transaction which landed traded with.
+        is_found: It writes down that the order has executed, which the record had lost: no cancel comes
+            before it.
     """
 
     claimed: ClaimedOrder
@@ -133,6 +135,7 @@ class Transition:
     release: bool = False
     watch: Watch | None = None
     moved_pools: frozenset[str] = frozenset()
+    is_found: bool = False
 
 
 @value

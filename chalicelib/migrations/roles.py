@@ -31,7 +31,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     ), UPDATE (
         status, seq, attempt, tx_signature, input_units, output_units, failure_code, chain, fence,
         lease_until, told_seq, is_triggered, refused_at_bound, paid_refusals, given_up, resumed_at,
-        updated_at,
+        updated_at, known_on,
         {", ".join(AMENDABLE)}
     )""",
     "order_events": "SELECT, INSERT (order_id, seq, status, attempt, occurred_at, data, chain, packed)",

@@ -62,6 +62,11 @@ def test_what_the_promoted_standby_lacks_executes_no_second_time(
             assert before[each]["status"] == "confirmed", before[each]
     servers.fail_over()
     with Trader(engine.url) as trader:
+        # It rests again there: no cancel may end what has executed, nor an amendment move it.
+        for change in ({"action": "cancel"}, {"action": "amend", "limitPrice": "1"}):
+            answer = trader.ask(orderId=fires, **change)
+            assert (answer["type"], answer.get("code")) == ("error", "SERVICE_UNAVAILABLE"), answer
+        assert trader.ask(action="cancelAll")["canceled"] == 0
         assert trader.submit(**keyed) == order_id
         settle(trader, chain, servers)
         again = trader.put_right(order_id)

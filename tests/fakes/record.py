@@ -144,7 +144,7 @@ class MemoryRecord:
         return (
             row.fence == transition.claimed.fence
             and row.state.seq == transition.claimed.state.seq
-            and (transition.state.is_final or not self._tables.is_covered(row))
+            and (transition.state.is_final or transition.is_found or not self._tables.is_covered(row))
         )
 
     def _apply(self, transition: Transition, row: OrderRow, lease_ms: int) -> None:

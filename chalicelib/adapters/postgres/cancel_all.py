@@ -19,6 +19,7 @@ from chalicelib.adapters.postgres.cancels import (
 )
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
+from chalicelib.adapters.postgres.servers import ARE_KNOWN
 from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, RESTS, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED
@@ -40,10 +41,10 @@ _UNSENT: Final = f"o.status IN {CANCELABLE_STATUSES} AND o.tx_signature IS NULL"
 # consumer's, would end in a deadlock.
 _CANCEL_SOME: Final = Statement(f"""
 WITH under_way AS MATERIALIZED (
-    SELECT o.order_id FROM orders o WHERE {_UNDER_WAY} AND {_UNSENT}
+    SELECT o.order_id FROM orders o WHERE {_UNDER_WAY} AND {_UNSENT} AND {ARE_KNOWN}
     ORDER BY o.accepted_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 ), resting AS MATERIALIZED (
-    SELECT o.order_id FROM orders o WHERE {_RESTING}
+    SELECT o.order_id FROM orders o WHERE {_RESTING} AND {ARE_KNOWN}
     ORDER BY o.accepted_at LIMIT :limit - (SELECT count(*) FROM under_way) FOR NO KEY UPDATE SKIP LOCKED
 ), canceled AS (
     UPDATE orders o {SET_CANCELED}
@@ -67,10 +68,16 @@ SELECT
 
 
 class PostgresOpenOrders:
-    """``OpenOrdersRecord`` on Postgres."""
+    """``OpenOrdersRecord`` on Postgres.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        must_be_known: Orders may have executed that the record shows as unsent, after a failover: those that
+            no consumer has looked up since are not canceled yet.
+    """
+
+    def __init__(self, engine: Engine, *, must_be_known: bool = False) -> None:
         self._database = Database(engine)
+        self._must_be_known = must_be_known
 
     def mark(self, account_id: str, wanted: OrderFilter, at: datetime) -> None:
         parameters = {
@@ -87,6 +94,7 @@ class PostgresOpenOrders:
         self, account_id: str, wanted: OrderFilter, at: datetime, *, limit: int
     ) -> Sequence[EndedOrder]:
         parameters = _meant(account_id, wanted, limit) | at_parameters(at)
+        parameters["must_be_known"] = self._must_be_known
         with translated_errors():
             rows = self._database.execute(_CANCEL_SOME, parameters)
         return [

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, order_state
+from chalicelib.adapters.postgres.servers import KNOWN, ON_SERVER
 from chalicelib.adapters.postgres.statements import Row, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, FINAL_STATUSES
 from chalicelib.domain.events import Canceled, OrderEvent
@@ -52,7 +53,9 @@ CANCEL: Final = Statement(f"""
 WITH canceled AS (
     UPDATE orders o {SET_CANCELED}
     WHERE o.order_id = CAST(:order_id AS uuid) AND o.account_id = :account_id
-      AND o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
+      -- In this order: what has ended or was sent is told as that.
+      AND CASE WHEN o.status IN {CANCELABLE_STATUSES} AND (o.tx_signature IS NULL OR o.status = 'open')
+          THEN {KNOWN} ELSE false END
     {RETURNING}
 ), {ENDED}, {noted_unpublished("canceled")}
 SELECT * FROM canceled
@@ -105,14 +108,15 @@ between its look and its commit. So a cancel of all either made its mark before 
 record when the orders are there.
 """
 
-MAY_GO_ON: Final = f"(s.status IN {FINAL_STATUSES} OR NOT ({COVERED}))"
+MAY_GO_ON: Final = f"(s.status IN {FINAL_STATUSES} OR s.is_found OR NOT ({COVERED}))"
+"""A step ``s`` counts all the same that ends an order, or writes down that it has executed."""
 
 CANCEL_COVERED: Final = Statement(f"""
 WITH wanted AS MATERIALIZED (
     SELECT o.order_id FROM orders o WHERE o.order_id = ANY(:order_ids) ORDER BY o.order_id FOR NO KEY UPDATE
 ), canceled AS (
     UPDATE orders o {SET_CANCELED}
-    FROM wanted WHERE o.order_id = wanted.order_id AND {COVERED}
+    FROM wanted WHERE o.order_id = wanted.order_id AND {COVERED} AND {ON_SERVER}
     {RETURNING}
 ), {ENDED}
 SELECT * FROM canceled

@@ -27,7 +27,11 @@ _NO_SUCH_DATABASE: Final = "3D000"
 # server was demoted, or the database made read-only for a while, which a session keeps from its start to its
 # end. A transaction that failed or timed out unnoticed; a statement prepared that the server does not know,
 # or knows by another meaning: a pooler has put another session behind the connection.
-_SESSION_STATES: Final = frozenset({"25006", "25P02", "25P03", "25P04", "26000", "42P05"})
+_NO_SUCH_STATEMENT: Final = "26000"
+_STATEMENT_IS_THERE: Final = "42P05"
+_SESSION_STATES: Final = frozenset(
+    {"25006", "25P02", "25P03", "25P04", _NO_SUCH_STATEMENT, _STATEMENT_IS_THERE}
+)
 
 # Among them too many connections (53300): the one that gets this answer was never established.
 _SERVER_STATES: Final = frozenset({"53300", "57P01", "57P02", "57P03", "57P04", "57P05"})
@@ -44,13 +48,20 @@ _PASSING_STATES: Final = (
 OTHER_SERVER: Final = "57OF1"
 """Ours: ``public.is_on_server`` raises it. As any of its class it passes."""
 
+NOT_KNOWN: Final = "57OF2"
+"""Likewise ``public.is_known``."""
+
 READ_ONLY: Final = "the database takes no writes"
+_WRONG_SESSION: Final = "a pooler in between keeps no prepared statements: it has to, or to pool sessions"
 _NO_ANSWER: Final = "the database did not answer"
 # What its operator has to mend; no other fault of a server that answers is said by name.
 _REASONS: Final = {
     "25006": READ_ONLY,
+    _NO_SUCH_STATEMENT: _WRONG_SESSION,
+    _STATEMENT_IS_THERE: _WRONG_SESSION,
     _NO_SUCH_DATABASE: "there is no such database",
     OTHER_SERVER: "the record has come to another server, and may lack its last commits",
+    NOT_KNOWN: "whether the order has executed is not known yet, since the database has failed over",
     "53100": "the database's disk is full",
     "53300": "the database takes no more connections",
 }

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.error_translation import LOCK_NOT_AVAILABLE, sqlstate, translated_errors
 from chalicelib.adapters.postgres.rows import json_rows
+from chalicelib.adapters.postgres.servers import PostgresServers
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES, UNDER_WAY
 from chalicelib.adapters.postgres.unpublished import OLD_UNPUBLISHED
 from chalicelib.adapters.postgres.watches import WATCHED
@@ -213,6 +214,12 @@ WITH doubted AS (
 SELECT count(*) FROM woken
 """)
 
+# For it a consumer finds out when nothing of before can land any more, also where none has anything to do.
+_WAKE_ONE: Final = text("""
+UPDATE watches SET wake_at = statement_timestamp() WHERE order_id = (
+    SELECT order_id FROM watches WHERE armed ORDER BY order_id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+""")
+
 _ARCHIVE: Final = text("""
 INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)
 VALUES (:message_id, CAST(:order_id AS uuid), :body, :receive_count, :reason) ON CONFLICT DO NOTHING
@@ -220,9 +227,14 @@ VALUES (:message_id, CAST(:order_id AS uuid), :body, :receive_count, :reason) ON
 
 
 class PostgresHousekeeping:
-    """``Housekeeping`` on Postgres."""
+    """``Housekeeping`` on Postgres.
 
-    def __init__(self, engine: Engine) -> None:
+    Args:
+        servers: Where the record is; None where it lacks nothing wherever it is.
+    """
+
+    def __init__(self, engine: Engine, *, servers: PostgresServers | None = None) -> None:
+        self._servers = servers
         self._engine = engine
         self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._looked_at = _BEGINNING
@@ -313,8 +325,11 @@ class PostgresHousekeeping:
         return Forgotten(removed, is_more=removed == limit)
 
     def wake_doubted(self, *, limit: int) -> int:
+        doubt = self._servers.found().doubt if self._servers else None
         with translated_errors(), self._single.connect() as connection:
             connection.execute(_NOTE_ALIVE)
+            if doubt is not None and not doubt.is_settled:
+                connection.execute(_WAKE_ONE)
             return int(connection.execute(_WAKE_DOUBTED, {"limit": limit}).scalar_one())
 
 

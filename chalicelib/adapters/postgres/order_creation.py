@@ -8,6 +8,7 @@ from chalicelib.adapters.postgres.arrays import Columns
 from chalicelib.adapters.postgres.cancels import MARKED
 from chalicelib.adapters.postgres.event_chain import EVENTS
 from chalicelib.adapters.postgres.order_columns import NAMES, TYPES, column_values
+from chalicelib.adapters.postgres.servers import ON_SERVER
 from chalicelib.adapters.postgres.statements import Row, Statement
 from chalicelib.domain.ids import id_text
 from chalicelib.domain.progress import NewOrder, OpenAttempt
@@ -54,9 +55,6 @@ logged AS (
 def tried(steps: Columns, written: str, fence: str) -> str:
     """Return the part of a statement that writes new attempts, likewise.
 
-    The parameter ``server`` says where the record was found: on another one the statement fails. Empty
-    is none.
-
     Args:
         fence: Under which they are made: an expression, or the column of the steps that says so.
     """
@@ -69,7 +67,6 @@ tried AS (
         quoted_in_units, quoted_out_units, threshold_units, {fence}
     FROM {steps.rows(*columns)} AS a JOIN {written} USING (order_id)
     WHERE tx_signature IS NOT NULL
-      AND (CAST(:server AS text) = '' OR public.is_on_server(CAST(:server AS text)))
 )
 """
 
@@ -84,7 +81,7 @@ WITH created AS (
         status, seq, attempt, tx_signature, failure_code, chain, 1,
         clock_timestamp() + make_interval(secs => CAST(:lease_ms AS float8) / 1000)
     FROM {_NEW.rows(*TYPES, *_STANDING, "tx_signature")} AS o
-    WHERE o.tx_signature IS NULL OR NOT ({MARKED})
+    WHERE (o.tx_signature IS NULL OR NOT ({MARKED})) AND {ON_SERVER}
     ON CONFLICT DO NOTHING
     RETURNING order_id
 ), {logged(_NEW, "created")}, followed AS (

@@ -37,6 +37,7 @@ from chalicelib.adapters.postgres.order_creation import (
     tried,
 )
 from chalicelib.adapters.postgres.rows import ORDER_COLUMNS, json_rows, order_state, text_array
+from chalicelib.adapters.postgres.servers import KNOWN, ON_SERVER
 from chalicelib.adapters.postgres.statements import Asked, Database, Row, Statement
 from chalicelib.adapters.postgres.subscriptions import by_order, question
 from chalicelib.adapters.postgres.unpublished import NOTE_PUBLISHED, PUBLISHED_ELSEWHERE
@@ -71,6 +72,8 @@ _MOVE: Final = {
     "refused_at_bound": "int",
     "paid_refusals": "int",
     "given_up": "int",
+    "is_known": "boolean",
+    "is_found": "boolean",
 }
 _STEPS: Final = Columns("steps", _MOVE | {"signature": "text", "outcome": "text"} | ATTEMPT)
 
@@ -84,9 +87,11 @@ WITH moved AS (
         input_units = s.input_units, output_units = s.output_units, failure_code = s.failure_code,
         chain = s.chain, lease_until = clock_timestamp() + make_interval(secs => s.lease_ms / 1000),
         told_seq = s.told_seq, is_triggered = s.is_triggered, refused_at_bound = s.refused_at_bound,
-        paid_refusals = s.paid_refusals, given_up = s.given_up, updated_at = clock_timestamp()
+        paid_refusals = s.paid_refusals, given_up = s.given_up, updated_at = clock_timestamp(),
+        known_on = CASE WHEN s.is_known THEN CAST(:server AS text) ELSE o.known_on END
     FROM {_STEPS.rows(*_MOVE, "tx_signature", are_few=True)} AS s
     WHERE o.order_id = s.order_id AND o.fence = s.held_fence AND o.seq = s.from_seq AND {MAY_GO_ON}
+      AND {ON_SERVER}
     RETURNING o.order_id
 ), {", ".join(parts)}
 {NAMED.format("moved")}
@@ -122,7 +127,7 @@ WITH amended AS (
     SET {_AMENDED}, seq = o.seq + 1, fence = o.fence + 1, chain = r.chain, lease_until = clock_timestamp(),
         updated_at = clock_timestamp()
     FROM {_AMENDING.rows()} AS r
-    WHERE o.order_id = r.order_id
+    WHERE o.order_id = r.order_id AND {KNOWN}
     RETURNING o.order_id, o.account_id
 ), {noted_unpublished("amended")}, {logged(_AMENDING, "amended")}
 SELECT order_id FROM amended
@@ -140,8 +145,10 @@ class PostgresOrderRecord:
     """``OrderRecord`` on Postgres.
 
     Args:
-        server: Returns where the record was found: on no other one are attempts written; empty if that is no
-            matter.
+        server: Returns where the record was found: on no other one is anything written that was decided;
+            empty if that is no matter.
+        must_be_known: Orders may have executed that the record shows as unsent, after a failover: those that
+            no consumer has looked up since are neither canceled nor amended.
     """
 
     def __init__(
@@ -151,7 +158,9 @@ class PostgresOrderRecord:
         *,
         packs: bool = True,
         server: Callable[[], str] = lambda: "",
+        must_be_known: bool = False,
     ) -> None:
+        self._known = {"must_be_known": must_be_known}
         self._server = server
         self._database = Database(engine)
         self._chained = partial(chained_rows, text_of=views.text, packs=packs)
@@ -163,7 +172,8 @@ class PostgresOrderRecord:
         orders = sorted(orders, key=_ID_OF)
         events, heads = self._chained([new.events for new in orders], repeat(GENESIS))
         signed = [new.state.order for new in orders if new.attempt]
-        server = self._server() if signed else ""
+        # What is merely put on record waits to be decided on.
+        server = self._server() if signed or any(new.state.is_final for new in orders) else ""
         parameters = new_orders(orders, heads) | events | {"lease_ms": str(lease_ms), "server": server}
         with translated_errors():
             if signed:
@@ -191,12 +201,15 @@ class PostgresOrderRecord:
     ) -> frozenset[UUID]:
         order_ids = [transition.state.order.order_id for transition in transitions]
         events, heads = self._chained([each.events for each in transitions], self._heads_of(order_ids))
+        # A lease is given up anywhere.
+        server = self._server() if any(each.events or each.watch for each in transitions) else ""
         parameters = events | _STEPS.parameters(
             [
-                _step_values(transition, lease_ms, head)
+                _step_values(transition, lease_ms, head, server)
                 for transition, head in zip(transitions, heads, strict=True)
             ]
         )
+        parameters["server"] = server
         with translated_errors():
             moved = self._moved(transitions, order_ids, parameters, subscribed)
         for order_id, transition, head in zip(order_ids, transitions, heads, strict=True):
@@ -228,8 +241,6 @@ class PostgresOrderRecord:
         """Write the transitions, and the watches of those that counted in the same commit."""
         is_trying = any(transition.new_attempt for transition in transitions)
         statement = _RECORD if is_trying else _RECORD_OUTCOMES
-        if is_trying:
-            parameters = {**parameters, "server": self._server()}
         if not any(transition.watch or _leaves_rest(transition) for transition in transitions):
             told = [transition.state.order for transition in transitions if transition.events]
             if not told:
@@ -246,13 +257,13 @@ class PostgresOrderRecord:
         return moved
 
     def cancel(self, account_id: str, order_id: UUID, at: datetime) -> tuple[Order, OrderEvent] | None:
-        asked = {"account_id": account_id, "order_id": str(order_id)} | at_parameters(at)
+        asked = {"account_id": account_id, "order_id": str(order_id)} | self._known | at_parameters(at)
         with translated_errors():
             rows = self._database.execute(CANCEL, asked)
         return next(iter(ended(rows, at)), None)
 
     def cancel_covered(self, order_ids: Sequence[UUID], at: datetime) -> Sequence[tuple[Order, OrderEvent]]:
-        parameters = {"order_ids": list(order_ids)} | at_parameters(at)
+        parameters = {"order_ids": list(order_ids), "server": self._server()} | at_parameters(at)
         with translated_errors():
             return ended(self._database.execute(CANCEL_COVERED, parameters), at)
 
@@ -276,7 +287,9 @@ class PostgresOrderRecord:
             amended_row = _AMENDING.parameters(
                 [(*column_values(after.order), after.paid_refusals, head.hex())]
             )
-            session.finish((_AMEND, amended_row | events), *arming([watch_of_amended(after, at)]))
+            session.finish(
+                (_AMEND, amended_row | events | self._known), *arming([watch_of_amended(after, at)])
+            )
         return after.order, event
 
     def note_published(self, published: Sequence[Published]) -> None:
@@ -316,10 +329,12 @@ def _leaves_rest(transition: Transition) -> bool:
     return before is OrderStatus.OPEN and after is not OrderStatus.OPEN
 
 
-def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence[Any]:
+def _step_values(transition: Transition, lease_ms: int, head: bytes, server: str) -> Sequence[Any]:
     """Return the values of the columns ``_STEPS``."""
     before, after = transition.claimed.state, transition.state
     outcome = transition.outcome
+    # What has a transaction that may land is decided on by that, and looked up when another is to be made.
+    is_decided = bool(transition.events or transition.watch) and transition.claimed.open_attempt is None
     return (
         before.order.order_id,
         transition.claimed.fence,
@@ -336,6 +351,8 @@ def _step_values(transition: Transition, lease_ms: int, head: bytes) -> Sequence
         after.refused_at_bound,
         after.paid_refusals,
         after.given_up,
+        is_decided and server != "",
+        transition.is_found,
         *((outcome.signature, outcome.outcome) if outcome else (None, None)),
         *attempt_values(transition.new_attempt),
     )

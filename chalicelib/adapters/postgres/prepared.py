@@ -3,7 +3,7 @@
 A statement of ours is up to 3 kB long. pg8000 scans its text in Python each time, has the server parse
 and plan it, and waits twice for an answer. Prepared, only parameters travel, once there and back:
 measured on a batch of orders, half of the processor time on both sides. RDS Proxy multiplexes statements
-that are prepared by the protocol, as here.
+that are prepared by the protocol, as here, and so does PgBouncer from 1.21 on.
 """
 
 import math
@@ -13,13 +13,15 @@ import struct
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from hashlib import sha256
+from itertools import count
 from time import monotonic
 from typing import Any, Final, Self
 from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import SYNC_MSG, DatabaseError
+from pg8000.core import SYNC_MSG, Context, DatabaseError
 from pydantic_core import from_json
 
 from chalicelib.adapters.postgres.prepared_statement import (
@@ -40,6 +42,8 @@ ROLLBACK: Final = "rollback"
 
 STATEMENTS_MAX: Final = 200
 """Of one connection; we have some fifty. More texts than this would mean that one is made up of values."""
+
+_NAME_DIGITS: Final = 32
 
 # What a message begins with: its kind, one byte, and its length, which counts itself and not the kind.
 _HEAD: Final = struct.Struct("!BI")
@@ -339,6 +343,24 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
             self._usock.sendall(data)
         except OSError as error:
             raise pg8000.InterfaceError(_NETWORK_ERROR) from error
+
+    def prepare_statement(self, statement: str, oids: Any = None) -> tuple[bytes, Any, Any]:
+        """Prepare a statement under a name that no other text has; for pg8000, which numbers its own.
+
+        A pooler that puts another client's session behind this connection, and keeps no prepared statements,
+        would have that client's run: it may take the same parameters. By these names it is an error.
+        """
+        digest = sha256(statement.encode()).hexdigest()[:_NAME_DIGITS]
+        names = (f"{digest}_{number}\0".encode() for number in count())
+        name = next(each for each in names if each not in self._statement_nums)
+        self._statement_nums.add(name)
+        self.send_PARSE(name, statement, oids or ())
+        self.send_DESCRIBE_STATEMENT(name)
+        self._sock.write(SYNC_MSG)
+        self._sock.flush()
+        context = Context(statement)
+        self.handle_messages(context)
+        return name, context.columns, context.input_funcs
 
     def _statement(self, operation: str) -> PreparedStatement:
         """Return a statement, which is prepared first if it has to be."""

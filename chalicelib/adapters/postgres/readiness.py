@@ -6,16 +6,18 @@ One that confirms commits before they are on its disk may take back, after a cra
 
 from typing import Final
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.error_translation import READ_ONLY, translated_errors
+from chalicelib.adapters.postgres.statements import Database, Statement
 from chalicelib.domain.errors import RetryableError
 
 # So many rows do not fit into the memory that they are given, so the server puts them on its disk and takes
 # them away again: a file of 150 KB, in 2 ms, and no word in the log that a replica or a crash would repeat.
 # What a table or a log has left in pages of its own would let smaller writes pass on a disk that is full.
-_CHECK: Final = text("""
-SELECT current_setting('transaction_read_only') = 'on', current_setting('synchronous_commit') = 'off',
+_CHECK: Final = Statement("""
+SELECT current_setting('transaction_read_only') = 'on' AS is_read_only,
+       current_setting('synchronous_commit') = 'off' AS may_lose,
        (SELECT public.for_transaction('work_mem', '64kB')),
        (SELECT count(*) FROM generate_series(1, 8000))
 """)
@@ -24,12 +26,14 @@ SELECT current_setting('transaction_read_only') = 'on', current_setting('synchro
 def check_takes_writes(engine: Engine) -> None:
     """Return if the database answers, takes writes, and keeps what it confirms.
 
+    It is asked as it is for an order: by a prepared statement, which a pooler may get in the way of.
+
     Raises:
         RetryableError: It does not answer, its disk is full, it is read-only, or may lose commits.
     """
-    with translated_errors(), engine.connect() as connection:
-        is_read_only, may_lose, *_ = connection.execute(_CHECK).one()
-    if is_read_only:
+    with translated_errors():
+        (found,) = Database(engine).execute(_CHECK)
+    if found.is_read_only:
         raise RetryableError(READ_ONLY)
-    if may_lose:
+    if found.may_lose:
         raise RetryableError("the database confirms commits before they are kept (synchronous_commit)")

@@ -25,6 +25,19 @@ HOLDS_S: Final = 1.0
 LOOKED_UP_FOR: Final = "1 day"
 """So long after all that rested was woken, orders are looked up: clients repeat theirs."""
 
+ON_SERVER: Final = "(CAST(:server AS text) = '' OR public.is_on_server(CAST(:server AS text)))"
+"""A condition of what a consumer writes: the parameter says where it believes the record to be, and on
+another server the statement fails. Empty is none: it is no matter. It is asked once for all rows.
+"""
+
+KNOWN: Final = "(NOT CAST(:must_be_known AS boolean) OR public.is_known(o.known_on))"
+"""A condition of what is written of an order ``o`` without a look at the chain: while the record may lack
+that the order has executed, and no consumer has looked it up, the statement fails.
+"""
+
+ARE_KNOWN: Final = "(NOT CAST(:must_be_known AS boolean) OR (SELECT public.doubt()) IN ('', o.known_on))"
+"""The same for many orders: those of which it is not known are left out."""
+
 # What is still in doubt of servers before the last one, too: a failover may follow another.
 _LOOK: Final = Statement(f"""
 WITH doubts AS (

@@ -210,7 +210,7 @@ class Confirmation:
         )
         last = InVain("refused", error.message, status.network_fee_lamports)
         if code in OF_THE_MARKET and order.terms.rests_at_limit and not self._ends_late(order, now):
-            return transitions.rest_again(claimed, last, now, height=height)
+            return self._rest_again(claimed, last, now, height)
         goes_on = order.terms.limit is not None or order.terms.is_stop_at_market
         if code in OF_THE_MARKET and (status.is_leg_refusal or goes_on):
             return self._again(claimed, last, now, height)
@@ -229,9 +229,18 @@ class Confirmation:
         if used < self._attempts_max:
             return transitions.next_attempt(claimed, last.reason, now, last)
         if order.terms.rests_at_limit:
-            return transitions.rest_again(claimed, last, now, height=height)
+            return self._rest_again(claimed, last, now, height)
         message = f"{used} attempts came to nothing; of the last one: {last.reason}"
         return transitions.failed(claimed, ExecutionError(Code.RETRIES_EXHAUSTED, message), now, last)
+
+    def _rest_again(self, claimed: ClaimedOrder, last: InVain, now: datetime, height: int) -> Transition:
+        """Return an order put to rest; one whose later attempts the record may lack is looked up at once, as
+        what rested then has been by now.
+        """
+        rests = transitions.rest_again(claimed, last, now, height=height)
+        if rests.watch is None or not self._may_have_executed():
+            return rests
+        return replace(rests, watch=replace(rests.watch, wake_at=now))
 
     def _ends_late(self, order: Order, now: datetime) -> bool:
         return order.is_late(now) and not self._may_have_executed()

@@ -177,7 +177,12 @@ class ResolveDeadLetters:
         )
 
     def _end_unexecuted(self, order: Order, connection_id: str | None, why: str) -> None:
-        """End an accepted order that is not on record; one on record is the sweep's to finish."""
+        """End an accepted order that is not on record; one on record is the sweep's to finish.
+
+        Raises ``RetryableError`` while it may have executed all the same: it is not to be told the contrary.
+        """
+        if self._may_have_executed() and self._record.state(order.account_id, order.order_id) is None:
+            raise RetryableError("whether the order has executed is not known yet")
         error = ExecutionError(Code.INTERNAL_ERROR, why)
         ended = transitions.failed_at_once(order, error, self._clock.now(), connection_id)
         if self._record.create([ended], lease_ms=0):

@@ -43,7 +43,7 @@ def found_again(claimed: ClaimedOrder, lost: LostTransaction, now: datetime) -> 
     is_exact_in = order.terms.swap_mode is SwapMode.EXACT_IN
     threshold = done.output_units if is_exact_in else done.input_units
     attempt = OpenAttempt(lost.transaction, state.attempt, done.input_units, done.output_units, threshold)
-    return Transition(claimed, state, events, new_attempt=attempt)
+    return Transition(claimed, state, events, new_attempt=attempt, is_found=True)
 
 
 def _is_of_its_pair(order: Order, done: TransactionStatus) -> bool:

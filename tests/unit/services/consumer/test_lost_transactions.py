@@ -20,6 +20,7 @@ from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.wire.queue_messages import render_message
+from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError
 from tests.fakes.orders import NOON, an_order, changed
@@ -278,3 +279,43 @@ def test_chain_that_is_silent_is_waited_for_once_and_not_for_each_order_of_a_bat
         desk.consumer.execute(*fresh)
     assert desk.lost.asked == 1
     assert not any(map(desk.consumer.is_claimed, fresh))
+
+
+def test_order_whose_last_transaction_on_record_was_refused_is_looked_up_before_it_rests_for_long(
+    desk: Desk,
+) -> None:
+    """What rested is woken to be looked up. One that comes to rest after that would be so when it fires:
+    days later, when nothing is looked up any more.
+    """
+    resting = changed(
+        an_order(),
+        order_type=OrderType.LIMIT,
+        slippage_bps=None,
+        limit=Limit("190", Rate.of(190, 1_000)),
+        time_in_force=TimeInForce.GTC,
+        valid_for_s=None,
+        valid_until=None,
+    )
+    consumer = desk.consumer
+    consumer.chain.status = SignatureStatus.UNKNOWN
+    consumer.execute(resting)
+    assert consumer.statuses(resting)[-1] is Status.SUBMITTED
+    consumer.chain.status = SignatureStatus.REFUSED
+    consumer.clock.sleep(60)
+    consumer.execute(resting, delivery=2)
+    assert consumer.statuses(resting)[-1] is Status.OPEN
+    assert consumer.tables.watches.wake(limit=10)
+
+
+def test_dead_letter_of_no_use_ends_no_order_that_may_have_executed(desk: Desk) -> None:
+    order, dead_letters = an_order(), desk.consumer.resolve_dead_letters
+    message = OrderMessage(order=order, connection_id="c=", request_id="r1")
+    letter = DeadLetter("m1", render_message(message), receive_count=10)
+    with pytest.raises(RetryableError, match="not known yet"):
+        dead_letters.give_up(letter, ValueError("a defect"))
+    with pytest.raises(RetryableError, match="not known yet"):
+        dead_letters.resolve(replace(letter, body=an_order_body(limit_price="150")))
+    assert not desk.consumer.tables.orders
+    desk.consumer.execute(order)
+    assert dead_letters.give_up(letter, ValueError("a defect"))
+    assert desk.consumer.statuses(order) == LIFE
