@@ -213,7 +213,8 @@ def test_looking_for_what_may_not_be_published_reads_nothing_that_was_named_a_mo
 
 def test_order_is_compared_with_no_cancel_of_all_from_before_it(deep: Engine) -> None:
     """Of as many tokens as an account likes to name."""
-    asked = {"order_ids": [UUID("00000000-0000-7000-8000-000000000001")]} | at_parameters(datetime.now(UTC))
+    order_id = UUID("00000000-0000-7000-8000-000000000001")
+    asked = {"order_ids": [order_id], "server": ""} | at_parameters(datetime.now(UTC))
     database = Database(deep)
     assert read_by(deep, lambda: database.execute(CANCEL_COVERED, asked)) < READ_MAX
 
