@@ -89,6 +89,8 @@ class FakeEngine:
         self.credentials: list[str | None] = []
         self.orders: dict[str, list[Frame]] = {}
         self.terms: dict[str, Frame] = {}
+        self.doubted: set[str] = set()
+        """Orders that no cancel of all touches yet."""
         self.connections: set[ServerConnection] = set()
         self.connected = 0
         self.life: tuple[str, ...] = LIFE
@@ -278,11 +280,13 @@ class FakeEngine:
         chosen = [
             order_id
             for order_id, events in self.orders.items()
-            if events[-1]["status"] == "open" and wanted in (None, [self.terms[order_id].get("type")])
+            if events[-1]["status"] == "open"
+            and wanted in (None, [self.terms[order_id].get("type")])
+            and order_id not in self.doubted
         ]
         for order_id in chosen:
             await self.happens(order_id, "canceled")
-        return {"type": "canceledAll", "canceled": len(chosen), "alreadySent": []}
+        return {"type": "canceledAll", "canceled": len(chosen), "alreadySent": [], "more": bool(self.doubted)}
 
     async def _do_ping(self, _connection: ServerConnection, _frame: Frame) -> Frame:
         return {"type": "pong"}

@@ -205,6 +205,18 @@ def test_owner_cancels_all_that_was_looked_up_and_nothing_else(record: Record) -
     assert record.status(first) is OPEN
 
 
+def test_owner_amends_what_was_looked_up_beside_orders_that_were_not(record: Record) -> None:
+    """The plan that a session keeps after five reads all orders, if there are few: others do not count."""
+    record.at_rest()
+    claimed = record.at_rest()
+    record.fails_over()
+    record.is_noticed()
+    record.is_settled()
+    _, amend = touched(record, record.looked_up(claimed))
+    for _ in range(7):
+        amend()
+
+
 def test_owner_cancels_as_ever_where_nothing_is_missing_or_is_not_any_more(record: Record) -> None:
     assert record.cancel(record.at_rest())
     claimed = record.at_rest()

@@ -16,6 +16,7 @@ _PREPARED = Statement(
 _ADD = Statement("INSERT INTO kept (n) VALUES (:n) RETURNING n")
 _ALL = Statement("SELECT n FROM kept ORDER BY n")
 _CHANGING = Statement("SELECT * FROM changing WHERE n > :n")
+_HALF = Statement("SELECT 1 / CAST(:n AS int) AS n")
 
 
 class _RefusedError(Exception):
@@ -78,3 +79,21 @@ def test_question_after_a_commit_is_prepared_anew_once_its_plan_went_wrong(engin
     database.execute(Statement("ALTER TABLE changing ALTER n TYPE bigint"))
     assert [add_and_ask(n) for n in (2, 3)] == [None, []]
     assert database.execute(_ALL) == [(1,), (2,), (3,)]
+
+
+def test_session_keeps_one_of_each_statement_however_often_they_went_wrong(engine: Engine) -> None:
+    """Else who has a statement refused again and again, as a cancel after a failover, fills its memory."""
+    database = Database(engine)
+
+    def both(n: int) -> list[list[object]]:
+        with database.transaction() as session:
+            return session.finish((_ALL, {}), (_HALF, {"n": n}))
+
+    for _ in range(5):
+        with pytest.raises(ProgrammingError, match="division"):
+            both(0)
+        with pytest.raises(ProgrammingError, match="division"):
+            database.execute(_HALF, {"n": 0})
+    assert both(1) == [[], [(1,)]]
+    ((statements, _),) = database.execute(_PREPARED)
+    assert statements == 3

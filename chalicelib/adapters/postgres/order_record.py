@@ -127,7 +127,9 @@ WITH amended AS (
     SET {_AMENDED}, seq = o.seq + 1, fence = o.fence + 1, chain = r.chain, lease_until = clock_timestamp(),
         updated_at = clock_timestamp()
     FROM {_AMENDING.rows()} AS r
-    WHERE o.order_id = r.order_id AND {KNOWN}
+    WHERE o.order_id = r.order_id
+      -- Of this order alone, also where the plan reads all of them: another's would fail the statement.
+      AND CASE WHEN o.order_id = r.order_id THEN {KNOWN} END
     RETURNING o.order_id, o.account_id
 ), {noted_unpublished("amended")}, {logged(_AMENDING, "amended")}
 SELECT order_id FROM amended

@@ -14,14 +14,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
-from itertools import count
 from time import monotonic
 from typing import Any, Final, Self
 from uuid import UUID
 
 import pg8000
 from pg8000.converters import JSON, JSONB, UUID_TYPE
-from pg8000.core import SYNC_MSG, Context, DatabaseError
+from pg8000.core import CLOSE, STATEMENT, SYNC_MSG, Context, DatabaseError
 from pydantic_core import from_json
 
 from chalicelib.adapters.postgres.prepared_statement import (
@@ -349,10 +348,12 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
         A pooler that puts another client's session behind this connection, and keeps no prepared statements,
         would have that client's run: it may take the same parameters. By these names it is an error.
+
+        One that went wrong is prepared anew, and the server keeps what it has prepared until that is closed.
         """
-        digest = sha256(statement.encode()).hexdigest()[:_NAME_DIGITS]
-        names = (f"{digest}_{number}\0".encode() for number in count())
-        name = next(each for each in names if each not in self._statement_nums)
+        name = sha256(statement.encode()).hexdigest()[:_NAME_DIGITS].encode() + b"\0"
+        if name in self._statement_nums:
+            self._send_message(CLOSE, STATEMENT + name)
         self._statement_nums.add(name)
         self.send_PARSE(name, statement, oids or ())
         self.send_DESCRIBE_STATEMENT(name)

@@ -91,6 +91,18 @@ def test_cancel_all_takes_the_types_that_are_named(play: Play[None]) -> None:
     play(story)
 
 
+def test_cancel_all_says_that_orders_are_left_that_can_be_canceled_later(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        engine.doubted.add(order.id)
+        found = await client.cancel_all()
+        assert (found.canceled, found.more) == (0, True)
+        engine.doubted.clear()
+        assert not (await client.cancel_all()).more
+
+    play(story)
+
+
 def test_preview_stores_nothing(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         preview = await client.preview(side="sell", amount="1")

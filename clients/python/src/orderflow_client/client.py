@@ -234,7 +234,9 @@ class Client:
         sent = answer.get("alreadySent") or ()
         try:
             return CanceledAll(
-                canceled=int(answer["canceled"]), already_sent=tuple(str(each) for each in sent)
+                canceled=int(answer["canceled"]),
+                already_sent=tuple(str(each) for each in sent),
+                more=answer.get("more") is True,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ProtocolError("the answer to cancelAll has no count") from error
