@@ -69,7 +69,7 @@ class SimulatedMarket:
     def prices(self) -> "PriceReader":
         from chalicelib.adapters.simulated_market.prices import LedgerPrices
 
-        return LedgerPrices(self._pool_reader, self._faults, VENUES)
+        return LedgerPrices(self._pool_reader, self._faults, [venue.name for venue in self.venues])
 
     @cached_property
     def openings(self) -> "Openings":

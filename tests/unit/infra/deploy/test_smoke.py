@@ -76,6 +76,15 @@ def test_stage_that_is_not_ready_is_asked_again_and_one_that_hangs_up_is_told(
         smoke_order(url, token=None, say=print)
 
 
+def test_emulator_that_refuses_since_a_function_was_too_slow_is_asked_again_until_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MiniStack answers 403 for whatever a function failed with, also for its time-out in a cold start."""
+    monkeypatch.setattr(smoke, "_AGAIN_AFTER_S", 0.01)
+    with stage_that_refuses(403, 403) as url, pytest.raises(SmokeOrderError, match="the connection ended"):
+        smoke_order(url, token=None, say=print)
+
+
 def test_stage_that_is_not_there_is_told_when_the_time_is_over() -> None:
     with pytest.raises(SmokeOrderError, match=r"ws://127\.0\.0\.1:9 does not answer"):
         smoke_order("ws://127.0.0.1:9", token=None, say=print, time_limit_s=0.1)
