@@ -1,5 +1,6 @@
 """The documents: what they link to and name is there, and their lines end where those of the code do."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -101,6 +102,13 @@ def test_each_variable_that_functions_read_is_told_of() -> None:
     told = "\n".join(document.read_text("utf-8") for document in DOCUMENTS.values())
     missing = [name for name in Settings.model_fields if not re.search(rf"\b{name.upper()}\b", told)]
     assert missing == []
+
+
+def test_each_member_of_an_orders_event_is_told_of_in_the_readme() -> None:
+    published = json.loads((ROOT / "docs/api/asyncapi.json").read_text("utf-8"))
+    members = published["components"]["schemas"]["OrderEventFrame"]["properties"]
+    told = DOCUMENTS["README.md"].read_text("utf-8")
+    assert [each for each in members if not re.search(rf"[`\"]{each}[`\"]", told)] == []
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
