@@ -60,7 +60,7 @@ def test_engine_elsewhere_is_asked_through_the_shells_proxy(monkeypatch: pytest.
 
 
 def test_smoke_order_for_this_machine_goes_past_the_shells_proxy() -> None:
-    with scripted_server(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") as server:
+    with scripted_server(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n") as server:
         url = f"ws://{server.address.netloc}/ws"
-        with pytest.raises(SmokeOrderError, match="refused with 403"):
+        with pytest.raises(SmokeOrderError, match="refused with 401"):
             smoke_order(url, token=None, say=print)
