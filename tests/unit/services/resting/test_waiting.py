@@ -1,21 +1,24 @@
 """What an order waits for, as a watch, and when it is looked at again."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chalicelib.domain.launches import Sniper
+from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.rates import Limit, Rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import NEW_MINT
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.domain.watches import BY_LAUNCH, BY_MARGINAL_RATE, DirectedPair
 from chalicelib.services.resting.waiting import (
     BACKOFF_BLOCKS,
     BACKOFF_BLOCKS_MAX,
+    ELSEWHERE_FOR,
     NEVER,
     LookAgain,
     backed_off,
@@ -43,6 +46,20 @@ def test_trigger_is_waited_for_first_and_the_limit_after_it() -> None:
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_MOST, 3, STOP.rate)
     watch = watch_of(replace(OrderState(order), is_triggered=True), NOON)
     assert (watch.direction, watch.look, watch.rate) == (Direction.AT_LEAST, BY_MARGINAL_RATE, LIMIT.rate)
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("source", PriceSource)
+@pytest.mark.parametrize("direction", Direction)
+def test_trigger_looks_at_the_price_that_it_names_and_a_stop_at_its_own_size(
+    mode: SwapMode, source: PriceSource, direction: Direction
+) -> None:
+    """A take-profit's size gets no more than the marginal rate."""
+    order = changed(an_order(), swap_mode=mode, trigger=replace(STOP, source=source, direction=direction))
+    size = size_look(mode, order.terms.amount_units)
+    of_executable = {Direction.AT_MOST: size, Direction.AT_LEAST: BY_MARGINAL_RATE}[direction]
+    look = 3 if source is PriceSource.MARK else of_executable
+    assert watch_of(OrderState(order), NOON).look == look
 
 
 @pytest.mark.parametrize(
@@ -137,8 +154,18 @@ def test_refusal_after_hours_of_a_network_that_dropped_all_is_the_first() -> Non
     assert dropped == LookAgain(since_height=1_000 + BACKOFF_BLOCKS_MAX)
 
 
-def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
-    order = replace(changed(an_order(), limit=LIMIT), valid_until=None)
+def test_transaction_that_was_dropped_makes_no_pause_of_the_refusals_before_it() -> None:
+    """It cost nothing, so the next one is worth its fee at the limit."""
+    order = changed(an_order(), limit=LIMIT)
+    state = replace(OrderState(order), refused_at_bound=1, paid_refusals=28)
+    now = order.accepted_at + timedelta(minutes=100)
+    dropped = backed_off(state, now, height=1_000, was_free=True)
+    assert dropped == LookAgain(since_height=1_000 + BACKOFF_BLOCKS)
+
+
+@pytest.mark.parametrize("end", [None, NOON + timedelta(days=1)])
+def test_owner_is_told_of_a_long_pause_and_what_ends_it(end: datetime | None) -> None:
+    order = replace(changed(an_order(), limit=LIMIT), valid_until=end)
     state = replace(OrderState(order), paid_refusals=28)
     now = order.accepted_at + timedelta(minutes=100)
     assert told_of_pause(state, backed_off(state, now, height=1_000), now) == (
@@ -146,6 +173,8 @@ def test_owner_is_told_of_a_long_pause_and_what_ends_it() -> None:
         "limit, in some 60 minutes, or when it is amended"
     )
     assert watch_of_amended(state, NOON).wake_rate is None
+    for at, is_told in ((now + ELSEWHERE_FOR, False), (now + 2 * ELSEWHERE_FOR, True), (None, False)):
+        assert (told_of_pause(state, LookAgain(at=at), now) != "") is is_told
 
 
 def test_owner_is_told_of_no_time_past_the_end_of_the_order() -> None:
@@ -178,3 +207,9 @@ def test_size_that_did_not_fit_waits_for_more_than_there_is_now(
     else:
         assert found.is_at_least(marginal)
         assert not marginal.is_at_least(found)
+        # Where the size fits if it loses as much of the marginal rate there: no later than that.
+        fits = Rate.of(
+            wanted.output_units * marginal.output_units * offered.input_units,
+            wanted.input_units * marginal.input_units * offered.output_units,
+        )
+        assert fits.is_at_least(found)
