@@ -278,6 +278,17 @@ def test_first_height_that_is_noted_counts_and_the_chain_past_it_settles_all_ser
     )
 
 
+def test_what_is_noted_late_of_the_server_before_settles_no_later_one(record: Record) -> None:
+    record.found()
+    for _ in range(2):
+        record.came_from_elsewhere()
+        record.found()
+    record.servers.settles_after(2, 1_300)
+    record.servers.note_settled(2)
+    doubt = record.doubted()
+    assert (doubt.server_id, doubt.settles_after, doubt.is_settled) == (3, None, False)
+
+
 def test_what_rests_is_woken_in_parts_once_all_is_settled_and_then_no_more(record: Record) -> None:
     record.found()
     order_ids = record.at_rest(5)
