@@ -16,7 +16,7 @@ from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
     from chalicelib.adapters.postgres.servers import PostgresServers
-    from chalicelib.domain.transactions import ChainHealth
+    from chalicelib.domain.transactions import ChainHealth, SignedTransaction
     from chalicelib.services.consumer.write_ahead import Expecting
     from chalicelib.services.planning.venues import QuoteCollector
     from chalicelib.services.ports import Chain, LostTransactions, Mints, Venue
@@ -101,6 +101,10 @@ class MarketPorts:
         Raises ``RetryableError`` if the record does not tell.
         """
         return isinstance(self._market, SolanaMarket) and self._market.may_have_executed()
+
+    def may_lack_later(self, transaction: "SignedTransaction") -> bool:
+        """Return whether later transactions of an order may be missing in the record, likewise."""
+        return isinstance(self._market, SolanaMarket) and self._market.may_lack_later(transaction)
 
     @property
     def is_beside_the_record(self) -> bool:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from chalicelib.adapters.solana.signer import KeyHolder, Signer
     from chalicelib.adapters.solana.spending import Spending
     from chalicelib.adapters.solana.wallet_reader import WalletReader
-    from chalicelib.domain.transactions import ExpectedSwap
+    from chalicelib.domain.transactions import ExpectedSwap, SignedTransaction
     from chalicelib.services.ports import Mints, Venue
 
 
@@ -152,6 +152,15 @@ class SolanaMarket:
         """Return whether the record may lack something; raises ``RetryableError`` if it does not tell."""
         is_set_back = self._settings.solana_record_restored_to is not None
         return is_set_back or self.servers.found().doubt is not None
+
+    def may_lack_later(self, transaction: "SignedTransaction") -> bool:
+        """Return whether the record may lack later transactions of the order that one is of; likewise.
+
+        None that was signed on the server that the record is on. Where an operator named a moment, what rests
+        is looked up when it fires: a pause after refusals, which cost fees, is not cut short for that.
+        """
+        doubt = self.servers.found().doubt
+        return doubt is not None and doubt.is_of_before(transaction)
 
     @cached_property
     def lost_transactions(self) -> "DoubtedRecord":

@@ -288,6 +288,7 @@ class Services(Ports):
             wait_policy=WaitPolicy(self.clock),
             attempts_max=attempts_max,
             may_have_executed=self.market.may_have_executed,
+            may_lack_later=self.market.may_lack_later,
         )
 
     def has_marks(self) -> bool:

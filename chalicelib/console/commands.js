@@ -64,7 +64,7 @@ async function cancelByFilters({ pair, type }) {
     query.set('quoteAsset', quote);
   }
   if (type) query.set('types', type);
-  let [done, sent, more] = [0, 0, true];
+  let [done, sent, left, more] = [0, 0, false, true];
   while (more) {
     let answer;
     try {
@@ -75,9 +75,11 @@ async function cancelByFilters({ pair, type }) {
     }
     done += answer.canceled;
     sent = answer.alreadySent.length;
-    more = answer.more && answer.canceled > 0;
+    left = answer.more;
+    more = left && answer.canceled > 0;
   }
-  return `${done} canceled${sent ? `, ${sent} were sent already` : ''}`;
+  const others = left ? '; others cannot be canceled yet, try again in a minute' : '';
+  return `${done} canceled${sent ? `, ${sent} were sent already` : ''}${others}`;
 }
 
 async function cancelEach(rows) {

@@ -7,7 +7,9 @@ import sys
 from datetime import datetime, timedelta
 
 import httpx
+from sqlalchemy import text
 
+from chalicelib.adapters.postgres.engine import make_engine
 from tests.browser.conftest import OpenPage, recorded, submit
 from tests.support.instance import REPOSITORY, Instance
 
@@ -173,3 +175,19 @@ def _market(instance: Instance, *words: str) -> None:
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_orders_that_cannot_be_canceled_with_all_others_yet_are_told_of(
+    console: OpenPage, rest: httpx.Client, instance: Instance
+) -> None:
+    order_id = submit(rest, type="limit", side="buy", amount="1", limitPrice="20")
+    recorded(rest, order_id, status="open")
+    engine = make_engine(instance.status()["database_url"])
+    with console("#/orders?type=limit") as page:
+        with engine.connect() as holds:
+            holds.execute(text("SELECT FROM orders WHERE order_id = :id FOR UPDATE"), {"id": order_id})
+            page.click(".filters button.danger")
+            page.click("dialog button.main")
+            page.until("document.querySelector('.note')?.innerText.includes('others cannot')", "what is left")
+        engine.dispose()
+    assert rest.delete(f"/orders/{order_id}").json()["status"] == "canceled"

@@ -10,6 +10,7 @@ from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.orders import Order
 from chalicelib.domain.progress import OpenAttempt
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.services.consumer.batch import Incoming, MessageOutcome
 from chalicelib.services.consumer.claiming import ExecutionLimits
 from chalicelib.services.consumer.confirmation import Confirmation, PollPolicy
@@ -59,6 +60,8 @@ class ConsumerOnFakes:
         lost_transactions: LostTransactions | None = None,
     ) -> None:
         self._may_have_executed = lost_transactions.are_sought if lost_transactions else lambda: False
+        self.signed_before: int | None = None
+        """The record may lack later transactions than those up to this height; None: than any."""
         self.clock = FrozenClock()
         self.tables = Tables(self._database_time)
         self.record = record_type(self.tables)
@@ -121,6 +124,10 @@ class ConsumerOnFakes:
             may_have_executed=self._may_have_executed,
         )
 
+    def _may_lack_later(self, transaction: SignedTransaction) -> bool:
+        before = self.signed_before
+        return self._may_have_executed() and (before is None or transaction.last_valid_height <= before)
+
     def execute(self, *orders: Order, delivery: int = 1) -> Mapping[UUID, MessageOutcome]:
         """Work through one batch of submissions, each by the connection ``c=``."""
         return self.execute_orders.execute(
@@ -159,4 +166,5 @@ class ConsumerOnFakes:
             wait_policy=WaitPolicy(self.clock),
             attempts_max=attempts_max,
             may_have_executed=self._may_have_executed,
+            may_lack_later=self._may_lack_later,
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.orders import OrderState
 from chalicelib.domain.progress import NewOrder
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Watch
 from chalicelib.migrations import upgrade
@@ -351,3 +353,12 @@ def test_failover_after_a_failover_doubts_what_either_may_lack(record: Record) -
     record.came_from_elsewhere()
     assert first < record.execute("SELECT max(alive_at) FROM servers")
     assert record.doubted() == Doubt(3, first, None, is_settled=False)
+
+
+def test_transaction_is_of_a_server_before_until_nothing_of_there_can_land(record: Record) -> None:
+    record.came_from_elsewhere()
+    signed = SignedTransaction("signature", b"", last_valid_height=300)
+    assert record.doubted().is_of_before(signed)
+    record.servers.settles_after(2, 300)
+    assert record.doubted().is_of_before(signed)
+    assert not record.doubted().is_of_before(replace(signed, last_valid_height=301))

@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.postgres.statements import Database, Row, Statement
 from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.logs import logger
 
 HOLDS_S: Final = 1.0
@@ -88,6 +89,10 @@ class Doubt:
     lacks_since: datetime
     settles_after: int | None
     is_settled: bool
+
+    def is_of_before(self, transaction: SignedTransaction) -> bool:
+        """Return whether a transaction may be of a server before: until settled, none is signed here."""
+        return self.settles_after is None or transaction.last_valid_height <= self.settles_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Confirmation:
     Args:
         may_have_executed: Returns whether the record may lack later attempts of an order: one that is late
             goes back to routing then, where it is looked up before it ends.
+        may_lack_later: Returns of a transaction whether the record may lack later ones of its order. Before
+            those that were signed where the record is now, the order was looked up.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class Confirmation:
         wait_policy: WaitPolicy,
         attempts_max: int,
         may_have_executed: Callable[[], bool] = lambda: False,
+        may_lack_later: Callable[[SignedTransaction], bool] = lambda _: False,
     ) -> None:
         self._may_have_executed = may_have_executed
+        self._may_lack_later = may_lack_later
         self._chain = chain
         self._clock = clock
         self._poll_policy = poll_policy
@@ -238,7 +242,8 @@ class Confirmation:
         what rested then has been by now.
         """
         rests = transitions.rest_again(claimed, last, now, height=height)
-        if rests.watch is None or not self._may_have_executed():
+        attempt = claimed.open_attempt
+        if rests.watch is None or attempt is None or not self._may_lack_later(attempt.transaction):
             return rests
         return replace(rests, watch=replace(rests.watch, wake_at=now))
 

@@ -281,11 +281,13 @@ def test_chain_that_is_silent_is_waited_for_once_and_not_for_each_order_of_a_bat
     assert not any(map(desk.consumer.is_claimed, fresh))
 
 
-def test_order_whose_last_transaction_on_record_was_refused_is_looked_up_before_it_rests_for_long(
-    desk: Desk,
+@pytest.mark.parametrize("is_of_before", [True, False])
+def test_order_whose_transaction_was_refused_is_looked_up_at_once_if_later_ones_may_be_missing(
+    desk: Desk, is_of_before: bool
 ) -> None:
     """What rested is woken to be looked up. One that comes to rest after that would be so when it fires:
-    days later, when nothing is looked up any more.
+    days later, when nothing is looked up any more. But what was signed since was looked up before, and
+    rests for as long as ever: refused again at once, and again, it would pay fees for a day.
     """
     resting = changed(
         an_order(),
@@ -297,6 +299,7 @@ def test_order_whose_last_transaction_on_record_was_refused_is_looked_up_before_
         valid_until=None,
     )
     consumer = desk.consumer
+    consumer.signed_before = None if is_of_before else 0
     consumer.chain.status = SignatureStatus.UNKNOWN
     consumer.execute(resting)
     assert consumer.statuses(resting)[-1] is Status.SUBMITTED
@@ -304,7 +307,7 @@ def test_order_whose_last_transaction_on_record_was_refused_is_looked_up_before_
     consumer.clock.sleep(60)
     consumer.execute(resting, delivery=2)
     assert consumer.statuses(resting)[-1] is Status.OPEN
-    assert consumer.tables.watches.wake(limit=10)
+    assert bool(consumer.tables.watches.wake(limit=10)) == is_of_before
 
 
 def test_dead_letter_of_no_use_ends_no_order_that_may_have_executed(desk: Desk) -> None:
