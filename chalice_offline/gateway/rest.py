@@ -106,7 +106,8 @@ class RestApi:
             self._edge.warn(_NO_RESPONSE, route=f"{request.method} {match.resource}")
             return response
         trace = with_parent(request.header(_TRACE_ID.lower()) or "", os.urandom)
-        return response._replace(headers=(*response.headers, (_TRACE_ID, trace)))
+        headers = [(name, value) for name, value in response.headers if name.lower() != _TRACE_ID.lower()]
+        return response._replace(headers=(*headers, (_TRACE_ID, trace)))
 
     async def _guarded(self, request: Request, event: dict[str, Any], match: Match) -> Response | None:
         """Ask the authorizer of a route, of which it has one at most; add what that says of the caller to the

@@ -19,11 +19,12 @@ AUTHORIZER: Final = "websocket_authorizer"
 AUTHORIZER_ERRORS_METRIC: Final = "AuthorizerErrors"
 AUTHORIZER_ERROR_PATTERN: Final = (
     '{ ($.errorType = "*" && $.errorType != "UnauthenticatedError")'
-    ' || $.record.status = "timeout" || $.record.status = "failure" }'
+    ' || $.record.status = "timeout" || $.record.status = "failure" || $.record.errorType = "Runtime.*" }'
 )
 """How an authorizer fails but for a token that it refuses. To say so it has to raise an exception, and any
 client could ring an alarm on its `Errors`
-(https://github.com/awslabs/aws-apigateway-lambda-authorizer-blueprints/issues/21).
+(https://github.com/awslabs/aws-apigateway-lambda-authorizer-blueprints/issues/21). One that is killed, as for
+its memory, writes no line of its own: Lambda's report has the status of an exception then, ``error``.
 """
 
 _COUNTED: Final = {DEFECTS_METRIC: DEFECT_PATTERN, ERROR_LINES_METRIC: ERROR_PATTERN}

@@ -70,15 +70,16 @@ def _connected(url: str, headers: Mapping[str, str] | None, deadline: float) -> 
                 proxy=None if is_here(url) else True,
             )
         except InvalidStatus as refused:
+            status = refused.response.status_code
+            hint = "; is --token one of the issuer that the stage asks?" if status in {401, 403} else ""
+            told = SmokeOrderError(f"the handshake was refused with {status}{hint}")
             # MiniStack says 403 for a function of any status, and for one that failed or was too slow.
-            if (status := refused.response.status_code) < 500 and not (status == 403 and is_here(url)):
-                hint = "; is --token one of the issuer that the stage asks?" if status in {401, 403} else ""
-                raise SmokeOrderError(f"the handshake was refused with {status}{hint}") from refused
-            fault: Exception = refused
+            if status < 500 and not (status == 403 and is_here(url)):
+                raise told from refused
         except (OSError, InvalidHandshake) as error:
-            fault = error
+            told = SmokeOrderError(f"{url} does not answer: {error}")
         if time.monotonic() + _AGAIN_AFTER_S > deadline:
-            raise SmokeOrderError(f"{url} does not answer: {fault}") from fault
+            raise told
         time.sleep(_AGAIN_AFTER_S)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from random import Random
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.audit import record_checks
+from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, ConflictError
@@ -147,3 +149,44 @@ def test_order_that_another_has_just_claimed_is_busy_to_who_came_at_the_same_tim
         claims = second.result()
     assert not claims.claimed
     assert set(claims.busy) == {order_id}
+
+
+WAITS_AT_EACH_CANCEL = """
+CREATE FUNCTION wait_to_cancel() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER waits BEFORE UPDATE OF status ON orders FOR EACH ROW
+    WHEN (NEW.status = 'canceled') EXECUTE FUNCTION wait_to_cancel()
+"""
+# Each order is looked up once it is found, as in a record of many.
+LOOKED_UP = "enable_hashjoin", "enable_mergejoin", "enable_seqscan"
+
+
+def test_cancel_of_all_ends_no_more_than_it_is_to_where_a_consumer_moves_what_it_is_coming_to(
+    database_url: str,
+) -> None:
+    """Postgres runs parts of an UPDATE anew for a row that is another by the time that it comes to it."""
+    engine = make_engine(database_url)
+    with engine.begin() as owner:
+        owner.execute(text(WAITS_AT_EACH_CANCEL))
+        for setting in LOOKED_UP:
+            owner.execute(text(f"ALTER DATABASE {engine.url.database} SET {setting} = off"))
+    engine.dispose()
+    store = on_postgres(engine)
+    orders = []
+    for seconds in range(3):
+        order = replace(an_order(), accepted_at=NOON + timedelta(seconds=seconds))
+        orders.append(store.created(order, lease_ms=0).state.order)
+    with ThreadPoolExecutor(1) as executor, engine.connect() as gate:
+        gate.execute(text("SELECT pg_advisory_xact_lock(1)"))
+        canceled = executor.submit(
+            store.open_orders.cancel_some, orders[0].account_id, OrderFilter(), NOON, limit=2
+        )
+        with engine.connect() as other:
+            wait_for_waiting(other, 1, or_until=canceled.done)
+        assert orders[1].order_id in store.record.claim([orders[1].order_id], lease_ms=0).claimed
+        gate.commit()
+        assert {each.order.order_id for each in canceled.result()} == {each.order_id for each in orders[:2]}
+    engine.dispose()

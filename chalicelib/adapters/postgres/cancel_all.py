@@ -38,7 +38,8 @@ _RESTING: Final = f"{RESTS} AND {_MEANT}"
 _UNSENT: Final = f"o.status IN {CANCELABLE_STATUSES} AND o.tx_signature IS NULL"
 
 # Rows that a consumer holds are left to a later look: waiting for several of them, in another order than the
-# consumer's, would end in a deadlock.
+# consumer's, would end in a deadlock. The union is an expression of its own: within the UPDATE Postgres would
+# run it, and what it is of, anew for each row that was moved on meanwhile, and count more than the limit.
 _CANCEL_SOME: Final = Statement(f"""
 WITH under_way AS MATERIALIZED (
     SELECT o.order_id FROM orders o WHERE {_UNDER_WAY} AND {_UNSENT} AND {ARE_KNOWN}
@@ -46,10 +47,11 @@ WITH under_way AS MATERIALIZED (
 ), resting AS MATERIALIZED (
     SELECT o.order_id FROM orders o WHERE {_RESTING} AND {ARE_KNOWN}
     ORDER BY o.accepted_at LIMIT :limit - (SELECT count(*) FROM under_way) FOR NO KEY UPDATE SKIP LOCKED
+), wanted AS MATERIALIZED (
+    SELECT order_id FROM under_way UNION ALL SELECT order_id FROM resting
 ), canceled AS (
     UPDATE orders o {SET_CANCELED}
-    FROM (SELECT order_id FROM under_way UNION ALL SELECT order_id FROM resting) AS wanted
-    WHERE o.order_id = wanted.order_id
+    FROM wanted WHERE o.order_id = wanted.order_id
     {RETURNING}
 ), {ENDED}, {noted_unpublished("canceled")}
 SELECT * FROM canceled

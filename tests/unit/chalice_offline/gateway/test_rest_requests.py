@@ -30,12 +30,17 @@ async def answer(gateway: Gateway, request: bytes) -> str:
 
 
 def asked(
-    target: str = "/api/orders", *headers: str, method: str = "GET", body: bytes = b"", **settings: Any
+    target: str = "/api/orders",
+    *headers: str,
+    method: str = "GET",
+    body: bytes = b"",
+    answered: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> tuple[str, list[Mapping[str, Any]]]:
     """Return what a request of these lines is answered, and the events that it led to."""
 
     async def scenario() -> tuple[str, list[Mapping[str, Any]]]:
-        functions = FakeFunctions(rest=Returned({"statusCode": 200, "body": "ok"}))
+        functions = FakeFunctions(rest=Returned({"statusCode": 200, "headers": answered, "body": "ok"}))
         async with a_gateway(functions, manifest=ROUTES, **settings) as gateway:
             lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close", *headers]
             head = "\r\n".join([*lines, "", ""])
@@ -108,6 +113,12 @@ def test_answer_of_a_function_has_the_requests_trace_and_a_preflight_none() -> N
     assert told is not None
     assert re.fullmatch(re.escape(seen) + ";Parent=[0-9a-f]{16};Sampled=0", told)
     assert traces(method="OPTIONS") == (None, None)
+
+
+def test_answer_of_a_function_that_names_a_trace_has_the_requests_alone() -> None:
+    said, _ = asked("/api/orders", f"X-Amzn-Trace-Id: {TRACE}", answered={"x-amzn-trace-id": "of another"})
+    (told,) = re.findall(r"(?i)\r\nx-amzn-trace-id: (.*)\r\n", said)
+    assert told.startswith(TRACE)
 
 
 def test_trace_that_a_client_began_goes_on() -> None:

@@ -8,7 +8,12 @@ from pathlib import Path
 from chalicelib.adapters.observer import PowertoolsObserver
 from chalicelib.handlers.authorizer import UnauthenticatedError
 from infra.deploy.alarms import ALARMS, alarm_resource
-from infra.deploy.defects import ERROR_LINES_METRIC, ERROR_PATTERN, defect_filters
+from infra.deploy.defects import (
+    AUTHORIZER_ERRORS_METRIC,
+    ERROR_LINES_METRIC,
+    ERROR_PATTERN,
+    defect_filters,
+)
 from infra.deploy.metrics import ENGINE, FUNCTIONS, function
 from infra.deploy.monitoring import monitoring_template
 from tests.fakes.orders import VIEWS
@@ -102,3 +107,10 @@ def test_token_that_is_refused_rings_no_alarm_though_the_authorizer_raises_for_i
     assert (
         f'$.errorType = "*" && $.errorType != "{UnauthenticatedError.__name__}"' in counted["FilterPattern"]
     )
+
+
+def test_authorizer_that_is_killed_rings_though_it_says_nothing_itself() -> None:
+    # Its report has the status of any exception, also of a token that is refused, and the runtime's error.
+    pattern = defect_filters()[f"{AUTHORIZER_ERRORS_METRIC}Filter"]["Properties"]["FilterPattern"]
+    assert '|| $.record.errorType = "Runtime.*"' in pattern
+    assert '$.record.status = "error"' not in pattern

@@ -85,6 +85,14 @@ def test_emulator_that_refuses_since_a_function_was_too_slow_is_asked_again_unti
         smoke_order(url, token=None, say=print)
 
 
+def test_emulator_that_refuses_until_the_time_is_over_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(smoke, "_AGAIN_AFTER_S", 2 * smoke.TIME_LIMIT_S)  # once more would be too late
+    with stage_that_refuses(403) as url, pytest.raises(SmokeOrderError, match="refused with 403; is --token"):
+        smoke_order(url, token="expired", say=print)
+
+
 def test_stage_that_is_not_there_is_told_when_the_time_is_over() -> None:
     with pytest.raises(SmokeOrderError, match=r"ws://127\.0\.0\.1:9 does not answer"):
         smoke_order("ws://127.0.0.1:9", token=None, say=print, time_limit_s=0.1)
