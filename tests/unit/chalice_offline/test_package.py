@@ -24,7 +24,8 @@ def test_command_line_shows_its_version() -> None:
 
 def test_version_has_its_place_in_the_changelog_which_is_packed() -> None:
     headings = [line for line in (FOLDER / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")]
-    assert headings[0].split()[1] == VERSION
+    released = [heading for heading in headings if heading != "## Unreleased"]
+    assert released[0].split()[1] == VERSION
     assert "CHANGELOG.md" in (FOLDER / "MANIFEST.in").read_text()
 
 
