@@ -30,11 +30,11 @@ from tests.skew.run import Skew
 from tests.skew.stages import stages_from
 from tests.support.instance import REPOSITORY, queues_with
 
-RELEASE: Final = "0.3.0"
+RELEASE: Final = "0.4.0"
 """The last one."""
 
-# Its heading stood in the changelog before all of it was there.
-_COMMITS: Final = {"0.3.0": "494dd010"}
+# The first one's heading stood in the changelog before all of it was there.
+_COMMITS: Final = {"0.3.0": "494dd010", "0.4.0": "e3b4c703"}
 _VISIBILITY_S: Final = 12
 _ENVIRONMENT: Final = {
     "LEASE_MS": "6000",
