@@ -2,8 +2,9 @@
 
 A standby that lagged and was promoted lacks the last commits, as a backup does, and no session of the new
 primary can tell which. But it is on another timeline than the record says: who sees that first notes the new
-server, and since when commits may be missing. A consumer names, with what it has signed, the server that it
-took the record to be on, so that nothing is recorded on another one (``public.is_on_server``).
+server, and since when commits may be missing. A consumer names, with what it decides, the server that it took
+the record to be on, so that nothing is recorded on another one (``public.is_on_server``); and an order says
+where it was looked up, so that no owner cancels before what may have executed (``public.is_known``).
 """
 
 from collections.abc import Callable
@@ -21,10 +22,12 @@ from chalicelib.domain.transactions import SignedTransaction
 from chalicelib.logs import logger
 
 HOLDS_S: Final = 1.0
-"""What a server was found to be is believed for so long. A function that is wrong records nothing signed."""
+"""What a server was found to be is believed for so long. A function that is wrong records no decision."""
 
 LOOKED_UP_FOR: Final = "1 day"
-"""So long after all that rested was woken, orders are looked up: clients repeat theirs."""
+"""So long after all that rested was woken, orders are looked up: clients repeat theirs. ``public.doubt``
+holds up cancels for as long.
+"""
 
 ON_SERVER: Final = "(CAST(:server AS text) = '' OR public.is_on_server(CAST(:server AS text)))"
 """A condition of what a consumer writes: the parameter says where it believes the record to be, and on
