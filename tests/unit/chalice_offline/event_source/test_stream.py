@@ -364,18 +364,20 @@ def test_shard_that_comes_later_is_read_from_its_first_record(
 
 
 def test_no_shard_begins_until_the_ends_of_all_are_known() -> None:
-    stream, functions = FakeStream(a=["old"], b=["old"]), FakeFunctions()
+    stream, functions, positions = FakeStream(a=["old"], b=["old"]), FakeFunctions(), FakePositions()
     stream.hangs_up_at = "b"
 
     async def scenario(mapping: StreamMapping) -> None:
+        assert not positions.by_shard
         stream.by_shard["a"].append("later")
         stream.hangs_up_at = ""
-        await mapping.look()
+        while positions.by_shard.keys() != {"a", "b"}:  # noqa: ASYNC110  # positions have no event
+            await asyncio.sleep(0.005)
         stream.by_shard["a"].append("new")
         stream.by_shard["b"].append("new")
         await has(functions, ["new"], ["new"])(mapping)
 
-    run(stream, functions, scenario, begins_at_end=True)
+    run(stream, functions, scenario, begins_at_end=True, positions=positions)
 
 
 def test_position_that_the_stream_no_longer_knows_leads_to_all_that_is_left() -> None:
