@@ -9,6 +9,7 @@ import pytest
 from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials
 from orderflow_client.errors import (
+    ClientClosedError,
     DisconnectedError,
     LimitReachedError,
     ProtocolError,
@@ -151,6 +152,40 @@ def test_engine_that_says_nothing_is_told_of_by_what_was_waited_for() -> None:
 
     with pytest.raises(UnknownOutcomeError, match="ReadTimeout"):
         asyncio.run(story())
+
+
+def test_requests_under_way_end_with_the_client_and_leave_no_connection() -> None:
+    """One that may have been done ends as unknown, one that only asks as closed."""
+
+    async def story() -> None:
+        asked, left = asyncio.Semaphore(0), asyncio.Semaphore(0)
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readline()
+            asked.release()
+            await reader.read()
+            writer.close()
+            left.release()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            limits = replace(QUICK, answer_s=3_600, time_limit_s=3_600)
+            rest = Rest(where, Credentials(None, where), limits)
+            changing = asyncio.create_task(rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER))
+            asking = asyncio.create_task(rest.ask("GET", "/markets"))
+            for _ in range(2):
+                await asked.acquire()
+            connecting = [asyncio.create_task(rest.ask("GET", "/markets")) for _ in range(5)]
+            await asyncio.sleep(0)
+            await asyncio.gather(rest.close(), rest.close())
+            for _ in range(2):
+                await left.acquire()
+            with pytest.raises(UnknownOutcomeError, match="closed before an answer came"):
+                await changing
+            ends = await asyncio.gather(asking, *connecting, return_exceptions=True)
+            assert all(isinstance(end, ClientClosedError) for end in ends)
+
+    asyncio.run(story())
 
 
 def test_many_requests_that_are_given_up_together_leave_room_for_others(

@@ -95,3 +95,33 @@ def test_address_that_is_none_is_refused_and_leaves_no_thread() -> None:
     with pytest.raises(ValueError, match="address"):
         Client("nowhere")
     assert [thread.name for thread in threading.enumerate() if "orderflow" in thread.name] == []
+
+
+def test_client_whose_thread_is_slow_to_begin_is_not_taken_for_a_closed_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begin = threading.Thread.run
+
+    def begin_late(thread: threading.Thread) -> None:
+        time.sleep(0.05)
+        begin(thread)
+
+    with an_engine() as engine:
+        monkeypatch.setattr(threading.Thread, "run", begin_late)
+        with Client(engine.url, rest_url=engine.rest_url, limits=QUICK) as client:
+            assert client.health().queue == "ok"
+
+
+def test_calls_that_other_threads_make_while_the_client_closes_all_say_so() -> None:
+    with an_engine() as engine, ThreadPoolExecutor(4) as executor:
+        for _ in range(20):
+            client = Client(engine.url, rest_url=engine.rest_url, limits=QUICK)
+            ends = [executor.submit(_call_until_closed, client) for _ in range(4)]
+            client.markets()
+            client.close()
+            assert all(isinstance(end.exception(), ClientClosedError) for end in ends)
+
+
+def _call_until_closed(client: Client) -> None:
+    while True:
+        client.markets()

@@ -40,6 +40,8 @@ class Rest:
         self._closed = asyncio.Event()
         # Not httpx's own: there a request that is given up at the moment of its turn keeps its place.
         self._slots = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._under_way: set[asyncio.Timeout] = set()
+        self._is_one_over = asyncio.Event()
         self._http = httpx.AsyncClient(
             base_url=addresses.rest,
             timeout=limits.answer_s,
@@ -50,7 +52,14 @@ class Rest:
         )
 
     async def close(self) -> None:
-        self._closed.set()
+        if not self._closed.is_set():
+            self._closed.set()
+            for request in self._under_way:
+                request.reschedule(asyncio.get_running_loop().time())
+        # One that is under way would leave its connection open behind the pool's end.
+        while self._under_way:
+            self._is_one_over.clear()
+            await self._is_one_over.wait()
         await self._http.aclose()
 
     async def ask(
@@ -74,7 +83,7 @@ class Rest:
         tries = Tries(effect)
         while True:
             try:
-                async with self._slot(deadline):
+                async with self._slot(deadline), self._until_closed():
                     return await self._once(method, path, query, body, answers)
             except OrderflowError as failure:
                 error = failure
@@ -96,6 +105,22 @@ class Rest:
             yield
         finally:
             self._slots.release()
+
+    @asynccontextmanager
+    async def _until_closed(self) -> AsyncIterator[None]:
+        """End a request with the client."""
+        until = asyncio.timeout(None)
+        try:
+            async with until:
+                self._under_way.add(until)
+                yield
+        except TimeoutError as error:
+            if not until.expired():
+                raise
+            raise UnknownOutcomeError("the client was closed before an answer came") from error
+        finally:
+            self._under_way.discard(until)
+            self._is_one_over.set()
 
     async def _once(
         self,

@@ -6,7 +6,7 @@ A thread of its own runs the asynchronous client; every call here waits for it. 
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, Unpack
@@ -49,6 +49,9 @@ class Client:
         rest_url: str | None = None,
         limits: Limits | None = None,
     ) -> None:
+        # Held while a call is handed to the thread: none comes behind the end.
+        self._handing_over = threading.Lock()
+        self._is_closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="orderflow client", daemon=True)
         self._thread.start()
@@ -72,9 +75,15 @@ class Client:
 
     def close(self) -> None:
         """Close the connections and end the thread; orders go on."""
-        if self._thread.is_alive():
-            self.wait(self._client.close())
-            self.wait(_end_of_others())
+        with self._handing_over:
+            is_closed_already, self._is_closed = self._is_closed, True
+        if is_closed_already:
+            self._thread.join()
+            return
+        try:
+            self._wait_for(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
+            self._wait_for(asyncio.run_coroutine_threadsafe(_end_of_others(), self._loop))
+        finally:
             self._stop()
 
     def submit(self, **order: Unpack[OrderFields]) -> "Order":
@@ -121,18 +130,13 @@ class Client:
 
     def wait(self, doing: Coroutine[Any, Any, Value]) -> Value:
         """Return what a call of the asynchronous client returns; an interrupt cancels it."""
-        if not self._loop.is_running():
-            doing.close()
-            raise ClientClosedError("the client is closed")
-        future = asyncio.run_coroutine_threadsafe(doing, self._loop)
-        try:
-            return future.result()
-        except CancelledError:
-            # ``close`` did, in another thread. What is canceled below is not waited for any more.
-            raise ClientClosedError("the client is closed") from None
-        except BaseException:
-            future.cancel()
-            raise
+        with self._handing_over:
+            if self._is_closed:
+                doing.close()
+                raise ClientClosedError("the client is closed")
+            # The thread may not have begun yet; it finds what waits for it.
+            future = asyncio.run_coroutine_threadsafe(doing, self._loop)
+        return self._wait_for(future)
 
     def each(self, begin: Callable[[], AsyncIterator[Value]]) -> Iterator[Value]:
         """Yield what an asynchronous iterator yields."""
@@ -155,6 +159,16 @@ class Client:
         finally:
             with suppress(ClientClosedError):
                 self.wait(end())
+
+    def _wait_for(self, future: Future[Value]) -> Value:
+        try:
+            return future.result()
+        except CancelledError:
+            # ``close`` did, in another thread. What is canceled below is not waited for any more.
+            raise ClientClosedError("the client is closed") from None
+        except BaseException:
+            future.cancel()
+            raise
 
     def _stop(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
