@@ -94,7 +94,7 @@ def funded_chain(state: Path) -> Iterator[LocalChain]:
 
 def at_rest(trader: Trader, *, above: str) -> str:
     """Submit an order that sells for more than is paid now; return its id when it rests."""
-    quote = trader.ask(action="quote", inputToken="SOL", outputToken="USDC", amount="1")
+    quote = trader.quote(inputToken="SOL", outputToken="USDC", amount="1")
     limit = f"{Decimal(quote['price']) * Decimal(above):.2f}"
     order_id = trader.submit(
         type="limit", side="sell", baseAsset="SOL", quoteAsset="USDC", amount="1", limitPrice=limit

@@ -152,11 +152,13 @@ def test_balances_move_by_what_the_owner_is_told_over_any_pair(trader: Trader, c
 
 
 def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: LocalChain) -> None:
-    quote = httpx.post(
-        f"{engine.instance.rest_url}/quotes",
-        json={"inputToken": "SOL", "outputToken": "USDC", "amount": "3"},
-        timeout=TIME_LIMIT_S,
-    ).json()
+    def quoted() -> Frame | None:
+        swap = {"inputToken": "SOL", "outputToken": "USDC", "amount": "3"}
+        told = httpx.post(f"{engine.instance.rest_url}/quotes", json=swap, timeout=TIME_LIMIT_S)
+        quote: Frame = told.json()
+        return quote if told.is_success else None
+
+    quote = engine.instance.wait(quoted, "quote")
     assert {one["venue"] for one in quote["quotes"]} == {"raydium", "meteora"}
 
     def is_ready() -> bool:
@@ -172,7 +174,7 @@ def test_quote_names_both_venues_and_readiness_the_chain(engine: Engine, chain: 
 
 
 def test_limit_order_rests_until_a_large_order_has_moved_the_price(trader: Trader) -> None:
-    quote = trader.ask(action="quote", inputToken="SOL", outputToken="USDC", amount="1")
+    quote = trader.quote(inputToken="SOL", outputToken="USDC", amount="1")
     limit = f"{Decimal(quote['price']) * Decimal('1.005'):.2f}"
     order_id = trader.submit(
         type="limit", side="sell", baseAsset="SOL", quoteAsset="USDC", amount="1", limitPrice=limit
@@ -187,7 +189,7 @@ def test_limit_order_rests_until_a_large_order_has_moved_the_price(trader: Trade
 
 
 def test_stop_order_fires_once_the_mark_has_held_and_sells_at_what_the_chain_gives(trader: Trader) -> None:
-    quote = trader.ask(action="quote", inputToken="JUP", outputToken="USDC", amount="1")
+    quote = trader.quote(inputToken="JUP", outputToken="USDC", amount="1")
     stop = {"price": f"{Decimal(quote['price']) * Decimal('0.98'):.6f}", "when": "below"}
     order_id = trader.submit(side="sell", baseAsset="JUP", quoteAsset="USDC", amount="5", trigger=stop)
     trader.until(lambda: "open" in statuses(trader.events(order_id)))
@@ -224,7 +226,7 @@ def test_sniper_order_buys_from_a_pool_that_opens_after_the_start_and_is_in_no_l
     assert pools_traded(events) == [opened["address"]]
     assert client.held(token) - held == units(events[-1]["outputAmount"], token)
     # Anybody can make a pool: no other order goes through it, and no price comes from it.
-    quote = trader.ask(action="quote", inputToken="USDC", outputToken=token, amount="10")
+    quote = trader.quote(inputToken="USDC", outputToken=token, amount="10")
     assert opened["address"] not in {leg["pool"] for leg in quote["route"]}
     assert opened["address"] not in engine.pools_file.read_text(encoding="utf-8")
 

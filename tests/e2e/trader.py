@@ -87,6 +87,12 @@ class Trader:
         order_id: str = accepted["orderId"]
         return order_id
 
+    def quote(self, **swap: Any) -> Frame:
+        """Return what a swap would get: asked again while the machine is too busy to hear of the market."""
+        while (told := self.ask(action="quote", **swap))["type"] != "quote":
+            assert told["code"] in {"NO_ROUTE", "SERVICE_UNAVAILABLE"}, told
+        return told
+
     def events(self, order_id: str | None = None) -> list[Frame]:
         """Return the events received so far, of one order or of all."""
         return [
