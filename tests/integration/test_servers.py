@@ -323,6 +323,16 @@ def test_what_rests_is_woken_in_parts_once_all_is_settled_and_then_no_more(recor
     assert (record.wake(limit=3), record.woken()) == (0, [])
 
 
+def test_what_rests_is_woken_for_each_failover_that_is_in_doubt_and_for_none_before(record: Record) -> None:
+    record.found()
+    record.at_rest(5)
+    for _ in range(2):
+        record.came_from_elsewhere()
+        record.found()
+    record.settled()
+    assert [record.wake(limit=3) for _ in range(5)] == [3, 2, 3, 2, 0]
+
+
 def test_sweep_that_wakes_what_rests_waits_for_a_consumer_that_arms_it_and_never_the_other_way_round(
     record: Record,
 ) -> None:
