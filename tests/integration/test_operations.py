@@ -60,6 +60,36 @@ def test_recent_events_are_added_up_by_what_operators_ask(engine: Engine) -> Non
     assert (found.queued.count, found.confirmed.count, found.attempts) == (4, 0, 0)
 
 
+def test_failures_retries_and_first_rests_are_told_apart_with_their_reasons(engine: Engine) -> None:
+    for _ in range(4):
+        record(engine, S.PENDING)
+    told = (
+        (1, "open", 1, "{}"),
+        (1, "routing", 1, "{}"),
+        (1, "open", 2, '{"reason": "SLIPPAGE_EXCEEDED"}'),
+        (1, "routing", 2, '{"reason": "SLIPPAGE_EXCEEDED"}'),
+        (1, "submitted", 2, "{}"),
+        (2, "routing", 1, "{}"),
+        (2, "routing", 2, '{"reason": "TRANSACTION_EXPIRED"}'),
+        (2, "failed", 2, '{"code": "NO_ROUTE"}'),
+        (3, "failed", 1, '{"code": "NO_ROUTE"}'),
+        (4, "failed", 1, "{}"),
+    )
+    with engine.begin() as connection:
+        order_ids = connection.execute(text("SELECT order_id FROM orders")).scalars().all()
+        insert = text(
+            "INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)"
+            " VALUES (:order_id, :seq, :status, :attempt, now(), CAST(:data AS jsonb))"
+        )
+        for seq, (which, status, attempt, data) in enumerate(told, 2):
+            parameters = {"order_id": order_ids[which - 1], "seq": seq, "status": status}
+            connection.execute(insert, parameters | {"attempt": attempt, "data": data})
+    found = PostgresOperations(engine).recent()
+    assert (found.opened.count, found.confirmed.count, found.attempts) == (1, 0, 1)
+    assert found.failures == {"NO_ROUTE": 2, "": 1}
+    assert found.retries == {"SLIPPAGE_EXCEEDED": 1, "TRANSACTION_EXPIRED": 1}
+
+
 def test_event_before_the_window_is_not_recent(engine: Engine) -> None:
     record(engine, S.PENDING)
     with engine.begin() as connection:
