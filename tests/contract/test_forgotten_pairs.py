@@ -17,6 +17,7 @@ from chalicelib.adapters.postgres.housekeeping import (
     PostgresHousekeeping,
 )
 from chalicelib.adapters.postgres.watches import _ARMED, PostgresWatches
+from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice, Watch
@@ -177,6 +178,12 @@ def test_sweep_gives_up_while_others_arm_watches_and_takes_up_later_what_it_left
     assert stage.housekeeping.forget_pairs(limit=ALL) == Forgotten(0, is_more=False)
     other.rollback()
     assert stage.housekeeping.forget_pairs(limit=ALL).removed > IDLE_PAIRS_KEPT
+
+
+def test_sweep_of_a_record_that_takes_no_writes_says_so(stage: Stage) -> None:
+    standby = stage.engine.execution_options(postgresql_readonly=True)
+    with pytest.raises(RetryableError, match="takes no writes"):
+        PostgresHousekeeping(standby).forget_pairs(limit=ALL)
 
 
 def test_pair_of_a_watch_cannot_be_deleted_by_hand(stage: Stage) -> None:

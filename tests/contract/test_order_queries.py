@@ -42,6 +42,8 @@ def test_events_of_several_orders_are_each_orders_own_span(store: Store) -> None
     }
     assert found[first.order_id] == store.queries.events_after(first.order_id, 1, limit=2)
     assert other.order_id not in found
+    (events,) = store.queries.events_of(spans[:1], limit=9).values()
+    assert [each.seq for each in events] == [2, 3]
 
 
 def test_largest_amount_survives_the_record(store: Store) -> None:
@@ -60,6 +62,7 @@ def test_pages_hold_every_order_once_newest_first(store: Store) -> None:
         store.created(order)
     listed, before = [], None
     while page := store.queries.page(account_id, status=None, limit=2, before=before):
+        assert len(page) <= 2
         listed += [view.state.order for view in page]
         before = (listed[-1].accepted_at, listed[-1].order_id)
     assert listed == sorted(orders, key=lambda order: (order.accepted_at, order.order_id), reverse=True)

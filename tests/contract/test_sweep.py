@@ -158,6 +158,16 @@ def test_what_was_left_a_moment_ago_is_left_to_who_has_it_for_a_while(left: Left
     assert named() == (True, True)
 
 
+def test_order_that_ended_or_rests_is_no_stranded_one(left: Left) -> None:
+    ended = left.store.moved(left.store.created(an_order(account_id="quiet"), lease_ms=0), *LIFE[2:])
+    rests = changed(an_order(account_id="quiet"), **RESTING)
+    left.store.created(rests, OrderStatus.PENDING, OrderStatus.OPEN, lease_ms=0)
+    left.pass_time(3_600)
+    found = {order.order_id for part in stranded(left.housekeeping, 100) for order in part}
+    assert len(found) == NOISY + 2
+    assert not found & {ended.state.order.order_id, rests.order_id}
+
+
 def test_order_whose_message_waits_in_a_queue_that_is_behind_is_resumed_no_second_time_for_a_while(
     left: Left,
 ) -> None:

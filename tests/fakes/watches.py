@@ -53,6 +53,7 @@ class MemoryWatches:
         return frozenset(order_id for order_id in set(order_ids) if self.rows.pop(order_id, None))
 
     def armed(self) -> Sequence[ArmedPair]:
+        self._check()
         looks: dict[DirectedPair, dict[tuple[Direction, int], list[Decimal]]] = {}
         for row in self._armed():
             of_it = looks.setdefault(row.watch.pair, {})
@@ -81,8 +82,7 @@ class MemoryWatches:
         return fired
 
     def wake(self, *, limit: int) -> Sequence[Fired]:
-        if self.is_down:
-            raise RetryableError("the database did not answer")
+        self._check()
         now = self.now()
         due = [
             (row.watch.wake_at, row)
@@ -134,6 +134,10 @@ class MemoryWatches:
                 del of_it[far]
             found[pair] = [of_it[at] for at in sorted(of_it) if height - keep < at <= height]
         return found
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise RetryableError("the database did not answer")
 
     def _armed(self) -> list[WatchRow]:
         return [row for row in self.rows.values() if row.fired is None]

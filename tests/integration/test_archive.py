@@ -140,6 +140,7 @@ def test_archived_order_is_said_to_be_one_to_its_owner_alone(engine: Engine, tmp
     assert queries.find("mallory", order_id) is None
     (view,) = queries.page("alice", status=None, limit=10, before=None)
     assert view.state.order.order_id == order_id
+    assert view.last_event.at == view.updated_at
     tokens = load_tokens()
     last_event = EventViews(tokens).fields(view.last_event)
     shown = order_view(view.state, last_event, view.updated_at, tokens)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,7 +25,9 @@ from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.migrations.roles import grant
 from chalicelib.services.queries.operations import BOUNDS_MS, WINDOW_S, Consumers
-from tests.fakes.orders import VIEWS, advanced, an_order
+from tests.contract.records import on_postgres
+from tests.contract.test_open_orders import RESTING
+from tests.fakes.orders import VIEWS, advanced, an_order, changed
 from tests.support.app_login import as_function
 
 S = OrderStatus
@@ -56,6 +58,36 @@ def test_recent_events_are_added_up_by_what_operators_ask(engine: Engine) -> Non
         (S.EXPIRED, OrderType.MARKET): 1,
     }
     assert (found.queued.count, found.confirmed.count, found.attempts) == (4, 0, 0)
+
+
+def test_failures_retries_and_first_rests_are_told_apart_with_their_reasons(engine: Engine) -> None:
+    for _ in range(4):
+        record(engine, S.PENDING)
+    told = (
+        (1, "open", 1, "{}"),
+        (1, "routing", 1, "{}"),
+        (1, "open", 2, '{"reason": "SLIPPAGE_EXCEEDED"}'),
+        (1, "routing", 2, '{"reason": "SLIPPAGE_EXCEEDED"}'),
+        (1, "submitted", 2, "{}"),
+        (2, "routing", 1, "{}"),
+        (2, "routing", 2, '{"reason": "TRANSACTION_EXPIRED"}'),
+        (2, "failed", 2, '{"code": "NO_ROUTE"}'),
+        (3, "failed", 1, '{"code": "NO_ROUTE"}'),
+        (4, "failed", 1, "{}"),
+    )
+    with engine.begin() as connection:
+        order_ids = connection.execute(text("SELECT order_id FROM orders")).scalars().all()
+        insert = text(
+            "INSERT INTO order_events (order_id, seq, status, attempt, occurred_at, data)"
+            " VALUES (:order_id, :seq, :status, :attempt, now(), CAST(:data AS jsonb))"
+        )
+        for seq, (which, status, attempt, data) in enumerate(told, 2):
+            parameters = {"order_id": order_ids[which - 1], "seq": seq, "status": status}
+            connection.execute(insert, parameters | {"attempt": attempt, "data": data})
+    found = PostgresOperations(engine).recent()
+    assert (found.opened.count, found.confirmed.count, found.attempts) == (1, 0, 1)
+    assert found.failures == {"NO_ROUTE": 2, "": 1}
+    assert found.retries == {"SLIPPAGE_EXCEEDED": 1, "TRANSACTION_EXPIRED": 1}
 
 
 def test_event_before_the_window_is_not_recent(engine: Engine) -> None:
@@ -118,6 +150,33 @@ def test_what_is_under_way_is_counted_by_status_with_its_oldest(engine: Engine) 
     record(engine, S.PENDING, S.EXPIRED)
     found = {each.status: each.count for each in PostgresOperations(engine).unfinished()}
     assert found == {S.PENDING: 1, S.ROUTING: 1}
+
+
+def test_oldest_of_what_is_under_way_and_of_what_rests_is_told(engine: Engine) -> None:
+    store, now = on_postgres(engine), datetime.now(UTC)
+    for age_s in (5, 30, 10):
+        store.created(an_order(accepted_at=now - timedelta(seconds=age_s)), S.PENDING)
+    for age_s in (7, 50):
+        order = an_order(accepted_at=now - timedelta(seconds=age_s))
+        store.created(changed(order, **RESTING), S.PENDING, S.OPEN)
+    found = {
+        (each.status, each.order_type): (each.count, now - each.oldest_at)
+        for each in PostgresOperations(engine).unfinished()
+    }
+    assert found == {
+        (S.PENDING, OrderType.MARKET): (3, timedelta(seconds=30)),
+        (S.OPEN, OrderType.LIMIT): (2, timedelta(seconds=50)),
+    }
+
+
+def test_connections_are_counted_until_their_time_is_up(engine: Engine) -> None:
+    for name in ("one=", "two=", "gone="):
+        on_postgres(engine).connected(name, False)
+    assert PostgresOperations(engine).connections() == 3
+    with engine.begin() as connection:
+        ended = "UPDATE connections SET expires_at = clock_timestamp() WHERE connection_id = 'gone='"
+        connection.execute(text(ended))
+    assert PostgresOperations(engine).connections() == 2
 
 
 def test_dead_letters_come_newest_first_with_where_their_order_stands(engine: Engine) -> None:
@@ -266,6 +325,7 @@ def test_consumers_of_the_last_minute_are_counted_with_the_oldest_message_that_t
             text("UPDATE consumers SET seen_at = now() - interval '2 hours' WHERE consumer_id = :one"),
             {"one": one},
         )
+    assert seen.consumers() == Consumers(1, 7)
     notes.note(other, 8)
     assert seen.consumers() == Consumers(1, 8)
     with engine.connect() as connection:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.tokens import Tokens
 from chalicelib.wire.queue_messages import render_message
-from tests.fakes.orders import VIEWS
+from tests.contract.records import on_postgres
+from tests.fakes.orders import NOON, VIEWS, an_order
 from tests.integration.consumer import Consumer
 from tests.integration.poison import accepted, an_order_now, defects, last_data, order_of, page_of, poisoned
 
@@ -107,6 +109,40 @@ def test_row_that_only_another_release_can_read_is_that_orders_alone(
     assert {str(each) for each in others} < set(listed)
     assert str(chain.poison) not in listed
     assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_pages_are_full_and_hold_every_order_but_those_that_only_another_release_can_read(
+    database_url: str, limit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = make_engine(database_url)
+    with database.begin() as connection:
+        # However the rows are found: here, as they lie, which is not as they are shown.
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f'ALTER DATABASE "{name}" SET enable_indexscan = off'))
+    database.dispose()
+    store, orders = on_postgres(database), []
+    for place in (6, 1, 8, 3, 0, 5, 2, 7, 4):
+        orders.append(an_order(accepted_at=NOON + timedelta(seconds=place)))
+        store.created(orders[-1])
+    orders.sort(key=lambda order: order.accepted_at, reverse=True)
+    unreadable = [orders[place].order_id for place in (1, 3, 4)]
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_swap_mode_check"))
+        connection.execute(
+            text("UPDATE orders SET swap_mode = 'twap' WHERE order_id = ANY(:ids)"), {"ids": unreadable}
+        )
+
+    pages, before = [], None
+    while page := store.queries.page("alice", status=None, limit=limit, before=before):
+        pages.append([view.state.order.order_id for view in page])
+        before = page[-1].state.order.accepted_at, page[-1].state.order.order_id
+
+    assert [len(page) for page in pages] == [limit] * (6 // limit)
+    shown = [order.order_id for order in orders if order.order_id not in unreadable]
+    assert [order_id for page in pages for order_id in page] == shown
+    assert {each["order_id"] for each in defects(caplog)} == set(map(str, unreadable))
+    database.dispose()
 
 
 def test_realized_slippage_of_rows_with_the_old_name_reads_right(consumer: Consumer) -> None:

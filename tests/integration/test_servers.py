@@ -263,6 +263,21 @@ def test_record_that_no_sweep_has_noted_yet_lacks_what_came_since_its_server_was
     assert record.doubted().lacks_since == first
 
 
+def test_record_lacks_what_came_since_the_last_sweep_on_the_server_that_it_was_on_last(
+    record: Record,
+) -> None:
+    record.found()
+    for _ in range(2):
+        first: datetime = record.execute("SELECT max(alive_at) FROM servers")
+        record.wake(limit=ALL)
+        noted: datetime = record.execute("SELECT max(alive_at) FROM servers")
+        assert first < noted
+        record.came_from_elsewhere()
+        record.wake(limit=ALL)  # no note: no consumer has noticed
+        record.found()
+        assert record.execute("SELECT lacks_since FROM servers ORDER BY server_id DESC LIMIT 1") == noted
+
+
 def test_first_height_that_is_noted_counts_and_the_chain_past_it_settles_all_servers_of_before(
     record: Record,
 ) -> None:
@@ -304,6 +319,18 @@ def test_what_rests_is_woken_in_parts_once_all_is_settled_and_then_no_more(recor
     assert record.wake(limit=3) == 2
     assert sorted(record.woken()) == order_ids[3:]
     assert record.wake(limit=3) == 0
+    record.at_rest(2)  # what comes later was looked up
+    assert (record.wake(limit=3), record.woken()) == (0, [])
+
+
+def test_what_rests_is_woken_for_each_failover_that_is_in_doubt_and_for_none_before(record: Record) -> None:
+    record.found()
+    record.at_rest(5)
+    for _ in range(2):
+        record.came_from_elsewhere()
+        record.found()
+    record.settled()
+    assert [record.wake(limit=3) for _ in range(5)] == [3, 2, 3, 2, 0]
 
 
 def test_sweep_that_wakes_what_rests_waits_for_a_consumer_that_arms_it_and_never_the_other_way_round(
@@ -338,9 +365,9 @@ def test_orders_are_looked_up_for_a_day_after_all_that_rested_was_woken(record: 
     record.execute("UPDATE servers SET seen_at = now() - interval '9 days'")
     assert record.found().doubt is not None  # while something is yet to be woken
     record.wake(limit=ALL)
-    record.execute("UPDATE servers SET woken_at = now() - interval '23 hours' WHERE server_id = 2")
+    record.execute("UPDATE servers SET woken_at = woken_at - interval '23 hours' WHERE server_id = 2")
     assert record.found().doubt is not None
-    record.execute("UPDATE servers SET woken_at = now() - interval '25 hours' WHERE server_id = 2")
+    record.execute("UPDATE servers SET woken_at = woken_at - interval '2 hours' WHERE server_id = 2")
     assert record.found() == FoundOn(2, None)
 
 
