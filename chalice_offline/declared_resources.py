@@ -9,7 +9,7 @@ from typing import Any
 from chalice_offline.logs import Log
 from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.inspection import ProjectError
-from chalice_offline.project.resources import answers, expressions, own_template
+from chalice_offline.project.resources import answers, expressions, own_template, stack_name
 from chalice_offline.stack import ensure_stack
 
 
@@ -58,7 +58,7 @@ class DeclaredResources:
         for name in [name for name in left_out if name not in changes.properties]:
             self._log.event("warning", "not created: it is Chalice's or refers to what is", resource=name)
         if own["Resources"]:
-            name = f"{config.get('app_name', 'app')}-{self._stage}"
+            name = stack_name(config.get("app_name", "app"), self._stage)
             outputs = await asyncio.to_thread(ensure_stack, name, own, self._endpoint, self._aws)
             self.answers = answers(wanted, outputs)
         self._template = own
