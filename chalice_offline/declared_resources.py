@@ -11,6 +11,7 @@ from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.inspection import ProjectError
 from chalice_offline.project.resources import answers, expressions, own_template, stack_name
 from chalice_offline.stack import ensure_stack
+from chalice_offline.template_file import TemplateFileError, load_template
 
 
 class DeclaredResources:
@@ -43,12 +44,14 @@ class DeclaredResources:
             ProjectError: A file is no JSON, or the emulator refuses.
         """
         try:
-            template = json.loads((self._app_dir / "resources.json").read_text(encoding="utf-8"))
+            template = load_template(self._app_dir / "resources.json")
             config = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return
+        except TemplateFileError as error:
+            raise ProjectError(str(error)) from error
         except ValueError as error:
-            raise ProjectError(f"resources.json: {error}") from error
+            raise ProjectError(f".chalice/config.json: {error}") from error
         changes = FunctionChanges.of(template)
         wanted = expressions(config, self._stage, changes.expressions())
         own, left_out = own_template(template, wanted)

@@ -178,7 +178,11 @@ def test_changed_template_of_queues_and_changed_resources_apply_without_a_restar
         )
         (project / ".chalice" / "config.json").write_text(
             json.dumps(
-                {"version": "2.0", "app_name": "it_grows", "environment_variables": {"NAME": {"Ref": "Table"}}}
+                {
+                    "version": "2.0",
+                    "app_name": "it_grows",
+                    "environment_variables": {"NAME": {"Ref": "Table"}},
+                }
             )
         )
         edit(instance, project, FUNCTIONS + READER)
