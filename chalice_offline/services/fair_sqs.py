@@ -8,6 +8,7 @@ find the queue by its URL, to make ids, and to write the answer.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -41,6 +42,7 @@ _FIELDS: Final = frozenset(
         "seq",
     }
 )
+_HANDLE: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INVALID: Final = "ReceiptHandleIsInvalid"
 _INVALID_TEXT: Final = "The input receipt handle is invalid."
 # Private to MiniStack; ``test_fair_sqs.py`` fails if a release renames one.
@@ -212,9 +214,19 @@ def _delete(request: _Request, url: str) -> _Request:
     handle = request.get("ReceiptHandle", "")
     if queue["is_fifo"] or not handle:
         return cast("_Request", _own["_act_delete_message"](request, url))
-    if not _messages(queue).delete(handle):
+    if not _is_deleted(queue, handle):
         raise sqs._Err(_INVALID, _INVALID_TEXT)  # noqa: SLF001
     return {}
+
+
+def _is_deleted(queue: _Queue, handle: str) -> bool:
+    """Delete what was received under a handle; False if it can be none.
+
+    SQS answers with success also where it deletes nothing: a consumer may have deleted its message itself,
+    and who is late has an older handle than the latest
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html).
+    """
+    return _messages(queue).delete(handle) or _HANDLE.fullmatch(handle) is not None
 
 
 def _delete_batch(request: _Request, url: str) -> _Request:
@@ -222,7 +234,7 @@ def _delete_batch(request: _Request, url: str) -> _Request:
     if queue["is_fifo"]:
         return cast("_Request", _own["_act_delete_message_batch"](request, url))
     return _each(
-        request, "DeleteMessageBatch", lambda entry: _messages(queue).delete(entry.get("ReceiptHandle", ""))
+        request, "DeleteMessageBatch", lambda entry: _is_deleted(queue, entry.get("ReceiptHandle", ""))
     )
 
 

@@ -90,10 +90,23 @@ def test_message_is_hidden_while_in_flight_visible_when_shown_and_gone_when_dele
     call("ChangeMessageVisibility", VisibilityTimeout=0, **handle)
     (again,) = queue.receive()
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
-    with pytest.raises(sqs._Err):
-        call("DeleteMessage", **handle)
+    call("DeleteMessage", **handle)
+    assert len(queue.state["messages"]) == 1
     call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=again["ReceiptHandle"])
     assert len(queue.state["messages"]) == 0
+
+
+def test_message_that_its_consumer_deleted_is_deleted_once_more_without_an_error(queue: Queue) -> None:
+    queue.send("x")
+    (message,) = queue.receive()
+    handle = message["ReceiptHandle"]
+    for _ in range(2):
+        call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=handle)
+    entries = [{"Id": "0", "ReceiptHandle": handle}]
+    answer = call("DeleteMessageBatch", QueueUrl=queue.url, Entries=entries)
+    assert (answer["Successful"], answer["Failed"]) == ([{"Id": "0"}], [])
+    with pytest.raises(sqs._Err):
+        call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle="nobody's")
 
 
 @pytest.mark.parametrize("action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
