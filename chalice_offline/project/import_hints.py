@@ -18,6 +18,9 @@ _NOT_IN_THE_EMULATOR: Final = re.compile(
     r"^botocore\.\S+: An error occurred \((?:404|\S*(?:NotFound|NoSuch|NonExistent|DoesNotExist)\S*)\)",
     re.MULTILINE,
 )
+_CHALICE_FAILS: Final = re.compile(
+    r"(?s)/chalice/__init__\.py.*^ImportError: cannot import name", re.MULTILINE
+)
 _TOO_OLD: Final = "Unknown option: -P"
 
 
@@ -44,6 +47,9 @@ def _of_interpreter(text: str, python: str, app_dir: Path) -> Iterator[str]:
     """Yield what to do about an interpreter that is too old, or a package that is missing."""
     if _TOO_OLD in text:
         yield f"The app runs on {python}, which is older than Python 3.11: name another with --python"
+        return
+    if _CHALICE_FAILS.search(text):
+        yield f"The app runs on {python}, whose chalice is too old for it: 1.12 or later is needed"
         return
     found = _MISSING.search(text)
     if found is None or (app_dir / found[2]).is_dir():

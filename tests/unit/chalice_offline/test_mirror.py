@@ -10,7 +10,6 @@ SOURCE: Final = TESTS.parent / "chalice_offline"
 ELSEWHERE: Final[dict[str, str]] = {
     # What only a running instance shows.
     "asking.py": "strangers/test_shop.py",
-    "banner.py": "strangers/test_shop.py",
     "cli.py": "unit/chalice_offline/test_package.py",
     "cloud.py": "deploy/test_localstack.py",
     "declared_resources.py": "strangers/test_reload.py",

@@ -46,3 +46,15 @@ def test_queue_without_a_name_is_told_as_a_variable_that_may_not_be_set(tmp_path
 
 def test_what_python_says_well_enough_has_no_hint(tmp_path: Path) -> None:
     assert not hints(tmp_path, "ZeroDivisionError: division by zero")
+
+
+def test_chalice_that_is_older_than_its_python_is_told_which_release_is_needed(tmp_path: Path) -> None:
+    told = hints(
+        tmp_path,
+        '  File "/venv/lib/python3.11/site-packages/chalice/__init__.py", line 1, in <module>',
+        "    from chalice.app import Chalice",
+        '  File "/venv/lib/python3.11/site-packages/chalice/app.py", line 10, in <module>',
+        "    from collections import defaultdict, Mapping",
+        "ImportError: cannot import name 'Mapping' from 'collections' (/usr/lib/python3.11/collections.py)",
+    )
+    assert "1.12 or later" in told
