@@ -15,6 +15,7 @@ from functools import lru_cache
 from threading import Lock
 from typing import Any, Final, cast
 
+from ministack.core.responses import get_account_id
 from ministack.services import sqs
 
 from chalice_offline.json_text import encoded
@@ -104,8 +105,17 @@ def _json_answer(document: _Request, status: int = 200) -> tuple[int, dict[str, 
 
 
 def _get_queue(url: str, action: str | None = None) -> _Queue:
-    """Find a queue; what is added to it afterwards is added to the messages that it keeps."""
-    queue = cast("_Queue", _own["_get_q"](_own_url(url), action))
+    """Find a queue; what is added to it afterwards is added to the messages that it keeps.
+
+    An address of an account that has none here, as code names a deployed queue, means this one's by its name.
+    """
+    try:
+        queue = cast("_Queue", _own["_get_q"](_own_url(url), action))
+    except sqs._Err:  # noqa: SLF001
+        account, name = sqs._queue_ref_from_urlish(url)  # noqa: SLF001
+        if account is None or account == get_account_id():
+            raise
+        queue = cast("_Queue", _own["_get_q"](sqs._queue_url(name), action))  # noqa: SLF001
     if not queue["is_fifo"]:
         _messages(queue)
     return queue

@@ -109,6 +109,13 @@ def test_message_that_its_consumer_deleted_is_deleted_once_more_without_an_error
         call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle="nobody's")
 
 
+def test_queue_by_its_url_of_a_real_account_is_the_one_of_this_name_here(queue: Queue) -> None:
+    call("SendMessage", QueueUrl="https://sqs.eu-west-1.amazonaws.com/499223386158/orders", MessageBody="x")
+    assert queue.bodies() == ["x"]
+    with pytest.raises(sqs._Err, match="does not exist"):
+        call("SendMessage", QueueUrl="https://sqs.eu-west-1.amazonaws.com/499223386158/none", MessageBody="x")
+
+
 @pytest.mark.parametrize("action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
 def test_batch_call_answers_for_each_of_its_entries(queue: Queue, action: str) -> None:
     queue.send("x", "y")
