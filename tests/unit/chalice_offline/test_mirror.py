@@ -17,7 +17,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "options.py": "unit/chalice_offline/test_package.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",
-    "stack.py": "strangers/test_chat.py",
     "start_commands.py": "strangers/test_shop.py",
     "status_file.py": "unit/chalice_offline/test_full_disk.py",
     "triggers.py": "strangers/test_reload.py",
