@@ -44,5 +44,8 @@ def banner(
     if options.debugging is not None:
         yield from options.debugging.addresses()
     if not project.manifest.websocket_handlers and not project.manifest.http_function:
-        names = ", ".join(project.functions) or "none"
-        yield f"no API; functions, for chalice-offline invoke: {names}"
+        schedules = [schedule.function_name for schedule in project.schedules]
+        others = [name for name in project.functions if name not in schedules]
+        yield f"no API; functions, for chalice-offline invoke: {', '.join(others) or 'none'}"
+        if schedules:
+            yield f"schedules, for chalice-offline tick: {', '.join(schedules)}"

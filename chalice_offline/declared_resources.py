@@ -9,8 +9,9 @@ from typing import Any
 from chalice_offline.logs import Log
 from chalice_offline.project.function_changes import FunctionChanges
 from chalice_offline.project.inspection import ProjectError
-from chalice_offline.project.resources import answers, expressions, own_template
+from chalice_offline.project.resources import answers, expressions, own_template, stack_name
 from chalice_offline.stack import ensure_stack
+from chalice_offline.template_file import TemplateFileError, load_template
 
 
 class DeclaredResources:
@@ -43,12 +44,14 @@ class DeclaredResources:
             ProjectError: A file is no JSON, or the emulator refuses.
         """
         try:
-            template = json.loads((self._app_dir / "resources.json").read_text(encoding="utf-8"))
+            template = load_template(self._app_dir / "resources.json")
             config = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return
+        except TemplateFileError as error:
+            raise ProjectError(str(error)) from error
         except ValueError as error:
-            raise ProjectError(f"resources.json: {error}") from error
+            raise ProjectError(f".chalice/config.json: {error}") from error
         changes = FunctionChanges.of(template)
         wanted = expressions(config, self._stage, changes.expressions())
         own, left_out = own_template(template, wanted)
@@ -58,7 +61,7 @@ class DeclaredResources:
         for name in [name for name in left_out if name not in changes.properties]:
             self._log.event("warning", "not created: it is Chalice's or refers to what is", resource=name)
         if own["Resources"]:
-            name = f"{config.get('app_name', 'app')}-{self._stage}"
+            name = stack_name(config.get("app_name", "app"), self._stage)
             outputs = await asyncio.to_thread(ensure_stack, name, own, self._endpoint, self._aws)
             self.answers = answers(wanted, outputs)
         self._template = own

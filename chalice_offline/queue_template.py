@@ -49,7 +49,7 @@ def read_queues(
     queues = {
         logical_id: resource.get("Properties", {})
         for logical_id, resource in template.get("Resources", {}).items()
-        if resource["Type"] == _QUEUE_TYPE
+        if resource.get("Type") == _QUEUE_TYPE
     }
     names = {
         logical_id: _text(properties["QueueName"], values) if "QueueName" in properties else logical_id

@@ -1,6 +1,5 @@
 """The project's queues at the SQS endpoint: which there are, created or updated."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from pathlib import Path
@@ -11,6 +10,7 @@ from chalice_offline.options import Options
 from chalice_offline.project.functions import Project
 from chalice_offline.project.local_toml import LocalToml
 from chalice_offline.queue_template import QueueSpec, read_queues
+from chalice_offline.template_file import load_template
 from chalice_offline.variables import ACCOUNT
 
 # SQS's own default.
@@ -34,8 +34,7 @@ def read_template(options: Options, file: LocalToml, *, region: str) -> tuple[Qu
     if path is None:
         return ()
     parameters = {"Stage": options.stage, **file.parameters}
-    template = json.loads(path.read_text(encoding="utf-8"))
-    return read_queues(template, parameters, region=region, account=ACCOUNT)
+    return read_queues(load_template(path), parameters, region=region, account=ACCOUNT)
 
 
 async def ensure_queues(client: SqsClient, queues: Iterable[QueueSpec]) -> None:

@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Final
 
 from chalice_offline.aws_client import local_client
@@ -10,6 +11,8 @@ from chalice_offline.project.inspection import ProjectError
 
 _TIMEOUT_S: Final = 60.0
 _POLL_S: Final = 0.1
+_BEGINNING: Final = "User Initiated"
+"""The reason of the event that an attempt to create or change a stack begins with."""
 
 
 def ensure_stack(
@@ -58,7 +61,24 @@ def _outputs(client: Any, name: str) -> dict[str, str]:
         if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
             return {each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])}
         if not status.endswith("_IN_PROGRESS") or time.monotonic() > deadline:
-            raise ProjectError(
-                f"resources.json: {status}: {stack.get('StackStatusReason', 'no reason given')}"
-            )
+            events = client.describe_stack_events(StackName=name)["StackEvents"]
+            raise ProjectError(f"resources.json: {why_not(status, events)}")
         time.sleep(_POLL_S)
+
+
+def why_not(status: str, events: Iterable[Mapping[str, Any]]) -> str:
+    """Return why a stack is not as asked for.
+
+    Args:
+        events: The stack's, latest first, those of earlier attempts last.
+    """
+    attempt = takewhile(lambda event: event.get("ResourceStatusReason") != _BEGINNING, events)
+    failed = [
+        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason') or event['ResourceStatus']}"
+        for event in attempt
+        if event["ResourceStatus"].endswith("_FAILED")
+    ]
+    told = ": ".join(part for part in (status, "; ".join(reversed(failed))) if part)
+    if not status.startswith("UPDATE"):
+        return told
+    return f"{told.rstrip('.')}. The command reset wipes what is kept, and what is declared is made anew"

@@ -18,11 +18,13 @@ EMULATOR_SERVICES_VARIABLE: Final = "EMULATOR_SERVICES"
 """Tells it which services it serves, by their signing names."""
 
 # A profile names credentials of a real account, which local functions have no business with. Of the others,
-# the first leads past the endpoint, and the SDKs refuse the rest beside one.
+# the first leads past the endpoint, and the SDKs refuse the next two beside one. The time zone is this
+# machine's.
 _NOT_INHERITED: Final = frozenset(
     {
         *("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"),
         *("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"),
+        "TZ",
     }
 )
 _ENDPOINT_OF_A_SERVICE: Final = "AWS_ENDPOINT_URL_"

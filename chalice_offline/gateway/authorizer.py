@@ -19,7 +19,7 @@ from chalice_offline.json_text import encoded
 UNAUTHORIZED: Final = Refuse(401, "Unauthorized", "UnauthorizedException")
 DENIED: Final = Refuse(403, FORBIDDEN, "ForbiddenException")
 FAILED: Final = Refuse(500, INTERNAL_SERVER_ERROR, "AuthorizerConfigurationException")
-NO_POLICY: Final = "an authorizer's answer is no policy, or its context is not flat: 500"
+NO_POLICY: Final = "an authorizer's answer is no policy, its principalId no text or its context not flat: 500"
 _ACTION: Final = "execute-api:Invoke"
 # limits.html and apigateway-execution-service-websocket-limits-table.html
 _RESULT_BYTES_MAX: Final = 8 * 1024

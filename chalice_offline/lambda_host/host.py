@@ -291,13 +291,12 @@ def launch_of(spec: FunctionSpec, settings: HostSettings) -> Launch:
         "AWS_DEFAULT_REGION": settings.region,
         "LAMBDA_TASK_ROOT": str(settings.task_root),
         "LAMBDA_RUNTIME_DIR": str(Path(__file__).parent),
-        "TZ": ":UTC",
         "PYTHONUNBUFFERED": "1",
     }
     return Launch(
         function_name=spec.name,
         description=json.dumps(description),
-        environment={**spec.environment, **settings.environment, **reserved},
+        environment={"TZ": ":UTC", **spec.environment, **settings.environment, **reserved},
         task_root=settings.task_root,
         timeout_s=spec.timeout_s if settings.debugging is None else DEBUGGING_TIMEOUT_S,
         tmp_root=settings.tmp_root,

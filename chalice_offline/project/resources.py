@@ -6,12 +6,14 @@ not: they are no stack here. Variables in ``config.json`` may be expressions of 
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 # Chalice's own kinds, which the runtime has in its own way.
 _CHALICE_OWNS: Final = ("AWS::Serverless::", "AWS::Lambda::", "AWS::ApiGateway")
 _OUTPUT: Final = "Variable"
+_STACK_NAME_MAX: Final = 128
 
 
 def expression_key(expression: Any) -> str:
@@ -60,6 +62,14 @@ def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[s
     return {**own, "Resources": kept, "Outputs": own_outputs | outputs}, [
         name for name in everything if name not in kept
     ]
+
+
+def stack_name(app_name: str, stage: str) -> str:
+    """Return what the stack of an app's stage is called: CloudFormation takes letters, digits and hyphens,
+    a letter first, where Chalice takes an underscore or a digit as well.
+    """
+    name = re.sub("[^a-zA-Z0-9-]", "-", f"{app_name}-{stage}")
+    return (name if name[:1].isalpha() else f"app-{name}")[:_STACK_NAME_MAX]
 
 
 def answers(wanted: list[Any], outputs: Mapping[str, str]) -> dict[str, str]:

@@ -8,12 +8,14 @@ find the queue by its URL, to make ids, and to write the answer.
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from threading import Lock
 from typing import Any, Final, cast
 
+from ministack.core.responses import get_account_id
 from ministack.services import sqs
 
 from chalice_offline.json_text import encoded
@@ -41,6 +43,7 @@ _FIELDS: Final = frozenset(
         "seq",
     }
 )
+_HANDLE: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INVALID: Final = "ReceiptHandleIsInvalid"
 _INVALID_TEXT: Final = "The input receipt handle is invalid."
 # Private to MiniStack; ``test_fair_sqs.py`` fails if a release renames one.
@@ -102,8 +105,17 @@ def _json_answer(document: _Request, status: int = 200) -> tuple[int, dict[str, 
 
 
 def _get_queue(url: str, action: str | None = None) -> _Queue:
-    """Find a queue; what is added to it afterwards is added to the messages that it keeps."""
-    queue = cast("_Queue", _own["_get_q"](_own_url(url), action))
+    """Find a queue; what is added to it afterwards is added to the messages that it keeps.
+
+    An address of an account that has none here, as code names a deployed queue, means this one's by its name.
+    """
+    try:
+        queue = cast("_Queue", _own["_get_q"](_own_url(url), action))
+    except sqs._Err:  # noqa: SLF001
+        account, name = sqs._queue_ref_from_urlish(url)  # noqa: SLF001
+        if account is None or account == get_account_id():
+            raise
+        queue = cast("_Queue", _own["_get_q"](sqs._queue_url(name), action))  # noqa: SLF001
     if not queue["is_fifo"]:
         _messages(queue)
     return queue
@@ -212,9 +224,19 @@ def _delete(request: _Request, url: str) -> _Request:
     handle = request.get("ReceiptHandle", "")
     if queue["is_fifo"] or not handle:
         return cast("_Request", _own["_act_delete_message"](request, url))
-    if not _messages(queue).delete(handle):
+    if not _is_deleted(queue, handle):
         raise sqs._Err(_INVALID, _INVALID_TEXT)  # noqa: SLF001
     return {}
+
+
+def _is_deleted(queue: _Queue, handle: str) -> bool:
+    """Delete what was received under a handle; False if it can be none.
+
+    SQS answers with success also where it deletes nothing: a consumer may have deleted its message itself,
+    and who is late has an older handle than the latest
+    (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html).
+    """
+    return _messages(queue).delete(handle) or _HANDLE.fullmatch(handle) is not None
 
 
 def _delete_batch(request: _Request, url: str) -> _Request:
@@ -222,7 +244,7 @@ def _delete_batch(request: _Request, url: str) -> _Request:
     if queue["is_fifo"]:
         return cast("_Request", _own["_act_delete_message_batch"](request, url))
     return _each(
-        request, "DeleteMessageBatch", lambda entry: _messages(queue).delete(entry.get("ReceiptHandle", ""))
+        request, "DeleteMessageBatch", lambda entry: _is_deleted(queue, entry.get("ReceiptHandle", ""))
     )
 
 

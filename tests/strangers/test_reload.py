@@ -178,13 +178,24 @@ def test_changed_template_of_queues_and_changed_resources_apply_without_a_restar
         )
         (project / ".chalice" / "config.json").write_text(
             json.dumps(
-                {"version": "2.0", "app_name": "grows", "environment_variables": {"NAME": {"Ref": "Table"}}}
+                {
+                    "version": "2.0",
+                    "app_name": "it_grows",
+                    "environment_variables": {"NAME": {"Ref": "Table"}},
+                }
             )
         )
         edit(instance, project, FUNCTIONS + READER)
         instance.wait(lambda: command(instance, "invoke", "read") == '"/grows/said hello"\n', "the parameter")
+        resources = {
+            "Table": {"Type": "AWS::SSM::Parameter", "Properties": PARAMETER},
+            "Alias": REFUSED,
+        }
+        (project / "resources.json").write_text(json.dumps({"Resources": resources}))
+        instance.line("UPDATE_ROLLBACK_COMPLETE: Alias: ")
 
 
+REFUSED = {"Type": "AWS::KMS::Alias", "Properties": {"AliasName": "not an alias/", "TargetKeyId": "none"}}
 PARAMETER = {"Type": "String", "Name": "/grows/said", "Value": "hello"}
 READER = """
 import os, boto3

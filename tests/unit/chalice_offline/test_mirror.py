@@ -10,7 +10,6 @@ SOURCE: Final = TESTS.parent / "chalice_offline"
 ELSEWHERE: Final[dict[str, str]] = {
     # What only a running instance shows.
     "asking.py": "strangers/test_shop.py",
-    "banner.py": "strangers/test_shop.py",
     "cli.py": "unit/chalice_offline/test_package.py",
     "cloud.py": "deploy/test_localstack.py",
     "declared_resources.py": "strangers/test_reload.py",
@@ -18,7 +17,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "options.py": "unit/chalice_offline/test_package.py",
     "pytest_plugin.py": "strangers/test_pytest_plugin.py",
     "runtime.py": "strangers/test_reload.py",
-    "stack.py": "strangers/test_chat.py",
     "start_commands.py": "strangers/test_shop.py",
     "status_file.py": "unit/chalice_offline/test_full_disk.py",
     "triggers.py": "strangers/test_reload.py",

@@ -38,6 +38,12 @@ def test_managed_beats_shell_beats_file() -> None:
     assert environment == {"A": "shell", "B": "file", "DATABASE_URL": "managed"}
 
 
+def test_time_zone_is_the_files_and_never_the_shells_as_a_deployment_has_it() -> None:
+    shell = {"TZ": "Europe/Berlin"}
+    assert "TZ" not in function_environment(shell, {}, {}, references={})
+    assert function_environment(shell, {}, {"TZ": "Asia/Tokyo"}, references={})["TZ"] == "Asia/Tokyo"
+
+
 def test_declared_variables_may_refer_to_others() -> None:
     environment = function_environment(
         {"HOME": "/home/x"},

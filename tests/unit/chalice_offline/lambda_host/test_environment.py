@@ -36,6 +36,17 @@ def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) 
     bench.run(scenario)
 
 
+def test_time_zone_is_utc_unless_the_project_names_one(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        seen.append(payload(await host.invoke("facts", {}))["environment"]["TZ"])
+
+    seen: list[str] = []
+    bench.run(scenario)
+    bench.environment["TZ"] = "Asia/Tokyo"
+    bench.run(scenario)
+    assert seen == [":UTC", "Asia/Tokyo"]
+
+
 def test_each_invocation_has_a_trace_of_its_own_that_is_not_sampled(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         one, other = [

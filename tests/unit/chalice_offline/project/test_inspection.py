@@ -233,6 +233,14 @@ def test_app_below_a_directory_that_has_none_is_named(tmp_path: Path, place: str
         asyncio.run(inspect_project(tmp_path, "dev", {}))
 
 
+def test_app_below_is_named_though_its_clone_lacks_the_folder_of_settings(tmp_path: Path) -> None:
+    for folder, text in (("api", "import os\nfrom chalice import Chalice\n"), ("aws", "import aws_cdk\n")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "app.py").write_text(text)
+    with pytest.raises(ProjectError, match=f"with --app, such as {tmp_path}/api$"):
+        asyncio.run(inspect_project(tmp_path, "dev", {}))
+
+
 def test_clone_without_the_folder_of_settings_is_told_what_to_put_there(tmp_path: Path) -> None:
     (tmp_path / "app.py").touch()
     with pytest.raises(ProjectError, match=r'no \.chalice/config\.json.*"app_name"'):

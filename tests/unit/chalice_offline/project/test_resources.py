@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from chalice_offline.project.resources import answers, expression_key, expressions, own_template
+from chalice_offline.project.resources import (
+    answers,
+    expression_key,
+    expressions,
+    own_template,
+    stack_name,
+)
 
 TABLE = {"Type": "AWS::DynamoDB::Table"}
 
@@ -62,3 +68,17 @@ def test_pseudo_parameters_and_parameters_may_be_referred_to() -> None:
 def test_answers_are_found_by_their_expressions() -> None:
     wanted = [{"Ref": "Table"}, {"Ref": "Other"}]
     assert answers(wanted, {"Variable0": "t-1"}) == {expression_key({"Ref": "Table"}): "t-1"}
+
+
+@pytest.mark.parametrize(
+    ("app_name", "stage", "name"),
+    [
+        ("chat-room", "dev", "chat-room-dev"),
+        ("chat_room", "my_stage", "chat-room-my-stage"),
+        ("2048", "dev", "app-2048-dev"),
+        ("_own", "dev", "app--own-dev"),
+        ("long" * 40, "dev", f"{'long' * 40}-dev"[:128]),
+    ],
+)
+def test_stack_of_an_app_has_a_name_that_cloudformation_takes(app_name: str, stage: str, name: str) -> None:
+    assert stack_name(app_name, stage) == name

@@ -90,10 +90,30 @@ def test_message_is_hidden_while_in_flight_visible_when_shown_and_gone_when_dele
     call("ChangeMessageVisibility", VisibilityTimeout=0, **handle)
     (again,) = queue.receive()
     assert again["Attributes"]["ApproximateReceiveCount"] == "2"
-    with pytest.raises(sqs._Err):
-        call("DeleteMessage", **handle)
+    call("DeleteMessage", **handle)
+    assert len(queue.state["messages"]) == 1
     call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=again["ReceiptHandle"])
     assert len(queue.state["messages"]) == 0
+
+
+def test_message_that_its_consumer_deleted_is_deleted_once_more_without_an_error(queue: Queue) -> None:
+    queue.send("x")
+    (message,) = queue.receive()
+    handle = message["ReceiptHandle"]
+    for _ in range(2):
+        call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle=handle)
+    entries = [{"Id": "0", "ReceiptHandle": handle}]
+    answer = call("DeleteMessageBatch", QueueUrl=queue.url, Entries=entries)
+    assert (answer["Successful"], answer["Failed"]) == ([{"Id": "0"}], [])
+    with pytest.raises(sqs._Err):
+        call("DeleteMessage", QueueUrl=queue.url, ReceiptHandle="nobody's")
+
+
+def test_queue_by_its_url_of_a_real_account_is_the_one_of_this_name_here(queue: Queue) -> None:
+    call("SendMessage", QueueUrl="https://sqs.eu-west-1.amazonaws.com/499223386158/orders", MessageBody="x")
+    assert queue.bodies() == ["x"]
+    with pytest.raises(sqs._Err, match="does not exist"):
+        call("SendMessage", QueueUrl="https://sqs.eu-west-1.amazonaws.com/499223386158/none", MessageBody="x")
 
 
 @pytest.mark.parametrize("action", ["DeleteMessageBatch", "ChangeMessageVisibilityBatch"])
