@@ -2,21 +2,50 @@
 
 As there, a run that takes longer than the interval overlaps the next, and one that fails is tried twice more,
 with the same event, as Lambda's asynchronous invocations are. Runs missed while the machine slept are not
-made up for.
+made up for, and where the clock is set back the next run is reckoned anew.
 """
 
 import asyncio
+import time
 import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final, Protocol
 
 from chalice_offline.invocation import RETRIES_S, Functions, Returned
 from chalice_offline.project.functions import ScheduleTrigger
 from chalice_offline.schedules.expressions import Schedule, parse_schedule
 from chalice_offline.supervision import keep_going, spawn
+
+SET_BACK_S: Final = 60.0
+"""By less a clock is corrected without a word, and no run is late by more for it."""
+
+
+class Time(Protocol):
+    """What passes between two runs."""
+
+    def now(self) -> datetime: ...
+
+    def elapsed_s(self) -> float:
+        """Return seconds that no setting of the clock changes, from any moment on."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class SystemTime:
+    """Real time."""
+
+    def now(self) -> datetime:
+        return utc_now()
+
+    def elapsed_s(self) -> float:
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class ScheduleRunner:
@@ -33,6 +62,7 @@ class ScheduleRunner:
         account: str,
         runs_at_start: bool,
         retries_s: Sequence[float] = RETRIES_S,
+        time: Time | None = None,
     ) -> None:
         self._schedules = [
             (trigger.function_name, parse_schedule(trigger.expression)) for trigger in triggers
@@ -42,6 +72,7 @@ class ScheduleRunner:
         self._account = account
         self._runs_at_start = runs_at_start
         self._retries_s = retries_s
+        self._time = time or SystemTime()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -60,11 +91,26 @@ class ScheduleRunner:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, function_name: str, schedule: Schedule) -> None:
-        now = utc_now()
+        now = self._time.now()
         while (due := schedule.next_after(now)) is not None:
-            await _sleep_until(due)
+            if not await self._comes(due):
+                now = self._time.now()
+                continue
             spawn(function_name, self._fire(function_name, due), self._tasks)
-            now = max(due, utc_now()) if (utc_now() - due).total_seconds() > 1 else due
+            after = self._time.now()
+            now = max(due, after) if (after - due).total_seconds() > 1 else due
+
+    async def _comes(self, due: datetime) -> bool:
+        """Wait for a moment; return False if the clock is set back meanwhile.
+
+        In short steps: the wall clock may be set, and a laptop may sleep.
+        """
+        began, began_s = self._time.now(), self._time.elapsed_s()
+        while (left_s := (due - (now := self._time.now())).total_seconds()) > 0:
+            if (now - began).total_seconds() < self._time.elapsed_s() - began_s - SET_BACK_S:
+                return False
+            await self._time.sleep(min(left_s, 30.0))
+        return True
 
     async def _fire(self, function_name: str, due: datetime) -> None:
         event = scheduled_event(function_name, due, region=self._region, account=self._account)
@@ -77,12 +123,6 @@ class ScheduleRunner:
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-async def _sleep_until(due: datetime) -> None:
-    """Wait in short steps: the wall clock may be set, and a laptop may sleep."""
-    while (left_s := (due - utc_now()).total_seconds()) > 0:  # noqa: ASYNC110  # time is not an event
-        await asyncio.sleep(min(left_s, 30.0))
 
 
 def scheduled_event(rule_name: str, due: datetime, *, region: str, account: str) -> dict[str, Any]:

@@ -19,6 +19,9 @@ Message = dict[str, Any]
 # Heaps keep what is out of date until it comes up, or until it is more than what counts, and this.
 _STALE_MAX: Final = 64
 
+_SET_BACK_S: Final = 60.0
+"""By less a clock is corrected without a word, and no message is late by more for it."""
+
 
 class _Entry:
     __slots__ = ("group", "is_in_flight", "is_waiting", "message", "number")
@@ -79,6 +82,7 @@ class FairMessages:
         self._hidden: list[tuple[float, int, _Entry]] = []
         self._returned: list[_Entry] = []
         self._visible = 0
+        self._latest = 0.0
         self._listeners: list[Callable[[int], None]] = []
         for message in messages:
             self.append(message)
@@ -252,10 +256,21 @@ class FairMessages:
         return is_here and not entry.is_waiting and entry.message["visible_at"] == until
 
     def _wake(self, now: float) -> None:
+        if now < self._latest - _SET_BACK_S:
+            self._follow(now - self._latest)
+        self._latest = now
         while self._hidden and self._hidden[0][0] <= now:
             until, number, entry = heappop(self._hidden)
             if self._is_hidden(until, number, entry):
                 self._place(entry, now)
+
+    def _follow(self, seconds: float) -> None:
+        """Move all returns with a clock that was set back, or what is hidden would stay so for longer."""
+        hidden = {each[1]: each[2] for each in self._hidden if self._is_hidden(*each)}
+        for entry in hidden.values():
+            entry.message["visible_at"] += seconds
+        self._hidden = [(entry.message["visible_at"], entry.number, entry) for entry in hidden.values()]
+        heapify(self._hidden)
 
     def _land(self, entry: _Entry) -> None:
         """Note that a message is no longer in flight."""

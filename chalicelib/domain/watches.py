@@ -49,6 +49,8 @@ class Watch:
         rate: Where it is met, output per input.
         accepted_at: Of orders at one rate, the older one comes first.
         wake_at: When to look at it whatever the price is: its expiry, or something sooner.
+        within: So long after it is armed at the latest, by the record's clock: the one that ``wake_at`` was
+            reckoned by may be ahead, and would have it left alone for as much longer.
         since_height: Blocks before this one do not count as confirmations.
         wake_rate: If its size did not fit at ``rate``, or was refused there too often: the better one that is
             waited for, until the pools' liquidity changes.
@@ -63,6 +65,7 @@ class Watch:
     wake_at: datetime | None = None
     since_height: int = 0
     wake_rate: Rate | None = None
+    within: timedelta | None = None
 
     @property
     def own_key(self) -> Decimal:

@@ -25,7 +25,9 @@ from infra.cli.progress_lines import ProgressLines
 
 _POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
 _PATIENCE_S: Final = 6 * 3_600
-"""For one answer about all of a record: ten million orders are counted in seconds and audited in hours."""
+"""For one answer about all of a record: ten million orders are counted in seconds and audited in hours.
+A server that does not even let in is not waited for so long.
+"""
 
 
 class CliSession:
@@ -66,7 +68,7 @@ class CliSession:
         try:
             if (host := make_url(url).host) and not is_host(host):
                 raise wrong("--database-url", "names a host that cannot be looked up")
-            return make_engine(url, time_limit_s=time_limit_s)
+            return make_engine(url, time_limit_s=time_limit_s, connect_time_limit_s=CONNECT_TIME_LIMIT_S)
         except (ArgumentError, ValueError) as error:
             raise wrong("--database-url", error) from error
 

@@ -157,7 +157,18 @@ ALARMS: Final = (
         beside="OrdersConfirmed",
     ),
     _stopped("ArchiveStopped", "archive_orders", 3_600, "Archiving has not run for an hour."),
-    _errors("ArchiveErrors", "archive_orders", "What ended long ago is not archived."),
+    # Lambda tells of a run when it ends, under the minute in which it began, and it may take the ten minutes
+    # until the next one: a window that two of them fit into.
+    Alarm(
+        "ArchiveErrors",
+        "What ended long ago is not archived.",
+        function("archive_orders"),
+        "Errors",
+        threshold=1,
+        bad=1,
+        of=1,
+        period_s=1800,
+    ),
     Alarm(
         "ArchivePutOff",
         "Archiving is put off: the database or the bucket is away.",

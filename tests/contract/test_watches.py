@@ -197,6 +197,12 @@ def test_watch_fires_when_its_time_has_come_whatever_the_price(trial: Trial) -> 
     assert trial.fires(trial.seen(Rate(1, 1))) == []
 
 
+def test_pause_ends_by_the_records_clock_however_far_ahead_the_one_that_reckoned_it(trial: Trial) -> None:
+    due = trial.armed(Rate(2, 1), wake_at=FAR_FUTURE, within=timedelta(0))
+    trial.armed(Rate(2, 1), wake_at=FAR_FUTURE, within=timedelta(days=1))
+    assert [fired.order_id for fired in trial.watches.wake(limit=9)] == [due.order_id]
+
+
 def test_what_fired_and_is_still_there_is_handed_out_again_after_a_while(trial: Trial) -> None:
     watch = trial.armed(Rate(2, 1))
     trial.armed(Rate(9, 1))

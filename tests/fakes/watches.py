@@ -45,6 +45,8 @@ class MemoryWatches:
         for watch in watches:
             old = self.rows.get(watch.order_id)
             wake_at, by = watch.wake_at, old.fired.fired_by if old and old.fired else None
+            if watch.within is not None and wake_at is not None:
+                wake_at = min(wake_at, self.now() + watch.within)
             if by is FiredBy.TIME and wake_at is not None and wake_at <= self.now():
                 wake_at = self.now() + timedelta(seconds=WOKEN_AGAIN_S)
             self.rows[watch.order_id] = WatchRow(replace(watch, wake_at=wake_at), old.firing if old else 0)

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from fractions import Fraction
 
 import pytest
+from sqlalchemy import text
 
 from chalicelib.adapters.clock import SystemClock
 from chalicelib.adapters.simulated_market.fault_injection import FaultBoard, Faults, VenueFault
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.statuses import OrderStatus
+from chalicelib.services.resting.waiting import NO_VENUE_FOR
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.resting_fields import meant_fields
 from tests.integration.consumer import Consumer
@@ -19,6 +21,9 @@ __all__ = ["desk"]
 
 S = OrderStatus
 LOOKS = 6
+_IS_LOOKED_AT_WITHIN = text(
+    "SELECT wake_at <= clock_timestamp() + CAST(:pause AS interval) FROM watches WHERE order_id = :order_id"
+)
 LIMIT = SELL | {"type": "limit", "limitPrice": "160"}
 
 
@@ -68,6 +73,22 @@ def test_order_that_is_to_be_looked_at_later_is_not_looked_at_each_second(
         board.set(Faults())
     assert fired <= 1
     assert desk.statuses(order_id) == RESTS
+
+
+def test_order_that_no_venue_answered_for_is_left_alone_for_as_long_as_is_meant_by_a_clock_that_is_ahead(
+    clock: SkewedClock, desk: Desk
+) -> None:
+    board = FaultBoard(desk.services.engine)
+    clock.by = timedelta(hours=2)
+    try:
+        board.set(Faults(venues={"raydium": VenueFault(is_down=True), "meteora": VenueFault(is_down=True)}))
+        order_id = desk.submit(LIMIT)
+    finally:
+        board.set(Faults())
+    assert desk.statuses(order_id) == RESTS
+    with desk.services.engine.connect() as connection:
+        asked = {"order_id": order_id, "pause": NO_VENUE_FOR}
+        assert connection.execute(_IS_LOOKED_AT_WITHIN, asked).scalar_one()
 
 
 @pytest.mark.parametrize(("ahead", "becomes"), [(timedelta(minutes=3), S.OPEN), (timedelta(), S.CANCELED)])

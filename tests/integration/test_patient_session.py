@@ -1,8 +1,15 @@
-"""What reads all of the record is not ended by the limits that a stage's server sets for functions."""
+"""What reads all of the record is not ended by the limits that a stage's server sets for functions, and waits
+for no server that does not let it in.
+"""
 
+import socket
+
+import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.error_translation import is_passing
 from infra.cli.session import CliSession
 
 LIMIT = "50ms"
@@ -30,3 +37,25 @@ def test_transaction_that_waits_for_something_else_goes_on_beyond_the_servers_li
         assert reading.execute(text("SELECT 1")).scalar_one() == 1
     engine.dispose()
     watcher.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_server_that_lets_nothing_in_is_given_up(driver: str) -> None:
+    # As one that hangs: the system accepts connections in its name.
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"{driver}://u:p@127.0.0.1:{server.getsockname()[1]}/d"
+        engine = CliSession(url, is_json=True).patient_engine
+        with pytest.raises(DBAPIError) as refused:
+            engine.connect()
+        engine.dispose()
+    assert is_passing(refused.value)
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_answer_may_take_longer_than_connecting(database_url: str, driver: str) -> None:
+    engine = make_engine(
+        f"{driver}://{database_url.partition('://')[2]}", time_limit_s=60, connect_time_limit_s=1
+    )
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT 1 FROM pg_sleep(:s)"), {"s": 2}).scalar_one() == 1
+    engine.dispose()

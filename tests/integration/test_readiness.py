@@ -46,6 +46,26 @@ def test_database_that_takes_no_writes_or_may_lose_them_is_not_ready(
     engine.dispose()
 
 
+@pytest.mark.parametrize("setting", ["default_transaction_read_only", "synchronous_commit"])
+def test_database_is_ready_again_with_sessions_that_began_while_it_was_not(
+    database_url: str, setting: str
+) -> None:
+    """A session keeps what the database's settings were at its start."""
+    name = database_url.rpartition("/")[2]
+    bad, good = ("on", "off") if "read_only" in setting else ("off", "on")
+    owner, engine = make_engine(database_url), make_engine(database_url, pool_size=1)
+    with owner.begin() as connection:
+        connection.execute(text(f'ALTER DATABASE "{name}" SET {setting} = {bad}'))
+    with pytest.raises(RetryableError):
+        check_takes_writes(engine)
+    with owner.begin() as connection:
+        connection.execute(text(f"SET {setting} = {good}"))
+        connection.execute(text(f'ALTER DATABASE "{name}" RESET {setting}'))
+    check_takes_writes(engine)
+    owner.dispose()
+    engine.dispose()
+
+
 def test_database_that_does_not_answer_is_not_ready() -> None:
     engine = make_engine(NOWHERE)
     with pytest.raises(RetryableError):

@@ -4,10 +4,11 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 """
 
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from pydantic_core import to_json
 
@@ -33,6 +34,8 @@ TIME_LIMIT_S: Final = 2.5
 RETRY_DELAYS_S: Final = (0.05, 0.2)
 _DELAYS_S: Final = (*RETRY_DELAYS_S, None)
 _SHOWN_BYTES_MAX: Final = 200
+# As SQS says it in JSON, and as it said it in XML, which emulators may.
+_NO_SUCH_QUEUE: Final = re.compile("QueueDoesNotExist|NonExistentQueue")
 
 
 class SqsError(Exception):
@@ -91,8 +94,10 @@ class SqsOrderQueue(_Queue):
                 self._send_batch(messages[start : start + BATCH_MAX])
                 sent = start + BATCH_MAX
         except SqsUnansweredError as error:
+            _note_unsent(len(messages) - sent, error)
             raise UnansweredError("the queue does not say whether it took the message") from error
         except SqsError as error:
+            _note_unsent(len(messages) - sent, error)
             if sent:
                 raise UnansweredError("the queue took some of the messages") from error
             raise RetryableError("the queue did not take the message") from error
@@ -106,14 +111,14 @@ class SqsOrderQueue(_Queue):
             except SqsError as error:
                 is_open = isinstance(error, SqsUnansweredError)
                 found += [Sent.UNKNOWN if is_open else Sent.REFUSED] * len(part)
-                logger.warning("messages not sent for certain", messages=len(part), reason=str(error))
+                _note_unsent(len(part), error)
         return found
 
     def check(self) -> None:
         try:
             self._tried("GetQueueAttributes", {"AttributeNames": ["QueueArn"]})
         except SqsError as error:
-            raise RetryableError("the queue does not answer") from error
+            _raise_not_answering(error)
 
     def retry_in(self, seconds: Mapping[str, int]) -> None:
         wanted = list(seconds.items())
@@ -198,10 +203,22 @@ def find_queue_url(endpoint: Endpoint, name: str) -> str:
     try:
         found = members_of(call_sqs(endpoint, "GetQueueUrl", {"QueueName": name})).get("QueueUrl")
     except SqsError as error:
-        raise RetryableError(f"the queue {name} was not found") from error
+        if _NO_SUCH_QUEUE.search(str(error)):
+            raise RetryableError(f"the queue {name} was not found") from error
+        _raise_not_answering(error)
     if not isinstance(found, str):
         raise RetryableError(f"the queue {name} was not found")
     return found
+
+
+def _note_unsent(messages: int, error: SqsError) -> None:
+    """Say why, to operators alone: what clients are told names no cause."""
+    logger.warning("messages not sent for certain", messages=messages, reason=str(error))
+
+
+def _raise_not_answering(error: SqsError) -> NoReturn:
+    logger.warning("queue does not answer", reason=str(error))
+    raise RetryableError("the queue does not answer") from error
 
 
 class Tried(NamedTuple):

@@ -82,7 +82,12 @@ class TimedPool(QueuePool):
 
 
 def make_engine(
-    url: str, *, pool_size: int = 5, time_limit_s: int = CONNECT_TIME_LIMIT_S, connect: Connect | None = None
+    url: str,
+    *,
+    pool_size: int = 5,
+    time_limit_s: int = CONNECT_TIME_LIMIT_S,
+    connect_time_limit_s: int | None = None,
+    connect: Connect | None = None,
 ) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
@@ -92,6 +97,8 @@ def make_engine(
 
     Args:
         time_limit_s: For connecting, and for each answer of the server.
+        connect_time_limit_s: For connecting instead, where answers may take longer than any server that is
+            well takes to let in.
         connect: Makes pg8000's connections instead, as a handler of SQLAlchemy's event ``do_connect``.
 
     Raises:
@@ -100,12 +107,13 @@ def make_engine(
     address = _with_driver(make_url(url))
     mode, root_certificate = encryption(address)
     address = address.difference_update_query(("sslmode", "sslrootcert"))
+    connect_s = connect_time_limit_s or time_limit_s
     engine = create_engine(
         address,
         pool_size=pool_size,
         max_overflow=pool_size,
         poolclass=TimedPool,
-        connect_args=_connect_args(address, mode, root_certificate, time_limit_s),
+        connect_args=_connect_args(address, mode, root_certificate, connect_s),
         # The connection used last has most statements prepared.
         pool_use_lifo=True,
         # A statement that was its own transaction leaves nothing to roll back.
@@ -119,7 +127,8 @@ def make_engine(
         engine.dialect.set_isolation_level = _switcher(engine.dialect)  # type: ignore[assignment, method-assign]  # see there
         event.listen(engine, "connect", _send_at_once)
     else:
-        event.listen(engine, "do_connect", _psycopg_connect(time_limit_s))
+        event.listen(engine, "do_connect", _psycopg_connect(connect_s))
+    event.listen(engine, "connect", _limit(time_limit_s))
     return engine
 
 
@@ -166,10 +175,9 @@ def _with_driver(address: URL) -> URL:
     return address
 
 
-def _connect_args(address: URL, mode: str, root_certificate: str | None, time_limit_s: int) -> dict[str, Any]:
+def _connect_args(address: URL, mode: str, root_certificate: str | None, connect_s: int) -> dict[str, Any]:
     if address.get_driver_name() == "pg8000":
-        # Bounds every later read of the socket too, so a hanging server cannot outlast an invocation.
-        limit = {"timeout": time_limit_s}
+        limit = {"timeout": connect_s}
         # Unless told, pg8000 asks for TLS, loads all authorities for it, and then verifies nothing.
         return limit | {"ssl_context": mode != "disable" and _context(mode, root_certificate)}
     # libpq's own default for the certificates is a file that no Lambda has.
@@ -178,7 +186,7 @@ def _connect_args(address: URL, mode: str, root_certificate: str | None, time_li
     named = {name: "" for name in ("hostaddr",) if name not in address.query}
     if not address.host and "host" not in address.query:
         named["host"] = _DEFAULT_HOST
-    return {"connect_timeout": time_limit_s, "sslmode": mode} | named | trusted
+    return {"connect_timeout": connect_s, "sslmode": mode} | named | trusted
 
 
 def _context(mode: str, root_certificate: str | None) -> ssl.SSLContext:
@@ -231,9 +239,16 @@ def _send_at_once(connection: Any, _record: object) -> None:
     connection._usock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # noqa: SLF001  # no public way
 
 
-def _psycopg_connect(
-    time_limit_s: int,
-) -> Callable[[Dialect, object, Sequence[Any], dict[str, Any]], object]:
+def _limit(time_limit_s: int) -> Callable[[Any, object], None]:
+    """Return what bounds every later answer, so that a hanging server cannot outlast an invocation."""
+
+    def limit(connection: Any, _record: object) -> None:
+        connection.time_limit_s = time_limit_s
+
+    return limit
+
+
+def _psycopg_connect(connect_s: int) -> Callable[[Dialect, object, Sequence[Any], dict[str, Any]], object]:
     def connect(
         _dialect: Dialect, _record: object, arguments: Sequence[Any], named: dict[str, Any]
     ) -> object:
@@ -242,11 +257,9 @@ def _psycopg_connect(
         )
 
         # Whole seconds, and never less than two: libpq's rules.
-        left_s = time_left.for_work(time_limit_s)
+        left_s = time_left.for_work(connect_s)
         limit = {} if math.isinf(left_s) else {"connect_timeout": max(2, int(left_s))}
-        connection = TimedConnection.connect(*arguments, **named | limit)
-        connection.time_limit_s = time_limit_s
-        return connection
+        return TimedConnection.connect(*arguments, **named | limit)
 
     return connect
 

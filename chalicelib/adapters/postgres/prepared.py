@@ -101,6 +101,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
 
     Attributes:
         session_level: The isolation level that the session was set to; None if it has the server's default.
+        time_limit_s: For each answer of the server; until another is set, that of connecting.
     """
 
     session_level: str | None = None
@@ -108,7 +109,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
     def __init__(
         self, *, host: str = "localhost", port: int = 5432, timeout: float = math.inf, **options: Any
     ) -> None:
-        self._time_limit_s = timeout
+        self.time_limit_s = timeout
         # Every read until the session is ready is bounded by this, all later ones by what is left then.
         limit_s = time_left.for_work(timeout)
         # Left to pg8000, the socket would stay open if anything of this failed early.
@@ -118,8 +119,8 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         except BaseException as error:
             if sock is not None:
                 sock.close()
-            if isinstance(error, _NO_PROTOCOL):
-                raise pg8000.InterfaceError(_NETWORK_ERROR) from error
+            if isinstance(error, (OSError, *_NO_PROTOCOL)):
+                raise pg8000.InterfaceError(f"{_NETWORK_ERROR}: {error}") from error
             raise
         self._limit_s = limit_s
         self._unread = b""
@@ -156,7 +157,7 @@ class PreparedConnection(pg8000.Connection):  # type: ignore[misc]  # as above
         """
         if self._usock is None:
             raise pg8000.InterfaceError("connection is closed")
-        limit_s = time_left.for_work(self._time_limit_s)
+        limit_s = time_left.for_work(self.time_limit_s)
         if limit_s != self._limit_s:  # each change is a system call
             self._limit_s = limit_s
             self._usock.settimeout(_as_timeout(limit_s))

@@ -22,18 +22,31 @@ SELECT current_setting('transaction_read_only') = 'on' AS is_read_only,
        (SELECT count(*) FROM generate_series(1, 8000))
 """)
 
+_MAY_LOSE: Final = "the database confirms commits before they are kept (synchronous_commit)"
+
 
 def check_takes_writes(engine: Engine) -> None:
     """Return if the database answers, takes writes, and keeps what it confirms.
 
-    It is asked as it is for an order: by a prepared statement, which a pooler may get in the way of.
+    It is asked as it is for an order: by a prepared statement, which a pooler may get in the way of. Sessions
+    keep what the settings were at their start: what an older one says, a new one has to confirm.
 
     Raises:
         RetryableError: It does not answer, its disk is full, it is read-only, or may lose commits.
     """
+    if _problem(engine) is None:
+        return
+    engine.dispose()
+    if (problem := _problem(engine)) is not None:
+        # No later request is served by a session that began now.
+        engine.dispose()
+        raise RetryableError(problem)
+
+
+def _problem(engine: Engine) -> str | None:
+    """Return why no order could be executed by a session of the pool's, if it says so."""
     with translated_errors():
         (found,) = Database(engine).execute(_CHECK)
     if found.is_read_only:
-        raise RetryableError(READ_ONLY)
-    if found.may_lose:
-        raise RetryableError("the database confirms commits before they are kept (synchronous_commit)")
+        return READ_ONLY
+    return _MAY_LOSE if found.may_lose else None

@@ -37,7 +37,7 @@ ON CONFLICT DO NOTHING
 _WATCH: Final = """
     order_id uuid, input_token text, output_token text, direction text, look smallint, rate_out numeric,
     rate_in numeric, wake_key numeric, own_key numeric, accepted_at timestamptz, wake_at timestamptz,
-    since_height bigint
+    since_height bigint, within_s double precision
 """
 
 # A consumer whose clock is behind puts off to moments that have passed here: what was just woken would be
@@ -45,7 +45,8 @@ _WATCH: Final = """
 ARM: Final = Statement(f"""
 INSERT INTO watches (order_id, accepted_at, wake_at, since_height, pair_id, look, armed, direction,
     rate_out, rate_in, wake_key, own_key)
-SELECT w.order_id, w.accepted_at, w.wake_at, w.since_height, p.pair_id, w.look, true, w.direction, w.rate_out,
+SELECT w.order_id, w.accepted_at, least(w.wake_at, clock_timestamp() + make_interval(secs => w.within_s)),
+    w.since_height, p.pair_id, w.look, true, w.direction, w.rate_out,
     w.rate_in, w.wake_key, w.own_key
 FROM jsonb_to_recordset(CAST(:watches AS jsonb)) AS w ({_WATCH})
 JOIN watch_pairs AS p USING (input_token, output_token)
@@ -365,6 +366,7 @@ def _as_watch(watch: Watch) -> dict[str, Any]:
         "accepted_at": watch.accepted_at.isoformat(),
         "wake_at": None if watch.wake_at is None else watch.wake_at.isoformat(),
         "since_height": watch.since_height,
+        "within_s": None if watch.within is None else watch.within.total_seconds(),
     }
 
 

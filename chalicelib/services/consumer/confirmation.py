@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -245,7 +245,7 @@ class Confirmation:
         attempt = claimed.open_attempt
         if rests.watch is None or attempt is None or not self._may_lack_later(attempt.transaction):
             return rests
-        return replace(rests, watch=replace(rests.watch, wake_at=now))
+        return replace(rests, watch=replace(rests.watch, wake_at=now, within=timedelta(0)))
 
     def _ends_late(self, order: Order, now: datetime) -> bool:
         return order.is_late(now) and not self._may_have_executed()

@@ -99,6 +99,7 @@ def watch_of(state: OrderState, now: datetime, again: LookAgain = AT_ITS_RATE) -
         wake_at=min(ends, default=None),
         since_height=again.since_height,
         wake_rate=again.wake_rate,
+        within=None if at is None else at - now,
     )
 
 

@@ -16,6 +16,7 @@ from chalicelib.services.ports import QueueMessage
 TAKEN = EndpointAnswer(200, b'{"MD5OfMessageBody":"99914b932bd37a50b983c5e7c90ae93b","MessageId":"1"}')
 THROTTLED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#RequestThrottled"}')
 REFUSED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}')
+DENIED = EndpointAnswer(400, b'{"__type":"com.amazon.coral.service#AccessDeniedException"}')
 TRIES = 1 + len(RETRY_DELAYS_S)
 
 Said = EndpointAnswer | type[Exception]
@@ -37,6 +38,10 @@ class Saying:
         if isinstance(said, EndpointAnswer):
             return said
         raise said
+
+
+def _at_once(_seconds: float) -> None:
+    pass
 
 
 def send(*said: Said, messages: int = 1) -> None:
@@ -263,3 +268,28 @@ def test_answer_that_is_none_of_sqs_is_no_defect_of_ours(
 ) -> None:
     with suppress(RetryableError):
         ask(Saying(EndpointAnswer(200, said)))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda endpoint: SqsOrderQueue(endpoint, "u", sleep=_at_once).send([QueueMessage("{}", "alice")]),
+        lambda endpoint: SqsOrderQueue(endpoint, "u", sleep=_at_once).check(),
+        lambda endpoint: find_queue_url(endpoint, "orders"),
+    ],
+    ids=["send", "check", "find"],
+)
+def test_operator_reads_in_the_log_what_sqs_said(
+    ask: Callable[[Saying], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(RetryableError):
+        ask(Saying(DENIED))
+    (record,) = caplog.records
+    assert "AccessDenied" in record.__dict__["reason"]
+
+
+def test_queue_is_called_not_found_only_where_sqs_says_so() -> None:
+    with pytest.raises(RetryableError, match="the queue orders was not found"):
+        find_queue_url(Saying(REFUSED), "orders")
+    with pytest.raises(RetryableError, match="the queue does not answer"):
+        find_queue_url(Saying(DENIED), "orders")

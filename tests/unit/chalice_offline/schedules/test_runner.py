@@ -1,7 +1,10 @@
 """Runs of schedules, by a host that fails."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from chalice_offline.invocation import Outcome, Raised, Returned
 from chalice_offline.project.functions import ScheduleTrigger
@@ -46,3 +49,39 @@ def test_runner_that_stops_tries_nothing_again() -> None:
 
     asyncio.run(scenario())
     assert len(functions.events) == 2
+
+
+class SetBackTime:
+    """Time that passes as it is slept through, by a clock that is set back by two hours after ten minutes."""
+
+    def __init__(self) -> None:
+        self.elapsed = 0.0
+
+    def now(self) -> datetime:
+        back = timedelta(hours=2) if self.elapsed > 600 else timedelta()
+        return datetime(2026, 11, 30, 12, 5, tzinfo=UTC) + timedelta(seconds=self.elapsed) - back
+
+    async def sleep(self, seconds: float) -> None:
+        self.elapsed += seconds
+        await asyncio.sleep(0)
+
+    def elapsed_s(self) -> float:
+        return self.elapsed
+
+
+@pytest.mark.parametrize("expression", ["rate(1 hour)", "cron(0 * * * ? *)"])
+def test_clock_that_is_set_back_does_not_hold_a_schedule_up_for_as_long(expression: str) -> None:
+    functions, passing = FakeFunctions(cleans=Returned(None)), SetBackTime()
+
+    async def scenario() -> float:
+        triggers = [ScheduleTrigger("cleans", expression)]
+        runner = ScheduleRunner(
+            triggers, functions, region="us-east-1", account="0" * 12, runs_at_start=False, time=passing
+        )
+        runner.start()
+        await functions.wait_for("cleans")
+        ran_at = passing.elapsed
+        await runner.stop()
+        return ran_at
+
+    assert asyncio.run(scenario()) < 2 * 3600

@@ -195,3 +195,23 @@ def test_every_message_is_received_until_it_is_deleted_and_never_while_it_is_hid
         for message in batch:
             assert queue.messages.delete(message["receipt_handle"])
     assert (left, len(queue.messages)) == (sent - deleted, 0)
+
+
+def test_clock_that_is_set_back_hides_nothing_for_as_much_longer(queue: Queue) -> None:
+    queue.send("a", *"12")
+    assert queue.names() == "12"
+    queue.messages.append(a_message("b", "3", visible_at=NOW + HIDDEN_S))  # as one that is sent with a delay
+    queue.now -= 3_600
+    queue.send("a", "4")
+    assert queue.names() == "4"
+    queue.now += HIDDEN_S
+    assert sorted(queue.names()) == ["1", "2", "3", "4"]
+
+
+def test_clock_that_is_corrected_a_little_shows_nothing_sooner(queue: Queue) -> None:
+    queue.send("a", "1")
+    assert queue.names() == "1"
+    queue.now -= HIDDEN_S / 2
+    assert queue.names() == ""
+    queue.now += HIDDEN_S
+    assert queue.names() == ""

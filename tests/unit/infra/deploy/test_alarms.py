@@ -32,6 +32,19 @@ def schedules() -> set[str]:
     }
 
 
+def every_s(name: str) -> int:
+    """Return how often a function runs by the clock."""
+    source = (ROOT / "chalice_app" / "app.py").read_text(encoding="utf-8")
+    found = re.search(rf"Rate\((\d+), unit=Rate.MINUTES\).*\ndef {name}\(", source)
+    assert found
+    return 60 * int(found[1])
+
+
+def time_out_s(name: str) -> int:
+    settings = json.loads((ROOT / "chalice_app" / ".chalice" / "config.json").read_text(encoding="utf-8"))
+    return int(settings["lambda_functions"][name]["lambda_timeout"])
+
+
 def test_every_schedule_that_does_not_run_rings() -> None:
     watched = {
         dict(alarm.source.dimensions)["FunctionName"].rpartition("-")[2]
@@ -39,6 +52,23 @@ def test_every_schedule_that_does_not_run_rings() -> None:
         if alarm.metric == "Invocations" and alarm.rings_below
     }
     assert watched == schedules() != set()
+
+
+def test_alarm_on_a_schedule_that_fails_still_looks_at_the_run_when_it_ends() -> None:
+    """Lambda tells of a run when it has ended, under the minute in which it began.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics.html
+    """
+    watched = set()
+    for alarm in ALARMS:
+        name = dict(alarm.source.dimensions).get("FunctionName", "").rpartition("-")[2]
+        if alarm.metric != "Errors" or name not in schedules():
+            continue
+        watched.add(name)
+        runs = alarm.bad if alarm.of > 1 else alarm.threshold + 1
+        looked_at_s = alarm.of * alarm.period_s
+        assert (runs - 1) * every_s(name) + time_out_s(name) <= looked_at_s, alarm.name
+    assert watched == schedules()
 
 
 def test_every_counter_of_what_is_put_off_or_missing_rings() -> None:

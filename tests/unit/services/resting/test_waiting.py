@@ -86,6 +86,13 @@ def test_order_is_woken_at_its_end_or_sooner_and_never_without_one() -> None:
     assert watch_of(OrderState(replace(order, valid_until=None)), NOON).wake_at is None
 
 
+def test_pause_is_told_as_one_since_the_records_clock_is_another() -> None:
+    order = changed(an_order(), limit=LIMIT)
+    assert watch_of(OrderState(order), NOON).within is None
+    soon = timedelta(seconds=5)
+    assert watch_of(OrderState(order), NOON, LookAgain(at=NOON + soon)).within == soon
+
+
 def test_refusals_at_the_limit_back_off_up_to_a_bound() -> None:
     assert [backoff_height(1_000, count) - 1_000 for count in (1, 2, 3)] == [
         BACKOFF_BLOCKS, 2 * BACKOFF_BLOCKS, 4 * BACKOFF_BLOCKS
