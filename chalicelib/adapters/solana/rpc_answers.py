@@ -18,9 +18,8 @@ from chalicelib.adapters.solana.rpc_errors import (
 
 _OK, RATE_LIMITED = 200, 429
 _RETRY_AFTER_MAX_S: Final = 3600.0
-_WHOLE_MAX: Final = 2**63 - 1
-"""Of heights, slots and lamports: the record holds no more."""
-
+_WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
+"""The record holds no more; to heights and slots blocks are added before that."""
 _U64_DIGITS: Final = 20
 """Python refuses to parse some thousand, with an error that is no ``NodeError``."""
 FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
@@ -169,12 +168,12 @@ def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any
 def latest_blockhash(result: Any) -> LatestBlockhash:
     """Read ``getLatestBlockhash``. Raises MalformedResultError, as all of these do."""
     slot, value = _with_context(result, dict)
-    return LatestBlockhash(_key(value, "blockhash"), _int(value, "lastValidBlockHeight"), slot)
+    return LatestBlockhash(_key(value, "blockhash"), _place(value, "lastValidBlockHeight"), slot)
 
 
 def epoch_info(result: Any) -> EpochInfo:
     """Read ``getEpochInfo``."""
-    return EpochInfo(_int(result, "absoluteSlot"), _int(result, "blockHeight"), _int(result, "epoch"))
+    return EpochInfo(_place(result, "absoluteSlot"), _place(result, "blockHeight"), _int(result, "epoch"))
 
 
 def accounts_at(result: Any, count: int) -> AccountsAt:
@@ -204,7 +203,7 @@ def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
     return tuple(
         MentionedIn(
             _member(one, "signature", str),
-            _int(one, "slot"),
+            _place(one, "slot"),
             one.get("err"),
             memo if isinstance(memo := one.get("memo"), str) else None,
             None if one.get("blockTime") is None else _int(one, "blockTime"),
@@ -226,7 +225,7 @@ def transaction(result: Any) -> TransactionRecord | None:
     if not len(before) == len(after) == len(keys):
         raise MalformedResultError(f"{len(before)} and {len(after)} balances of {len(keys)} accounts")
     return TransactionRecord(
-        slot=_int(result, "slot"),
+        slot=_place(result, "slot"),
         fault=meta.get("err"),
         fee_lamports=_int(meta, "fee"),
         keys=keys,
@@ -262,7 +261,7 @@ def prioritization_fees(result: Any) -> tuple[int, ...]:
 
 def first_available_block(result: Any) -> int:
     """Read ``getFirstAvailableBlock``: the slot of the oldest block that the node still has."""
-    return _whole(result)
+    return _whole(result, _PLACE_MAX)
 
 
 def block_height(result: Any) -> int | None:
@@ -270,7 +269,7 @@ def block_height(result: Any) -> int | None:
     if result is None:
         return None
     height = _member(result, "blockHeight", (int, type(None)))
-    return None if height is None else _whole(height)
+    return None if height is None else _whole(height, _PLACE_MAX)
 
 
 def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
@@ -285,7 +284,7 @@ def _status(value: Any) -> RpcSignatureStatus:
     is_final = isinstance(commitment, str) and commitment in FINAL_COMMITMENTS
     if isinstance(value, dict) and commitment is None:
         is_final = value.get("confirmations", 0) is None  # as nodes say it that leave the word out
-    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), is_final)
+    return RpcSignatureStatus(_place(value, "slot"), value.get("err"), is_final)
 
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
@@ -316,7 +315,7 @@ def _instruction(value: Any, keys: Sequence[Pubkey]) -> InnerInstruction:
 
 
 def _with_context(result: Any, kind: type) -> tuple[int, Any]:
-    return _int(_member(result, "context", dict), "slot"), _member(result, "value", kind)
+    return _place(_member(result, "context", dict), "slot"), _member(result, "value", kind)
 
 
 def _member(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
@@ -343,8 +342,12 @@ def _int(record: Any, name: str) -> int:
     return _whole(_member(record, name, int))
 
 
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WHOLE_MAX:
+def _place(record: Any, name: str) -> int:
+    return _whole(_member(record, name, int), _PLACE_MAX)
+
+
+def _whole(value: Any, most: int = _WHOLE_MAX) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise MalformedResultError(f"{value!r:.40} is no number of units")
     return value
 

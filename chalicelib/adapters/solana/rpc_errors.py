@@ -78,6 +78,11 @@ PREFLIGHT_FAILURE: Final = -32002
 NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
 """Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
+VALUES_MAX: Final = 1_000_000
+"""Of one answer, which has at most half as many: by the ten million they fill a function's memory, and take
+twenty seconds to be read."""
+
+_LEAST_BYTES_OF_A_VALUE: Final = 2
 _MESSAGE_MAX: Final = 300
 _DEFECTS: Final = frozenset({-32003, -32015, -32600, -32601, -32602, -32700})
 _STALE: Final = frozenset(
@@ -99,7 +104,9 @@ def _remedy(code: int, fault: Any) -> Remedy:
 
 
 def json_in(body: bytes) -> Any:
-    """Return what a node's answer says; None if it is no JSON, or nested as no answer is."""
+    """Return what a node's answer says; None if it is no JSON, or deeper or of more values than any is."""
+    if len(body) > VALUES_MAX * _LEAST_BYTES_OF_A_VALUE and body.count(b",") > VALUES_MAX:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -171,12 +171,12 @@ def test_node_that_leaves_the_word_out_says_by_confirmations_what_is_rooted(
     assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final),)
 
 
-@pytest.mark.parametrize("height", [2**63, 10**30])
+@pytest.mark.parametrize("height", [2**53 + 1, 2**63 - 1, 2**63, 10**30])
 def test_number_that_no_record_holds_is_not_believed(height: int) -> None:
     """It would fail what is written down with it, and the order with that."""
     with pytest.raises(MalformedResultError):
         answers.epoch_info({"absoluteSlot": 5, "blockHeight": height, "epoch": 1})
-    assert answers.epoch_info({"absoluteSlot": 2**63 - 1, "blockHeight": 4, "epoch": 1}).slot == 2**63 - 1
+    assert answers.epoch_info({"absoluteSlot": 2**53, "blockHeight": 4, "epoch": 2**63 - 1}).slot == 2**53
 
 
 def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:
