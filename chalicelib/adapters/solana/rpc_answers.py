@@ -14,10 +14,10 @@ from chalicelib.adapters.solana.rpc_errors import (
     RpcError,
     UnreadableAnswerError,
     json_in,
+    seconds_asked,
 )
 
 _OK, RATE_LIMITED = 200, 429
-_RETRY_AFTER_MAX_S: Final = 3600.0
 _WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
 """The record holds no more; to heights and slots blocks are added before that."""
 _U64_DIGITS: Final = 20
@@ -137,8 +137,8 @@ class Simulation(NamedTuple):
     logs: tuple[str, ...]
 
 
-def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any:
-    """Return the result that an HTTP answer carries.
+def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
+    """Return the result that an HTTP answer carries; not that of a call with another id.
 
     Raises:
         RateLimitedError: The node limits us, by status or by an error of the same number.
@@ -146,11 +146,14 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any
         UnreadableAnswerError: Anything else: nothing is known.
     """
     if status == RATE_LIMITED:
-        raise RateLimitedError(_seconds(retry_after))
+        raise RateLimitedError(seconds_asked(retry_after))
     answer = json_in(body)
     if answer is None:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON")
-    return result_in(status, answer, retry_after)
+    result = result_in(status, answer, retry_after)
+    if call_id is not None and str(answer.get("id", call_id)) != str(call_id):
+        raise UnreadableAnswerError("the answer to another call")
+    return result
 
 
 def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any:
@@ -158,7 +161,7 @@ def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict) and isinstance(error.get("code"), int):
         if error["code"] == RATE_LIMITED:
-            raise RateLimitedError(_seconds(retry_after))
+            raise RateLimitedError(seconds_asked(retry_after))
         raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
@@ -388,12 +391,3 @@ def _base58(text: str) -> bytes:
         return base58.decode(text)
     except ValueError as e:
         raise MalformedResultError(str(e)) from e
-
-
-def _seconds(retry_after: bytes | None) -> float | None:
-    """``Retry-After`` as seconds; nodes send no dates."""
-    try:
-        asked = float(retry_after or b"")
-    except ValueError:
-        return None
-    return min(asked, _RETRY_AFTER_MAX_S) if asked >= 0 else None

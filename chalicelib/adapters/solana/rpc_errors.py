@@ -82,6 +82,10 @@ VALUES_MAX: Final = 1_000_000
 """Of one answer, which has at most half as many: by the ten million they fill a function's memory, and take
 twenty seconds to be read."""
 
+RETRY_AFTER_MAX_S: Final = 60.0
+"""A node is asked again then, whatever it said: one answer of a broken proxy is not to take the only node for
+hours."""
+
 _LEAST_BYTES_OF_A_VALUE: Final = 2
 _MESSAGE_MAX: Final = 300
 _DEFECTS: Final = frozenset({-32003, -32015, -32600, -32601, -32602, -32700})
@@ -101,6 +105,15 @@ def _remedy(code: int, fault: Any) -> Remedy:
     return (
         Remedy.OTHER_NODE if fault is None or (isinstance(fault, str) and fault in _STALE) else Remedy.REFUSAL
     )
+
+
+def seconds_asked(retry_after: bytes | None) -> float | None:
+    """Return ``Retry-After`` as seconds, within reason; nodes send no dates."""
+    try:
+        asked = float(retry_after or b"")
+    except ValueError:
+        return None
+    return min(asked, RETRY_AFTER_MAX_S) if asked >= 0 else None
 
 
 def json_in(body: bytes) -> Any:
