@@ -199,11 +199,15 @@ def statuses_at(result: Any, count: int) -> StatusesAt:
     return StatusesAt(slot, tuple(None if one is None else _status(one) for one in _exactly(value, count)))
 
 
-def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
-    """Return the transactions that name an account, in the node's order: the newest first."""
+def signatures_of(result: Any, before: str | None = None) -> tuple[MentionedIn, ...]:
+    """Return the transactions that name an account, in the node's order: the newest first.
+
+    Args:
+        before: That of which they are to be older: a node that shows it again tells the same page for ever.
+    """
     if not isinstance(result, list):
         raise MalformedResultError("a list of signatures was expected")
-    return tuple(
+    found = tuple(
         MentionedIn(
             _member(one, "signature", str),
             _place(one, "slot"),
@@ -213,6 +217,9 @@ def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
         )
         for one in result
     )
+    if before is not None and any(one.signature == before for one in found):
+        raise MalformedResultError("a page of signatures that was told before")
+    return found
 
 
 def transaction(result: Any) -> TransactionRecord | None:
