@@ -16,6 +16,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     json_in,
     seconds_asked,
 )
+from chalicelib.adapters.solana.transaction_size import check_size
 
 _OK, RATE_LIMITED = 200, 429
 _WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
@@ -200,11 +201,7 @@ def statuses_at(result: Any, count: int) -> StatusesAt:
 
 
 def signatures_of(result: Any, before: str | None = None) -> tuple[MentionedIn, ...]:
-    """Return the transactions that name an account, in the node's order: the newest first.
-
-    Args:
-        before: That of which they are to be older: a node that shows it again tells the same page for ever.
-    """
+    """Return the transactions that name an account, the newest first; of those ``before`` one, not itself."""
     if not isinstance(result, list):
         raise MalformedResultError("a list of signatures was expected")
     found = tuple(
@@ -217,7 +214,7 @@ def signatures_of(result: Any, before: str | None = None) -> tuple[MentionedIn, 
         )
         for one in result
     )
-    if before is not None and any(one.signature == before for one in found):
+    if before is not None and any(one.signature == before for one in found):  # so it would go on for ever
         raise MalformedResultError("a page of signatures that was told before")
     return found
 
@@ -226,6 +223,7 @@ def transaction(result: Any) -> TransactionRecord | None:
     """Read ``getTransaction`` in ``json`` encoding; None if this node does not know it (yet)."""
     if result is None:
         return None
+    check_size(result)
     meta = _member(result, "meta", dict)
     message = _member(_member(result, "transaction", dict), "message", dict)
     loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}

@@ -1,7 +1,8 @@
 """Nodes by their addresses: one call to one of them, or the same to all.
 
 A node that limits us is left alone for as long as it asks, within reason; one that is behind, unwell or
-silent is passed over for the next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
+silent is passed over for the next. Addresses often hold a key of the provider's: nothing here says more of
+one than its host.
 """
 
 from collections.abc import Callable, Collection, Sequence
