@@ -53,7 +53,7 @@ class LineFormatter(LambdaPowertoolsFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         if record.exc_info:
-            return super().format(record)
+            return _writable(super().format(record))
         facts = {key: value for key, value in record.__dict__.items() if key not in _NOT_EXTRA}
         return self._line(self._head(record.levelno, record.getMessage(), record.created), facts)
 
@@ -93,7 +93,7 @@ class LineFormatter(LambdaPowertoolsFormatter):
         try:
             return to_json(members, fallback=str).decode()
         except ValueError:  # half a character, which UTF-8 has no bytes for
-            return self._encode_anything(members)
+            return _writable(self._encode_anything(members))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802  # its name there
         """Return the time in UTC as RFC 3339 has it, the only form that Lambda reads."""
@@ -108,6 +108,11 @@ class LineFormatter(LambdaPowertoolsFormatter):
             text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._second = second, text
         return f"{text}.{millisecond:03d}Z"
+
+
+def _writable(line: str) -> str:
+    """Return a line of JSON with halves of characters as escapes: a log's stream takes none, nor the line."""
+    return line.encode(errors="backslashreplace").decode()
 
 
 def _told(line: dict[str, Any]) -> dict[str, Any]:

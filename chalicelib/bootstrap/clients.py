@@ -54,17 +54,23 @@ class Clients:
             raise ConfigurationError("DATABASE_URL: is missing, and no secret is named")
         if settings.database_url:
             return make_engine(settings.database_url)
+        from sqlalchemy.engine import make_url
+
         from chalicelib.adapters.aws.secrets import login_url
+        from chalicelib.adapters.postgres.engine import encryption
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
 
         def read_url(*, is_fresh: bool) -> str:
-            login = self._secrets.text(settings.database_secret, is_fresh=is_fresh)
+            login, url = self._secrets.text(settings.database_secret, is_fresh=is_fresh), ""
             try:
-                return login_url(login, host=settings.database_host)
+                url = login_url(login, host=settings.database_host)
+                encryption(make_url(url))
             except (ValueError, LookupError, TypeError, AttributeError) as error:
                 # As one that was overwritten by hand: once it is mended, all goes on.
                 problem = f"it lacks {error}" if isinstance(error, KeyError) else "no JSON object of texts"
+                problem = "its host, port or sslmode is none" if url else problem
                 raise RetryableError(f"the database's secret is no login of RDS's form: {problem}") from None
+            return url
 
         return make_rotating_engine(read_url)
 

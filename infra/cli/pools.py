@@ -88,7 +88,10 @@ def show_command(session: CliSession, /, **options: Any) -> None:
     listed = solana.listed()
     if not listed:
         raise click.ClickException("no pool is listed: orderflow pools discover SOL/USDC --pools-file FILE")
-    book = _reader(solana, listed).read()
+    try:
+        book = _reader(solana, listed).read()
+    except NodeError as error:
+        raise click.ClickException(f"no node shows the pools: {error}") from error
     facts = []
     for pool in listed:
         read = book.pools.get(pool.pool_id)

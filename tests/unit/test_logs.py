@@ -99,9 +99,25 @@ def test_lines_of_one_moment_are_those_that_single_calls_would_write(
     ]
 
 
-def test_line_with_half_a_character_is_made_all_the_same() -> None:
+def test_line_with_half_a_character_can_be_written_all_the_same() -> None:
     ours, _ = formatters()
     line = ours.format(a_record("refused", reason="\ud83d"))
+    assert json.loads(line.encode())["reason"] == "\ud83d"
+
+
+def test_line_of_an_error_with_half_a_character_can_be_written_all_the_same() -> None:
+    ours, _ = formatters()
+    record = a_record("defect")
+    error = ValueError("what a node says: \ud83d")
+    record.exc_info = type(error), error, None
+    assert "what a node says" in json.loads(ours.format(record).encode())["exception"]
+
+
+def test_several_lines_with_half_a_character_are_written_all_the_same(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    info_each("order event", [{"reason": "\ud83d"}])
+    (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line)["reason"] == "\ud83d"
 
 

@@ -54,7 +54,7 @@ def _send(connection: PooledConnection, unsent: bytes, deadline: float) -> bytes
 
 
 def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
-    received = b""
+    received, is_late = b"", False
     while True:
         if not (received and connection.has_decrypted_rest()):
             _wait(connection, select.POLLIN, deadline)
@@ -66,6 +66,10 @@ def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
         answer = answer_in(received, is_over=not data)
         if answer is not None:
             return answer
+        # What had come by then was looked at. Some servers always have a few bytes more, for minutes.
+        if is_late:
+            raise TimeoutError
+        is_late = monotonic() >= deadline
 
 
 def _wait(connection: PooledConnection, wanted: int, deadline: float) -> None:

@@ -171,7 +171,7 @@ class SqsOrderQueue(_Queue):
         # IAM knows no action of this name: the right to change one message's is the right to change several.
         entries = [{"Id": str(index), **change} for index, change in enumerate(changes)]
         answer = members_of(self._tried("ChangeMessageVisibilityBatch", {"Entries": entries}).body)
-        if failed := answer.get("Failed"):
+        if failed := _entries(answer, "Failed"):
             raise SqsError(f"{len(failed)} of {len(entries)} messages keep their time-out")
 
 
@@ -187,10 +187,11 @@ class SqsReceivedMessages(_Queue):
             ]
             try:
                 answer = members_of(self._tried("DeleteMessageBatch", {"Entries": entries}).body)
+                failed = _entries(answer, "Failed")
             except SqsError as error:
                 logger.warning("messages not deleted", reason=str(error))
                 continue
-            if failed := answer.get("Failed"):
+            if failed:
                 logger.warning("messages not deleted", count=len(failed))
 
 
@@ -308,7 +309,11 @@ def members_of(answer: bytes) -> JsonObject:
 
 
 def _ids(answer: JsonObject, name: str) -> frozenset[str]:
-    """Return the ids of a batch's entries under ``Successful`` or ``Failed``.
+    return frozenset(str(each.get("Id")) for each in _entries(answer, name))
+
+
+def _entries(answer: JsonObject, name: str) -> Sequence[JsonObject]:
+    """Return a batch's entries under ``Successful`` or ``Failed``.
 
     Raises:
         SqsUnansweredError: The answer has none of SQS's forms.
@@ -316,7 +321,7 @@ def _ids(answer: JsonObject, name: str) -> frozenset[str]:
     listed = answer.get(name) or []
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise SqsUnansweredError(f"{name} is no list of entries, as SQS's are")
-    return frozenset(str(each.get("Id")) for each in listed)
+    return listed
 
 
 def _content(message: QueueMessage) -> JsonObject:

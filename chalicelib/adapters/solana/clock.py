@@ -16,6 +16,9 @@ _FIRST_FULL_EPOCH, _FIRST_FULL_SLOT = 14, 524_256
 # Times are in whole seconds, and the median of what validators say: to a few per cent after so long.
 _SAYS_AFTER_S: Final = 60
 _SLOT_S_MIN, _SLOT_S_MAX = 0.05, 1.0
+_SLOT_MAX: Final = 2**53
+_UNIX_TIME_MAX: Final = 2**35
+"""In the year 3058. A calendar has no room for what a node can write here."""
 
 
 class ClockSysvar(NamedTuple):
@@ -61,4 +64,6 @@ def clock_of(account: Account) -> ClockSysvar:
     if account.owner != SYSVARS:
         raise ValueError(f"the clock is owned by {address_of(account.owner)}")
     ints = CLOCK.read(account.data).ints
+    if ints["slot"] > _SLOT_MAX or not 0 <= ints["unix_timestamp"] <= _UNIX_TIME_MAX:
+        raise ValueError(f"a clock at slot {ints['slot']} and second {ints['unix_timestamp']}")
     return ClockSysvar(ints["slot"], ints["epoch"], ints["unix_timestamp"], ints["epoch_start_timestamp"])

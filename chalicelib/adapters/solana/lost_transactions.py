@@ -159,7 +159,7 @@ class SolanaLostTransactions:
     def _history(self, ask: Ask, place: int, authority: Pubkey) -> "_Pages":
         """Read what landed since, by one node that remembers so long: on from where an earlier look ended."""
         pages = self._begun.setdefault((authority, place), _Pages(place))
-        while page := signatures_of(ask(get_signatures_for_address(authority, pages.before))):
+        while page := _page(ask, authority, pages.before):
             # Bit by bit: where strangers sent much there, the next look goes on from where this one ends.
             for start in range(0, len(page), CALLS_MAX):
                 some = page[start : start + CALLS_MAX]
@@ -180,6 +180,10 @@ class SolanaLostTransactions:
         began_s = next((one for one in times if one is not None), None)
         if began_s is None or began_s > self._restored_to_s:
             raise NodeError("the node's ledger begins after the moment that the record was set back to")
+
+
+def _page(ask: Ask, authority: Pubkey, before: str | None) -> Sequence[MentionedIn]:
+    return signatures_of(ask(get_signatures_for_address(authority, before)), before)
 
 
 def _unix_time_at(ask: Ask, slot: int) -> int | None:

@@ -16,10 +16,12 @@ from typing import Final, NamedTuple
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.programs import SwapProgram
 
-_INVOKE: Final = re.compile(r"Program (\w{32,44}) invoke \[(\d+)\]")
+# A number or a name that is longer than any that a program has is a node's own: Python reads no integer of
+# thousands of digits, and names are told to clients.
+_INVOKE: Final = re.compile(r"Program (\w{32,44}) invoke \[([0-9]{1,3})\]")
 _END: Final = re.compile(r"Program \w{32,44} (success|failed.*)")
 _DATA: Final = "Program data: "
-_ERROR: Final = re.compile(r"Error Code: (\w+)\. Error Number: (\d+)\.")
+_ERROR: Final = re.compile(r"Error Code: ([A-Za-z0-9_]{1,64})\. Error Number: ([0-9]{1,10})\.")
 _TRUNCATED: Final = "Log truncated"
 
 

@@ -14,13 +14,13 @@ from chalicelib.adapters.solana.rpc_errors import (
     RpcError,
     UnreadableAnswerError,
     json_in,
+    seconds_asked,
 )
+from chalicelib.adapters.solana.transaction_size import check_size
 
 _OK, RATE_LIMITED = 200, 429
-_RETRY_AFTER_MAX_S: Final = 3600.0
-_WHOLE_MAX: Final = 2**63 - 1
-"""Of heights, slots and lamports: the record holds no more."""
-
+_WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
+"""The record holds no more; to heights and slots blocks are added before that."""
 _U64_DIGITS: Final = 20
 """Python refuses to parse some thousand, with an error that is no ``NodeError``."""
 FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
@@ -138,8 +138,8 @@ class Simulation(NamedTuple):
     logs: tuple[str, ...]
 
 
-def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any:
-    """Return the result that an HTTP answer carries.
+def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
+    """Return the result that an HTTP answer carries; not that of a call with another id.
 
     Raises:
         RateLimitedError: The node limits us, by status or by an error of the same number.
@@ -147,11 +147,14 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None) -> Any
         UnreadableAnswerError: Anything else: nothing is known.
     """
     if status == RATE_LIMITED:
-        raise RateLimitedError(_seconds(retry_after))
+        raise RateLimitedError(seconds_asked(retry_after))
     answer = json_in(body)
     if answer is None:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON")
-    return result_in(status, answer, retry_after)
+    result = result_in(status, answer, retry_after)
+    if call_id is not None and str(answer.get("id", call_id)) != str(call_id):
+        raise UnreadableAnswerError("the answer to another call")
+    return result
 
 
 def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any:
@@ -159,7 +162,7 @@ def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any
     error = answer.get("error") if isinstance(answer, dict) else None
     if isinstance(error, dict) and isinstance(error.get("code"), int):
         if error["code"] == RATE_LIMITED:
-            raise RateLimitedError(_seconds(retry_after))
+            raise RateLimitedError(seconds_asked(retry_after))
         raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
@@ -169,12 +172,12 @@ def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any
 def latest_blockhash(result: Any) -> LatestBlockhash:
     """Read ``getLatestBlockhash``. Raises MalformedResultError, as all of these do."""
     slot, value = _with_context(result, dict)
-    return LatestBlockhash(_key(value, "blockhash"), _int(value, "lastValidBlockHeight"), slot)
+    return LatestBlockhash(_key(value, "blockhash"), _place(value, "lastValidBlockHeight"), slot)
 
 
 def epoch_info(result: Any) -> EpochInfo:
     """Read ``getEpochInfo``."""
-    return EpochInfo(_int(result, "absoluteSlot"), _int(result, "blockHeight"), _int(result, "epoch"))
+    return EpochInfo(_place(result, "absoluteSlot"), _place(result, "blockHeight"), _int(result, "epoch"))
 
 
 def accounts_at(result: Any, count: int) -> AccountsAt:
@@ -197,26 +200,30 @@ def statuses_at(result: Any, count: int) -> StatusesAt:
     return StatusesAt(slot, tuple(None if one is None else _status(one) for one in _exactly(value, count)))
 
 
-def signatures_of(result: Any) -> tuple[MentionedIn, ...]:
-    """Return the transactions that name an account, in the node's order: the newest first."""
+def signatures_of(result: Any, before: str | None = None) -> tuple[MentionedIn, ...]:
+    """Return the transactions that name an account, the newest first; of those ``before`` one, not itself."""
     if not isinstance(result, list):
         raise MalformedResultError("a list of signatures was expected")
-    return tuple(
+    found = tuple(
         MentionedIn(
             _member(one, "signature", str),
-            _int(one, "slot"),
+            _place(one, "slot"),
             one.get("err"),
             memo if isinstance(memo := one.get("memo"), str) else None,
             None if one.get("blockTime") is None else _int(one, "blockTime"),
         )
         for one in result
     )
+    if before is not None and any(one.signature == before for one in found):  # so it would go on for ever
+        raise MalformedResultError("a page of signatures that was told before")
+    return found
 
 
 def transaction(result: Any) -> TransactionRecord | None:
     """Read ``getTransaction`` in ``json`` encoding; None if this node does not know it (yet)."""
     if result is None:
         return None
+    check_size(result)
     meta = _member(result, "meta", dict)
     message = _member(_member(result, "transaction", dict), "message", dict)
     loaded = meta.get("loadedAddresses") or {"writable": [], "readonly": []}
@@ -226,7 +233,7 @@ def transaction(result: Any) -> TransactionRecord | None:
     if not len(before) == len(after) == len(keys):
         raise MalformedResultError(f"{len(before)} and {len(after)} balances of {len(keys)} accounts")
     return TransactionRecord(
-        slot=_int(result, "slot"),
+        slot=_place(result, "slot"),
         fault=meta.get("err"),
         fee_lamports=_int(meta, "fee"),
         keys=keys,
@@ -262,7 +269,7 @@ def prioritization_fees(result: Any) -> tuple[int, ...]:
 
 def first_available_block(result: Any) -> int:
     """Read ``getFirstAvailableBlock``: the slot of the oldest block that the node still has."""
-    return _whole(result)
+    return _whole(result, _PLACE_MAX)
 
 
 def block_height(result: Any) -> int | None:
@@ -270,7 +277,7 @@ def block_height(result: Any) -> int | None:
     if result is None:
         return None
     height = _member(result, "blockHeight", (int, type(None)))
-    return None if height is None else _whole(height)
+    return None if height is None else _whole(height, _PLACE_MAX)
 
 
 def program_accounts(result: Any) -> tuple[tuple[Pubkey, Account], ...]:
@@ -285,7 +292,7 @@ def _status(value: Any) -> RpcSignatureStatus:
     is_final = isinstance(commitment, str) and commitment in FINAL_COMMITMENTS
     if isinstance(value, dict) and commitment is None:
         is_final = value.get("confirmations", 0) is None  # as nodes say it that leave the word out
-    return RpcSignatureStatus(_int(value, "slot"), value.get("err"), is_final)
+    return RpcSignatureStatus(_place(value, "slot"), value.get("err"), is_final)
 
 
 def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey, TokenBalance]:
@@ -316,7 +323,7 @@ def _instruction(value: Any, keys: Sequence[Pubkey]) -> InnerInstruction:
 
 
 def _with_context(result: Any, kind: type) -> tuple[int, Any]:
-    return _int(_member(result, "context", dict), "slot"), _member(result, "value", kind)
+    return _place(_member(result, "context", dict), "slot"), _member(result, "value", kind)
 
 
 def _member(record: Any, name: str, kind: type | tuple[type, ...]) -> Any:
@@ -343,8 +350,12 @@ def _int(record: Any, name: str) -> int:
     return _whole(_member(record, name, int))
 
 
-def _whole(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _WHOLE_MAX:
+def _place(record: Any, name: str) -> int:
+    return _whole(_member(record, name, int), _PLACE_MAX)
+
+
+def _whole(value: Any, most: int = _WHOLE_MAX) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= most:
         raise MalformedResultError(f"{value!r:.40} is no number of units")
     return value
 
@@ -385,12 +396,3 @@ def _base58(text: str) -> bytes:
         return base58.decode(text)
     except ValueError as e:
         raise MalformedResultError(str(e)) from e
-
-
-def _seconds(retry_after: bytes | None) -> float | None:
-    """``Retry-After`` as seconds; nodes send no dates."""
-    try:
-        asked = float(retry_after or b"")
-    except ValueError:
-        return None
-    return min(asked, _RETRY_AFTER_MAX_S) if asked >= 0 else None

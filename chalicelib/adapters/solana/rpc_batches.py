@@ -30,12 +30,12 @@ class BatchRefusedError(NodeError):
     """The address takes no batches, or none of this size: none of the calls was made."""
 
 
-def body_of(calls: Sequence[RpcCall]) -> bytes:
-    """Return the body of a request; the calls are known by their places."""
-    return b"[" + b",".join(call.body(place) for place, call in enumerate(calls)) + b"]"
+def body_of(calls: Sequence[RpcCall], first_id: int) -> bytes:
+    """Return the body of a request; the calls' ids count on from the first one's."""
+    return b"[" + b",".join(call.body(call_id) for call_id, call in enumerate(calls, first_id)) + b"]"
 
 
-def results_of(status: int, body: bytes, retry_after: bytes | None, count: int) -> list[Any]:
+def results_of(status: int, body: bytes, retry_after: bytes | None, count: int, first_id: int) -> list[Any]:
     """Return each call's result, or its ``NodeError``, in the order of the calls.
 
     Raises:
@@ -59,10 +59,10 @@ def results_of(status: int, body: bytes, retry_after: bytes | None, count: int) 
         raise UnreadableAnswerError(f"HTTP {status} to several calls")
     by_id: dict[int, Any] = {}
     for answer in answers:
-        place = answer.get("id") if isinstance(answer, dict) else None
-        if isinstance(place, int) and not isinstance(place, bool):
-            by_id[place] = answer
-    return [_result(status, by_id.get(place)) for place in range(count)]
+        said = answer.get("id") if isinstance(answer, dict) else None
+        if isinstance(said, int) and not isinstance(said, bool):
+            by_id[said] = answer
+    return [_result(status, by_id.get(call_id)) for call_id in range(first_id, first_id + count)]
 
 
 def one_by_one(call: Callable[..., Any], calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:

@@ -78,6 +78,15 @@ PREFLIGHT_FAILURE: Final = -32002
 NO_BLOCK: Final = frozenset({-32001, -32004, -32007, -32009})
 """Skipped, cleaned up in the meantime, or not there: the next slot may have one."""
 
+VALUES_MAX: Final = 1_000_000
+"""Of one answer, which has at most half as many: by the ten million they fill a function's memory, and take
+twenty seconds to be read."""
+
+RETRY_AFTER_MAX_S: Final = 60.0
+"""A node is asked again then, whatever it said: one answer of a broken proxy is not to take the only node for
+hours."""
+
+_LEAST_BYTES_OF_A_VALUE: Final = 2
 _MESSAGE_MAX: Final = 300
 _DEFECTS: Final = frozenset({-32003, -32015, -32600, -32601, -32602, -32700})
 _STALE: Final = frozenset(
@@ -98,8 +107,19 @@ def _remedy(code: int, fault: Any) -> Remedy:
     )
 
 
+def seconds_asked(retry_after: bytes | None) -> float | None:
+    """Return ``Retry-After`` as seconds, within reason; nodes send no dates."""
+    try:
+        asked = float(retry_after or b"")
+    except ValueError:
+        return None
+    return min(asked, RETRY_AFTER_MAX_S) if asked >= 0 else None
+
+
 def json_in(body: bytes) -> Any:
-    """Return what a node's answer says; None if it is no JSON, or nested as no answer is."""
+    """Return what a node's answer says; None if it is no JSON, or deeper or of more values than any is."""
+    if len(body) > VALUES_MAX * _LEAST_BYTES_OF_A_VALUE and body.count(b",") > VALUES_MAX:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -1,10 +1,12 @@
 """Nodes by their addresses: one call to one of them, or the same to all.
 
-A node that limits us is left alone for as long as it asks; one that is behind, unwell or silent is passed
-over for the next. Addresses often hold a key of the provider's: nothing here says more of one than its host.
+A node that limits us is left alone for as long as it asks, within reason; one that is behind, unwell or
+silent is passed over for the next. Addresses often hold a key of the provider's: nothing here says more of
+one than its host.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from itertools import count
 from secrets import SystemRandom
 from time import monotonic, sleep
 from typing import Any, Final, Protocol, TypeVar
@@ -100,6 +102,8 @@ class RpcNode:
         ).encode("ascii")
         self._sockets = ConnectionPool(address)
         self._one_by_one_until_s = 0.0
+        # A proxy that has mixed its answers up may hand us one that is of the same shape.
+        self._ids = count(1, CALLS_MAX)
 
     def call(self, call: RpcCall, *, time_limit_s: float) -> Any:
         """Make one call and return its result, as JSON.
@@ -108,8 +112,9 @@ class RpcNode:
             SilentNodeError: No answer in time, or the connection broke.
             NodeError: Another answer than a result.
         """
-        found = self._posted(call.body(), call.method, time_limit_s)
-        return result_of(found.status, found.body, found.retry_after)
+        call_id = next(self._ids)
+        found = self._posted(call.body(call_id), call.method, time_limit_s)
+        return result_of(found.status, found.body, found.retry_after, call_id=call_id)
 
     def call_all(self, calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:
         """Make calls in one request, or one by one where the node refuses that; as ``Ask.each``.
@@ -118,10 +123,10 @@ class RpcNode:
             NodeError: Nothing is known of any of them.
         """
         if len(calls) > 1 and monotonic() >= self._one_by_one_until_s:
-            deadline_s = monotonic() + time_limit_s
-            found = self._posted(body_of(calls), calls[0].method, time_limit_s)
+            deadline_s, first_id = monotonic() + time_limit_s, next(self._ids)
+            found = self._posted(body_of(calls, first_id), calls[0].method, time_limit_s)
             try:
-                return results_of(found.status, found.body, found.retry_after, len(calls))
+                return results_of(found.status, found.body, found.retry_after, len(calls), first_id)
             except BatchRefusedError as error:
                 logger.warning("node takes no batches", node=self.name, reason=str(error))
                 self._one_by_one_until_s = monotonic() + BATCHES_AGAIN_S
@@ -224,6 +229,8 @@ class RpcNodes:
                     raise
                 else:
                     self._leave_alone(index, e)
+                # Where another one answers, nothing else tells of it.
+                logger.info("node passed over", node=self.names[index], reason=str(e))
             else:
                 # Another one has shown that it was no mistake of ours.
                 for wrong in useless:

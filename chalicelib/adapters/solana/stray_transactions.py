@@ -72,7 +72,7 @@ class StrayTransactions:
     def _unknown(self, connection: Connection, wallet: Pubkey, up_to_slot: int) -> Iterator[list[str]]:
         """Yield, page by page, what landed and is of no order on record, as far as nodes tell its mark."""
         before: str | None = None
-        while page := signatures_of(self._ask(get_signatures_for_address(wallet, before))):
+        while page := signatures_of(self._ask(get_signatures_for_address(wallet, before)), before):
             landed = {one.signature: one for one in page if one.fault is None and one.slot <= up_to_slot}
             attempted = set(connection.execute(_ATTEMPTED, {"signatures": [*landed]}).scalars())
             rest = {name: one for name, one in landed.items() if name not in attempted}

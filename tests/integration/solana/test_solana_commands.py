@@ -91,6 +91,17 @@ def test_pools_of_a_pair_are_found_listed_and_can_be_read(run: Run, tmp_path: Pa
     assert all(140 < float(one["price"]) < 160 for one in listed)
 
 
+def test_pools_that_no_node_shows_are_an_error_that_says_so(run: Run, chain: Running, tmp_path: Path) -> None:
+    path = tmp_path / "pools.toml"
+    shown(run("pools", "discover", "SOL/USDC", "--pools-file", str(path)))
+    chain.call("chain_setFaults", {"garbage_percent": 100, "methods": ["getMultipleAccounts"]}, None)
+    try:
+        result = run("pools", "show", "--pools-file", str(path))
+    finally:
+        chain.call("chain_resetFaults")
+    assert (result.exit_code, "Error: no node shows the pools" in result.output) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
     [

@@ -10,6 +10,7 @@ from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.chain_audit import wallets_of_unfinished
 from chalicelib.adapters.solana.record_comparison import Difference, Rule
+from chalicelib.adapters.solana.rpc_calls import RpcCall
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.adapters.solana.swap_message import mark_of
 from chalicelib.bootstrap.archiving import archiver
@@ -75,6 +76,19 @@ def test_wallets_whole_history_is_read(chain: Chain) -> None:
         chain.landed(f"stray {number}", MARK)
     assert {one.subject for one in shown(chain.found())} == {f"stray {number}" for number in range(5)}
     assert chain.node.count("getSignaturesForAddress") == 4
+
+
+def test_node_that_tells_the_same_page_for_ever_leaves_unknown_what_a_wallet_sent(chain: Chain) -> None:
+    def forget(call: RpcCall) -> None:
+        if call.method == "getSignaturesForAddress":
+            assert chain.node.count(call.method) < 100, "it reads on and on"
+            call.params[-1].pop("before", None)
+
+    chain.node.on_call = forget
+    chain.landed("stray", MARK)
+    found = shown(chain.found())
+    assert {each.rule for each in found} == {Rule.ON_RECORD}
+    assert any(each.is_unknown and "told before" in each.problem for each in found)
 
 
 @pytest.mark.parametrize(("is_memo_told", "fetched"), [(True, 0), (False, 2)])

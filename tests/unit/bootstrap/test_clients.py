@@ -11,6 +11,7 @@ from chalicelib.config import ConfigurationError, Settings
 from chalicelib.domain.errors import RetryableError
 
 NOBODY = "postgresql://nobody@127.0.0.1:1/none"
+LOGIN = {"username": "app", "password": "p", "host": "db", "dbname": "orders"}
 
 
 class KeptSecrets:
@@ -83,8 +84,7 @@ def test_engine_is_made_without_a_connection_and_kept() -> None:
 
 
 def test_login_in_a_secret_is_read_when_the_engine_is_made_and_reached_by_the_proxy() -> None:
-    login = {"username": "app", "password": "p", "host": "db", "dbname": "orders"}
-    made = clients(KeptSecrets(arn=json.dumps(login)), database_secret_arn="arn", database_host="127.0.0.2")
+    made = clients(KeptSecrets(arn=json.dumps(LOGIN)), database_secret_arn="arn", database_host="127.0.0.2")
     assert (made.engine.url.username, made.engine.url.host) == ("app", "127.0.0.2")
 
 
@@ -100,6 +100,10 @@ def test_database_that_takes_no_connection_does_not_pass_its_check() -> None:
         ('["app", "hunter2"]', "no JSON object of texts"),
         ('{"username": "app", "password": 7}', "no JSON object of texts"),
         ('{"username": "app", "password": "hunter2"}', "lacks 'host'"),
+        (json.dumps(LOGIN | {"port": "hunter2"}), "its host, port or sslmode is none"),
+        (json.dumps(LOGIN | {"port": None}), "its host, port or sslmode is none"),
+        (json.dumps(LOGIN | {"host": "[::hunter2"}), "its host, port or sslmode is none"),
+        (json.dumps(LOGIN | {"sslmode": "hunter2"}), "its host, port or sslmode is none"),
     ],
 )
 def test_database_secret_that_is_no_login_is_a_fault_that_passes_once_it_is_mended(
@@ -111,7 +115,7 @@ def test_database_secret_that_is_no_login_is_a_fault_that_passes_once_it_is_mend
         _ = made.engine
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
-    secrets.texts["arn"] = json.dumps({"username": "app", "password": "p", "host": "db", "dbname": "orders"})
+    secrets.texts["arn"] = json.dumps(LOGIN)
     assert made.engine.url.host == "db"
 
 

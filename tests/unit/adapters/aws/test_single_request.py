@@ -2,7 +2,7 @@
 
 import pytest
 
-from chalicelib.adapters.aws.connection_pool import ConnectionPool
+from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
 from chalicelib.adapters.aws.single_request import ask_single
 from tests.fakes.http_server import LAST, OK, scripted_server
@@ -10,6 +10,11 @@ from tests.fakes.http_server import LAST, OK, scripted_server
 ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 FEW_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nT: 1\r\n\r\n"
 TIMEOUT_S = 30.0
+BYTEWISE = (
+    b"HTTP/1.1 200 OK\r\ncontent-length: 30000000\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\n",
+)
 SHORT_S = 0.2
 
 
@@ -78,3 +83,50 @@ def test_request_that_reached_no_server_was_not_sent() -> None:
         address = server.address
     with pytest.raises(NotSentError):
         ask_single(ConnectionPool(address), ASKED, time_limit_s=TIMEOUT_S)
+
+
+class _Dripping:
+    """A connection, and the pool that it is of: behind it a server always has one byte more."""
+
+    def __init__(self, head: bytes) -> None:
+        self.socket = self.readable = self
+        self.fileno = -1
+        self.looks = 0
+        self._head = head
+
+    def take(self, time_limit_s: float) -> PooledConnection:
+        del time_limit_s
+        return self  # type: ignore[return-value]  # as far as a request uses one
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def poll(self, milliseconds: float) -> bool:
+        del milliseconds
+        return True
+
+    def has_decrypted_rest(self) -> bool:
+        return False
+
+    def recv(self, _: int) -> bytes:
+        self.looks += 1
+        assert self.looks < 1_000, "it reads on and on"
+        return self._head if self.looks == 1 else b"1"
+
+    def give_back(self, connection: PooledConnection) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("head", BYTEWISE, ids=["of a length", "in chunks", "in its head"])
+def test_answer_that_comes_byte_by_byte_is_given_up_when_its_time_is_over(head: bytes) -> None:
+    drip = _Dripping(head)
+    with pytest.raises(NoAnswerError):
+        ask_single(drip, ASKED, time_limit_s=0.0)  # type: ignore[arg-type]  # as above
+
+
+def test_answer_that_had_come_when_its_time_was_over_is_taken() -> None:
+    drip = _Dripping(OK)
+    assert ask_single(drip, ASKED, time_limit_s=0.0).body == b"hi"  # type: ignore[arg-type]  # as above

@@ -260,9 +260,12 @@ def test_messages_that_there_is_no_time_left_for_are_named_without_a_traceback(
         lambda endpoint: SqsOrderQueue(endpoint, "https://sqs/queue", sleep=lambda _: None).retry_in(
             {"a": 1, "b": 2}
         ),
+        lambda endpoint: SqsReceivedMessages(endpoint, "https://sqs/queue", sleep=lambda _: None).delete(
+            ["a"]
+        ),
     ],
 )
-@pytest.mark.parametrize("said", [b"", b"[]", b"null", b"{", b"{}"])
+@pytest.mark.parametrize("said", [b"", b"[]", b"null", b"{", b"{}", b'{"Failed":true}', b'{"Failed":[5]}'])
 def test_answer_that_is_none_of_sqs_is_no_defect_of_ours(
     ask: Callable[[Saying], object], said: bytes
 ) -> None:

@@ -48,6 +48,13 @@ def test_hash_is_asked_for_once_a_second_at_most() -> None:
     assert node.count("getLatestBlockhash") == 2
 
 
+def test_hash_whose_end_no_record_holds_is_signed_with_by_no_order() -> None:
+    node = FakeNode()
+    node.height, node.last_valid_height = 2**63 - 101, 2**63 - 1
+    with pytest.raises(NodeError):
+        Hashes(node).hashes.recent()
+
+
 def test_hash_that_was_read_ahead_is_used_and_nothing_asked() -> None:
     node = FakeNode()
     use = Hashes(node)

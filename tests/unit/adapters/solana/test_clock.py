@@ -21,6 +21,15 @@ def test_clock_is_read_from_its_sysvar_only() -> None:
         clock_of(Account(SYSVARS, 1, data[:-1]))
 
 
+@pytest.mark.parametrize(
+    ("slot", "unix_time"), [(2**64 - 1, NOW_S), (1, 2**63 - 1), (1, 2**35 + 1), (1, 2**63), (1, 2**64 - 1)]
+)
+def test_clock_of_no_calendar_is_none(slot: int, unix_time: int) -> None:
+    data = u(slot, 8) + u(NOW_S, 8) + u(1071, 8) + u(1072, 8) + u(unix_time, 8)
+    with pytest.raises(ValueError, match="a clock at slot"):
+        clock_of(Account(SYSVARS, 1, data))
+
+
 def test_epochs_are_counted_also_on_clusters_that_began_with_shorter_ones() -> None:
     first = 524_256 + (1100 - 14) * EPOCH_SLOTS
     assert ClockSysvar(first + 1_000, 1100, NOW_S, NOW_S - 400).slot_s == 0.4

@@ -142,6 +142,20 @@ def test_error_is_found_by_name_with_the_program_that_threw_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        f"Program log: AnchorError occurred. Error Code: No. Error Number: {'9' * 5_000}.",
+        f"Program log: AnchorError occurred. Error Code: {'N' * 5_000}. Error Number: 1.",
+        f"Program {address_of(IDS.cpmm)} invoke [{'1' * 5_000}]",
+    ],
+    ids=["number", "name", "depth"],
+)
+def test_what_no_program_and_no_runtime_writes_names_nothing(line: str) -> None:
+    logs = [f"Program {address_of(IDS.cpmm)} invoke [1]", line, f"Program {address_of(IDS.cpmm)} success"]
+    assert (logged_error(logs), ended_runs(logs)) == (None, 1)
+
+
+@pytest.mark.parametrize(
     ("program", "name", "number", "failure"),
     [
         (SwapProgram.CLMM, "TooLittleOutputReceived", 6022, SwapFailure.SLIPPAGE),  # April 2026

@@ -205,6 +205,21 @@ def test_history_that_is_too_long_for_one_look_is_read_on_by_the_next_one() -> N
     assert (answered[0], len(answered), len({*answered})) == (None, 4, 4)
 
 
+def test_node_that_tells_the_same_page_for_ever_is_passed_over_and_another_one_believed() -> None:
+    told, order = Histories(nodes=2), an_order()
+    signature = told.landed(order, nodes=(1,))
+    told.landed(an_order(), nodes=(0,))
+
+    def forget(call: RpcCall) -> None:
+        config = call.params[-1] if call.method == "getSignaturesForAddress" else {}
+        asked = told.nodes[0].count(call.method)
+        assert asked < 100, "it reads on and on"
+        config.pop("before", None)
+
+    told.nodes[0].on_call = forget
+    assert told.lost.of([order])[order.order_id].transaction.signature == signature
+
+
 def test_what_is_not_shown_as_landed_now_is_no_reason_to_sign_anew() -> None:
     told, order = Histories(), an_order()
     told.landed(order)

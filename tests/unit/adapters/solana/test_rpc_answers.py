@@ -52,6 +52,24 @@ def test_error_tells_what_to_do(error: dict[str, Any], remedy: Remedy) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "is_ours"), [(7, True), ("7", True), (8, False), (None, False), (True, False)]
+)
+def test_answer_to_another_call_is_none(said: Any, *, is_ours: bool) -> None:
+    body = json.dumps({"jsonrpc": "2.0", "id": said, "result": 5}).encode()
+    if is_ours:
+        assert answers.result_of(200, body, call_id=7) == 5
+    else:
+        with pytest.raises(UnreadableAnswerError):
+            answers.result_of(200, body, call_id=7)
+
+
+def test_answer_without_an_id_and_an_error_of_any_are_heard() -> None:
+    assert answers.result_of(200, b'{"result":5}', call_id=7) == 5
+    with pytest.raises(RpcError):
+        answers.result_of(200, b'{"id":null,"error":{"code":-32005,"message":"behind"}}', call_id=7)
+
+
+@pytest.mark.parametrize(
     ("header", "seconds"),
     [
         (b"2", 2.0),
@@ -59,7 +77,8 @@ def test_error_tells_what_to_do(error: dict[str, Any], remedy: Remedy) -> None:
         (None, None),
         (b"soon", None),
         (b"-1", None),
-        (b"1e9", 3600.0),
+        (b"1e9", 60.0),
+        (b"3600", 60.0),
         (b"nan", None),
     ],
 )
@@ -171,12 +190,12 @@ def test_node_that_leaves_the_word_out_says_by_confirmations_what_is_rooted(
     assert read.statuses == (answers.RpcSignatureStatus(3, None, is_final),)
 
 
-@pytest.mark.parametrize("height", [2**63, 10**30])
+@pytest.mark.parametrize("height", [2**53 + 1, 2**63 - 1, 2**63, 10**30])
 def test_number_that_no_record_holds_is_not_believed(height: int) -> None:
     """It would fail what is written down with it, and the order with that."""
     with pytest.raises(MalformedResultError):
         answers.epoch_info({"absoluteSlot": 5, "blockHeight": height, "epoch": 1})
-    assert answers.epoch_info({"absoluteSlot": 2**63 - 1, "blockHeight": 4, "epoch": 1}).slot == 2**63 - 1
+    assert answers.epoch_info({"absoluteSlot": 2**53, "blockHeight": 4, "epoch": 2**63 - 1}).slot == 2**53
 
 
 def test_transaction_whose_balances_are_not_of_its_accounts_is_refused() -> None:

@@ -20,15 +20,21 @@ CALLS = [RpcCall("a", ()), RpcCall("b", (1,)), RpcCall("c", ())]
 
 def results(answer: Any, *, status: int = 200, count: int = 2) -> list[Any]:
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    return results_of(status, body, None, count)
+    return results_of(status, body, None, count, 0)
 
 
-def test_calls_are_known_by_their_places() -> None:
-    assert [(one["id"], one["method"], one["params"]) for one in json.loads(body_of(CALLS))] == [
-        (0, "a", []),
-        (1, "b", [1]),
-        (2, "c", []),
+def test_calls_ids_count_on_from_the_first_ones() -> None:
+    assert [(one["id"], one["method"], one["params"]) for one in json.loads(body_of(CALLS, 26))] == [
+        (26, "a", []),
+        (27, "b", [1]),
+        (28, "c", []),
     ]
+
+
+def test_answer_to_calls_of_another_request_is_none() -> None:
+    body = json.dumps([{"id": 1, "result": "a"}, {"id": 27, "result": "b"}]).encode()
+    first, second = results_of(200, body, None, 2, 26)
+    assert (isinstance(first, UnreadableAnswerError), second) == (True, "b")
 
 
 def test_error_of_one_call_leaves_the_others_their_results() -> None:
@@ -112,4 +118,4 @@ def test_one_by_one_goes_on_after_an_error_of_one_call() -> None:
 
 def test_answer_that_is_nested_without_end_is_none() -> None:
     with pytest.raises(UnreadableAnswerError):
-        results_of(200, b"[" * 100_000, None, 2)
+        results_of(200, b"[" * 100_000, None, 2, 0)

@@ -6,11 +6,13 @@ import pytest
 
 from chalicelib.adapters.solana.rpc_errors import (
     PREFLIGHT_FAILURE,
+    VALUES_MAX,
     RateLimitedError,
     Remedy,
     RpcError,
     UnreadableAnswerError,
     instruction_fault,
+    json_in,
     not_answered,
 )
 from chalicelib.domain.errors import RetryableError, VenueUnavailableError
@@ -43,6 +45,12 @@ def test_simulation_without_an_error_of_its_own_refuses_nothing(data: Any) -> No
 
 def test_message_of_a_node_is_cut_short() -> None:
     assert len(str(RpcError(-1, "x" * 10_000, None))) < 400
+
+
+@pytest.mark.parametrize(("values", "is_read"), [(VALUES_MAX, True), (VALUES_MAX + 1, False)])
+def test_answer_of_more_values_than_any_has_is_not_read(values: int, *, is_read: bool) -> None:
+    body = b"[" + b"0," * values + b"0]"
+    assert (json_in(body) is not None) is is_read
 
 
 @pytest.mark.parametrize("kind", [RetryableError, VenueUnavailableError])

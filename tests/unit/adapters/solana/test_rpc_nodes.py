@@ -17,6 +17,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     Remedy,
     RpcError,
     SilentNodeError,
+    UnreadableAnswerError,
 )
 from chalicelib.adapters.solana.rpc_nodes import RpcNode, RpcNodes
 
@@ -71,6 +72,15 @@ def test_call_is_posted_to_the_whole_address_and_its_result_returned() -> None:
     ]
 
 
+def test_answer_that_comes_once_more_is_not_taken_for_the_next_calls() -> None:
+    with a_server(200, {}, b'{"id":1,"result":"first"}') as (url, _):
+        node = RpcNode(url)
+        assert node.call(CALL, time_limit_s=5) == "first"
+        with pytest.raises(UnreadableAnswerError):
+            node.call(CALL, time_limit_s=5)
+        node.close()
+
+
 CALLS = [RpcCall("getEpochInfo", ()), RpcCall("getSlot", ())]
 
 
@@ -78,13 +88,13 @@ def without_batches(status: int, refusal: bytes) -> Callable[[Any], tuple[int, b
     def answer(request: Any) -> tuple[int, bytes]:
         if isinstance(request, list):
             return status, refusal
-        return 200, json.dumps({"jsonrpc": "2.0", "id": 1, "result": request["method"]}).encode()
+        return 200, json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": request["method"]}).encode()
 
     return answer
 
 
 def test_several_calls_are_one_request_and_answers_are_told_apart_by_their_ids() -> None:
-    answers = [{"jsonrpc": "2.0", "id": 1, "result": "b"}, {"jsonrpc": "2.0", "id": 0, "result": "a"}]
+    answers = [{"jsonrpc": "2.0", "id": 2, "result": "b"}, {"jsonrpc": "2.0", "id": 1, "result": "a"}]
     with a_server(200, {}, json.dumps(answers).encode()) as (url, asked):
         node = RpcNode(url)
         assert node.call_all(CALLS, time_limit_s=5) == ["a", "b"]
@@ -186,11 +196,15 @@ BEHIND = RpcError(-32005, "behind", None)
 
 
 @pytest.mark.parametrize("error", [SILENT, BEHIND, RateLimitedError(5)])
-def test_next_node_is_asked_at_once_where_one_fails(error: NodeError) -> None:
-    first, second = ANode("a", error), ANode("b", "result")
-    nodes, clock = some_nodes(first, second)
+def test_next_node_is_asked_at_once_where_one_fails_which_is_named(
+    error: NodeError, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    nodes, clock = some_nodes(ANode("a", error), ANode("b", "result"))
     assert nodes.ask(CALL, time_limit_s=1) == "result"
     assert sum(clock.paused) == 0
+    (line,) = [record.__dict__ for record in caplog.records]
+    assert (line["msg"], line["node"], line["reason"]) == ("node passed over", "a", str(error))
 
 
 def test_node_that_limits_us_is_left_alone_for_as_long_as_it_asks() -> None:
