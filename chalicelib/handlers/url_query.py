@@ -1,7 +1,6 @@
 """What the URL of a REST request says."""
 
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from chalice.app import MultiDict, Request
@@ -14,7 +13,6 @@ _DRY_RUN: Final = "dryRun"
 # Of a request that is signed in its URL, for an API that asks for IAM's authorization.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 _OF_AWS: Final = "x-amz-"
-_NO_BODY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def url_query(request: Request, *once: str) -> dict[str, str]:
@@ -67,7 +65,7 @@ def refuse_in_url(request: Request, words: Collection[str], problem: str = "belo
     refuse_words(url_query(request), words, problem)
 
 
-def is_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> bool:
+def is_dry_run(request: Request, members: Mapping[str, Any]) -> bool:
     """Return whether a request asks only what would happen, in its URL or in its body.
 
     Raises:
@@ -77,7 +75,7 @@ def is_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> bool:
     return is_dry(members) or in_url
 
 
-def refuse_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> None:
+def refuse_dry_run(request: Request, members: Mapping[str, Any]) -> None:
     """Refuse a request that asks what would happen of a route that can only do it.
 
     Raises:
