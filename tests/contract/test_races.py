@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.order_filters import OrderFilter
@@ -125,7 +126,7 @@ def test_order_and_its_watch_stay_together_whoever_meets_whom(contract_engine: E
         for done in [executor.submit(racer.run) for racer in racers]:
             done.result()
     with contract_engine.connect() as connection:
-        checks = record_checks(load_tokens(), must_be_finished=False)
+        checks = record_checks(load_tokens(), must_be_finished=False, mint_scales=mint_scales)
         found = [each for check in checks for each in check.violations(connection)]
     ids = {str(order.order_id) for order in orders}
     assert [each for each in found if each.subject in ids] == []
