@@ -196,7 +196,7 @@ class Chain:
         fields = (slot, block.unix_time, epoch, epoch + 1, block.unix_time)
         return account._replace(data=b"".join(number.to_bytes(8, "little") for number in fields))
 
-    def owned_by(self, owner: Pubkey, slot: int | None = None) -> Iterator[tuple[Pubkey, Account]]:
+    def owned_by(self, owner: Pubkey, slot: int | None) -> Iterator[tuple[Pubkey, Account]]:
         """Yield the accounts of a program as of a block."""
         recent = {
             key for key in self._versions if any(b and b.owner == owner for _, b in self._versions[key])

@@ -69,7 +69,7 @@ def token(
 
 
 def make_token(
-    secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str, scope: str | None = None
+    secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str, scope: str | None
 ) -> str:
     """Return a token that is good for ``ttl_s`` seconds from now; a negative number makes a dead one."""
     import jwt
