@@ -12,7 +12,6 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, ConflictError
@@ -27,6 +26,7 @@ from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, Store, next_transition, on_postgres
 from tests.contract.waiting import wait_for_waiting
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import NOON, an_order, changed
 
 S = OrderStatus
@@ -41,7 +41,7 @@ class Racer:
     """One thread's part: whatever happens to an order, at random."""
 
     store: Store
-    watches: PostgresWatches
+    watches: WatchesOnRecord
     orders: list[Order]
     dice: Random
 
@@ -104,7 +104,7 @@ class Racer:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_order_and_its_watch_stay_together_whoever_meets_whom(contract_engine: Engine, seed: int) -> None:
-    store, watches, dice = on_postgres(contract_engine), PostgresWatches(contract_engine), Random(seed)
+    store, watches, dice = on_postgres(contract_engine), WatchesOnRecord(contract_engine), Random(seed)
     account_id, token = f"account-{uuid4()}", f"token {uuid4()}"
     orders = []
     for _ in range(ORDERS):
