@@ -8,7 +8,6 @@ made up for.
 import asyncio
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -56,8 +55,7 @@ class ScheduleRunner:
         """Fire no more; runs that have begun are the host's to finish."""
         for task in self._tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, function_name: str, schedule: Schedule) -> None:
         now = utc_now()

@@ -46,3 +46,28 @@ def test_runner_that_stops_tries_nothing_again() -> None:
 
     asyncio.run(scenario())
     assert len(functions.events) == 2
+
+
+def test_stop_that_is_hurried_ends_as_canceled_and_waits_for_no_run() -> None:
+    async def scenario() -> None:
+        is_canceled, release = asyncio.Event(), asyncio.Event()
+
+        async def tidies_up(_event: Any) -> Outcome:
+            try:
+                await release.wait()
+            finally:
+                is_canceled.set()
+                await release.wait()
+            return Returned(None)
+
+        functions = FakeFunctions(recovers=tidies_up, fails=Returned(None))
+        runner = a_runner(functions, retries_s=())
+        runner.start()
+        await functions.wait_for("recovers")
+        stopping = asyncio.create_task(runner.stop())
+        await is_canceled.wait()
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        assert stopping.cancelled()
+
+    asyncio.run(scenario())
