@@ -10,6 +10,7 @@ from chalicelib.wire.known_names import misspelt, refuse_words
 from chalicelib.wire.resting_frames import is_dry, is_dry_by_query
 
 _DRY_RUN: Final = "dryRun"
+_WHOLE_NUMBERS: Final = ("limit", "afterSeq")
 # Of a request that is signed in its URL, for an API that asks for IAM's authorization.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 _OF_AWS: Final = "x-amz-"
@@ -51,6 +52,16 @@ def read_query(request: Request, *names: str) -> dict[str, str]:
     if problems:
         raise InvalidRequestError.of(tuple(problems.values()))
     return said
+
+
+def read_members(request: Request, *names: str) -> dict[str, Any]:
+    """Return the same with numbers as numbers: everything in a URL is text."""
+    members: dict[str, Any] = dict(read_query(request, *names))
+    for name in _WHOLE_NUMBERS:
+        text = members.get(name)
+        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
+            members[name] = int(text)
+    return members
 
 
 def refuse_in_url(request: Request, words: Collection[str], problem: str = "belongs into the body") -> None:
