@@ -24,7 +24,7 @@ def listed_prices(text: str) -> Sequence[Fraction]:
     """Return the prices of a list such as ``150,145.5,139``.
 
     Raises:
-        ValueError: One is no plain decimal, or there are more than ``STEPS_MAX``.
+        ValueError: One is no plain decimal or not above 0, or there are more than ``STEPS_MAX``.
     """
     each = [price.strip() for price in text.split(",", STEPS_MAX)]
     if len(each) > STEPS_MAX:
@@ -33,18 +33,10 @@ def listed_prices(text: str) -> Sequence[Fraction]:
         # A fraction reads exponents and quotients as well, and an exponent can stand for a billion digits.
         if not _PRICE.fullmatch(price):
             raise ValueError(f"{price!r} is no price; they are given as 150,145.5,139")
-    return [Fraction(price) for price in each]
-
-
-def along(prices: Sequence[Fraction], start: Fraction) -> Factors:
-    """Return the path through prices.
-
-    Raises:
-        ValueError: One is not above 0.
-    """
-    if not prices or min(prices) <= 0:
-        raise ValueError("a path has prices, and every one is above 0")
-    return [price / start for price in prices]
+    prices = [Fraction(price) for price in each]
+    if min(prices) <= 0:
+        raise ValueError("every price of a path is above 0")
+    return prices
 
 
 def drift(bps: int, steps: int) -> Factors:

@@ -4,19 +4,16 @@ from fractions import Fraction
 
 import pytest
 
-from infra.cli.price_moves import along, drift, listed_prices, spike, walk
-
-
-def test_path_is_relative_to_where_the_price_stands() -> None:
-    assert along([Fraction(150), Fraction(120)], Fraction(150)) == [1, Fraction(4, 5)]
-    with pytest.raises(ValueError, match="above 0"):
-        along([Fraction(150), Fraction(0)], Fraction(150))
+from infra.cli.price_moves import drift, listed_prices, spike, walk
 
 
 def test_prices_are_listed_as_plain_decimals_with_commas_between() -> None:
     assert listed_prices("150, 145.5") == [150, Fraction(291, 2)]
     for text in ("", "150,abc", "1e999999999", "1/3", "150,"):
         with pytest.raises(ValueError, match="is no price; they are given as"):
+            listed_prices(text)
+    for text in ("150,0", "-1"):
+        with pytest.raises(ValueError, match="above 0"):
             listed_prices(text)
 
 
