@@ -14,6 +14,7 @@ INTERVAL_S_MAX: Final = 86_400
 VOLATILITY_BPS_MAX: Final = BPS_PER_UNIT
 MOVE_BPS: Final = range(1 - BPS_PER_UNIT, 100 * BPS_PER_UNIT + 1)
 """What a price may go up or down by at once: to a hundredth of a per cent, or a hundredfold up."""
+_LOG_MAX: Final = 700  # the logarithm of about the largest float
 _PRICE: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Factors = Sequence[Fraction]
@@ -51,11 +52,17 @@ def spike(bps: int, steps: int) -> Factors:
 
 
 def walk(volatility_bps: float, steps: int, seed: int) -> Factors:
-    """Return a random walk of about so much per step; the same for the same seed."""
+    """Return a random walk of about so much per step; the same for the same seed.
+
+    Raises:
+        ValueError: It comes to a price that no float holds.
+    """
     dice = random.Random(seed)  # noqa: S311  # prices of play money
     log, path = 0.0, []
     for _ in range(steps):
         log += dice.gauss(0, volatility_bps / BPS_PER_UNIT)
+        if abs(log) > _LOG_MAX:
+            raise ValueError("such a walk leaves all prices that there are: fewer steps, or smaller ones")
         path.append(Fraction(math.exp(log)))
     return path
 

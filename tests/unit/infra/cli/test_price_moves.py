@@ -33,3 +33,8 @@ def test_spike_comes_back_to_where_it_began() -> None:
 def test_walk_is_the_same_for_the_same_seed() -> None:
     assert walk(30, 50, 7) == walk(30, 50, 7) != walk(30, 50, 8)
     assert all(price > 0 for price in walk(30, 50, 7))
+
+
+def test_walk_that_leaves_all_prices_is_refused() -> None:
+    with pytest.raises(ValueError, match="leaves all prices"):
+        walk(10_000, 100_000, 4)
