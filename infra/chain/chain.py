@@ -82,8 +82,7 @@ class Chain:
         self._first = first
         self.fetch: Callable[[list[Pubkey]], None] | None = None
         """Puts accounts that this chain has not got yet into it, if it copies another one."""
-        self.search: Callable[[Pubkey, Any], list[Pubkey]] | None = None
-        """Finds a program's accounts on that one."""
+        self.search: Callable[[Pubkey, Any], list[Pubkey]] | None = None  # a program's accounts on that one
         self.machine = Machine()
         self._executor = Executor(self.machine)
         self.native: set[Pubkey] = set()

@@ -13,11 +13,10 @@ from solders.rpc import responses
 from solders.rpc.errors import SendTransactionPreflightFailureMessage
 from solders.transaction import VersionedTransaction
 
-from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
+from chalicelib.adapters.solana.keys import address_of, pubkey
 from infra.chain.chain import Chain
 from infra.chain.faucet import fill
 from infra.chain.faults import Faults
-from infra.chain.fork import ForkError
 from infra.chain.network import Network, network
 from infra.chain.node import Node
 from infra.chain.rpc.admin import admin_methods
@@ -250,18 +249,6 @@ def test_a_delayed_transaction_lands_when_its_time_has_come_or_never_if_that_is_
     late = served.send(served.a_payment(2 * SOL))
     served.advance(160)
     assert served.status(late) is None
-
-
-def test_blocks_go_on_while_the_node_to_copy_from_does_not_answer(served: Served) -> None:
-    served.result("chain_setFaults", {"delay_percent": 100, "delay_blocks_min": 1, "delay_blocks_max": 1})
-    signature = served.send(served.a_payment(), skipPreflight=True)
-
-    def fails(keys: list[Pubkey]) -> None:
-        raise ForkError(f"{len(keys)} accounts, and no answer")
-
-    served.network.chain.fetch = fails
-    served.advance(2)
-    assert served.status(signature) is None
 
 
 @pytest.mark.parametrize("seed", range(2))
