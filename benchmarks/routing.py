@@ -17,8 +17,10 @@ from chalicelib.amm.pools import swap
 from chalicelib.amm.swaps import Exact, Swap, SwapRefusedError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.errors import InsufficientLiquidityError
+from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
-from chalicelib.routing.router import best_execution
+from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, random_market
 
 MARKETS = 200
@@ -43,9 +45,7 @@ def a_market(random: Random, count: int, *, is_two_hop: bool) -> list[RoutablePo
 
 def route(pools: Sequence[RoutablePool], amount: int, mode: SwapMode = SwapMode.EXACT_IN) -> Plan | None:
     try:
-        return best_execution(
-            pools, mode=mode, input_token=BASE, output_token=QUOTE, amount=amount, now_s=NOW_S, leg_cost=0
-        )
+        return best_plan(Market(pools, NOW_S), SwapOrder(mode, BASE, QUOTE, amount, leg_cost=0))
     except InsufficientLiquidityError:
         return None
 

@@ -55,14 +55,14 @@ def websocket_disconnect(event: WebsocketEvent) -> dict[str, Any]:
 def execute_orders(event: SQSEvent) -> Any:
     from chalicelib.handlers import queue
 
-    return queue.execute_orders(event.to_dict(), event.context)
+    return queue.execute_orders(event.to_dict())
 
 
 @app.on_sqs_message(queue=DEAD_LETTER_QUEUE, batch_size=BATCH_SIZE)
 def settle_dead_letters(event: SQSEvent) -> Any:
     from chalicelib.handlers import queue
 
-    return queue.settle_dead_letters(event.to_dict(), event.context)
+    return queue.settle_dead_letters(event.to_dict())
 
 
 @app.schedule(Rate(1, unit=Rate.MINUTES))

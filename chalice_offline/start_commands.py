@@ -4,7 +4,6 @@ import asyncio
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -25,7 +24,7 @@ async def run_start_commands(
     app_dir: Path,
     environment: Mapping[str, str],
     log: Log,
-    python: str = sys.executable,
+    python: str,
 ) -> None:
     """Run the commands one after the other in the project's directory.
 

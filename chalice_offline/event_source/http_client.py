@@ -30,8 +30,7 @@ class HttpClient:
     async def post(self, path: str, headers: Headers, body: bytes) -> tuple[int, bytes]:
         """Return status and body of the answer.
 
-        A kept connection that the server closed meanwhile is replaced
-        once: the call may then reach the server twice.
+        Kept connections that the server closed meanwhile are passed over: it may get the call more than once.
 
         Raises:
             OSError: The server cannot be reached or broke off.

@@ -53,9 +53,6 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     _looks_again: asyncio.TimerHandle | None = None
     _listener: Callable[[str], bool] | None = None
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
-
     @cached_property
     def gone(self) -> asyncio.Event:
         return asyncio.Event()

@@ -175,8 +175,7 @@ class LambdaHost:
         """Let running invocations finish for so long, then end every environment."""
         if self._retirement is not None:
             self._retirement.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._retirement
+            await asyncio.wait({self._retirement})
         if self._running and timeout_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._until_quiet(but=self._settings.cut_short), timeout_s)

@@ -9,7 +9,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol
@@ -87,8 +86,7 @@ class ScheduleRunner:
         """Fire no more; runs that have begun are the host's to finish."""
         for task in self._tasks:
             task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, function_name: str, schedule: Schedule) -> None:
         now = self._time.now()

@@ -136,8 +136,7 @@ class _Companion:
         await self._daemon.stop(is_hurried=is_hurried)
         if self._reader is not None:
             self._reader.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._reader
+            await asyncio.wait({self._reader})
             self._reader = None
         self._tell()
 

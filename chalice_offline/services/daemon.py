@@ -82,8 +82,7 @@ class Daemon:
         self._is_stopping = True
         if self._watcher is not None:
             self._watcher.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watcher
+            await asyncio.wait({self._watcher})
         process = self._process
         if process is None:
             return

@@ -21,8 +21,7 @@ _READ_TIME_LIMIT_S: Final = 1.0
 _TIME_LIMIT: Final = urllib3.Timeout(connect=1.0, read=_READ_TIME_LIMIT_S)
 _READ_BYTES: Final = 65_536
 
-# What PyJWT and the parsers below it raise of a member that is no key.
-_BAD_KEY: Final = (
+UNREADABLE: Final = (
     jwt.PyJWTError,
     UnsupportedAlgorithm,
     ArithmeticError,
@@ -32,6 +31,7 @@ _BAD_KEY: Final = (
     TypeError,
     ValueError,
 )
+"""What PyJWT, and the parsers below it, raise of what is no key or no token, and may be made to hurt."""
 
 Fetch = Callable[[], dict[str, Any]]
 """Returns the key set as JSON; raises ``RetryableError``."""
@@ -107,7 +107,7 @@ def _signing_keys(document: dict[str, Any]) -> dict[str | None, Any]:
     for each in published if isinstance(published, list) else ():
         try:
             key = jwt.PyJWK.from_dict(each)
-        except _BAD_KEY as error:
+        except UNREADABLE as error:
             logger.warning("signing key not read", reason=type(error).__name__)
             continue
         # A key made for encryption signs nothing.

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Protocol
 
 import jwt
-from cryptography.exceptions import UnsupportedAlgorithm
 
+from chalicelib.adapters.jwt_keys import UNREADABLE
 from chalicelib.domain.errors import Code, UnauthorizedError
 from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE, Principal, is_account_id
 from chalicelib.logs import logger
@@ -14,19 +14,6 @@ TOKEN_CHARS_MAX: Final = 4_096
 """As much as a connection URL may have on AWS, so no longer token can work everywhere."""
 
 _REQUIRED: Final = ("exp", "iss", "aud", "sub")
-
-# What PyJWT raises, an unknown key, and what a token made to hurt raises in the parsers below it, such as one
-# that names a key of another algorithm.
-_BAD_TOKEN: Final = (
-    jwt.PyJWTError,
-    UnsupportedAlgorithm,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 
 class VerificationKeys(Protocol):
@@ -65,7 +52,7 @@ class JwtVerifier:
         """
         try:
             claims = self._claims(token)
-        except _BAD_TOKEN as error:
+        except UNREADABLE as error:  # an unknown key among it, or one of another algorithm
             logger.warning("token refused", reason=type(error).__name__)
             raise UnauthorizedError.bad_credential() from None
         account_id = claims["sub"]

@@ -54,12 +54,12 @@ class DammV2Pool:
         """Return whether trading has opened."""
         return self.activation_type.point_at(timestamp_s, slot) >= self.activation_point
 
-    def fee_numerator_at(self, timestamp_s: int, slot: int, token_in: TokenIndex = 0) -> int:
+    def fee_numerator_at(self, timestamp_s: int, slot: int, token_in: TokenIndex) -> int:
         """Return the total rate of a first unit, capped, in parts per 10^9."""
         return self.numerator_at_point(self.activation_type.point_at(timestamp_s, slot), token_in)
 
     def numerator_at_point(
-        self, point: int, token_in: TokenIndex = 0, amount: int = 0, *, is_net: bool = False
+        self, point: int, token_in: TokenIndex, amount: int = 0, *, is_net: bool = False
     ) -> int:
         """Return the same at a point.
 

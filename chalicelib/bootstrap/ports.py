@@ -31,6 +31,7 @@ from chalicelib.wire.connection_names import ConnectionNames, management_url
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from chalicelib.adapters.aws.endpoint import AwsEndpoint
     from chalicelib.adapters.aws.sqs import SqsOrderQueue
     from chalicelib.adapters.observer import PowertoolsObserver
     from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
@@ -79,26 +80,32 @@ class Ports:
 
     @cached_property
     def _sqs_queue(self) -> "SqsOrderQueue":
-        from chalicelib.adapters.aws.sqs import SqsOrderQueue, find_queue_url
+        from chalicelib.adapters.aws.sqs import SqsOrderQueue
 
-        settings = self.settings
-        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
-        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
-        return SqsOrderQueue(endpoint, url)
+        return SqsOrderQueue(*self._orders_queue_at)
 
     @cached_property
     def received_orders(self) -> ReceivedMessages:
-        return self._received_from(self.settings.orders_queue_name, self.settings.orders_queue_url)
+        from chalicelib.adapters.aws.sqs import SqsReceivedMessages
+
+        return SqsReceivedMessages(*self._orders_queue_at)
 
     @cached_property
     def received_dead_letters(self) -> ReceivedMessages:
-        return self._received_from(self.settings.orders_dlq_name)
+        from chalicelib.adapters.aws.sqs import SqsReceivedMessages
 
-    def _received_from(self, name: str, url: str = "") -> ReceivedMessages:
-        from chalicelib.adapters.aws.sqs import SqsReceivedMessages, find_queue_url
+        return SqsReceivedMessages(*self._queue_at(self.settings.orders_dlq_name))
+
+    @property
+    def _orders_queue_at(self) -> "tuple[AwsEndpoint, str]":
+        return self._queue_at(self.settings.orders_queue_name, self.settings.orders_queue_url)
+
+    def _queue_at(self, name: str, url: str = "") -> "tuple[AwsEndpoint, str]":
+        """Return what asks SQS, by connections of its own, and a queue's URL, looked up unless it is set."""
+        from chalicelib.adapters.aws.sqs import find_queue_url
 
         endpoint = self.clients.endpoint(self.settings.sqs_endpoint, "sqs")
-        return SqsReceivedMessages(endpoint, url or find_queue_url(endpoint, name))
+        return endpoint, url or find_queue_url(endpoint, name)
 
     @cached_property
     def connection_names(self) -> ConnectionNames:
@@ -183,12 +190,8 @@ class Ports:
     @cached_property
     def queue_depths(self) -> "QueueDepths":
         from chalicelib.adapters.aws.queue_depths import SqsQueueDepths
-        from chalicelib.adapters.aws.sqs import find_queue_url
 
-        settings = self.settings
-        endpoint = self.clients.endpoint(settings.sqs_endpoint, "sqs")
-        url = settings.orders_queue_url or find_queue_url(endpoint, settings.orders_queue_name)
-        return SqsQueueDepths(endpoint, url, beside=[settings.orders_dlq_name])
+        return SqsQueueDepths(*self._orders_queue_at, beside=[self.settings.orders_dlq_name])
 
     @cached_property
     def audit_rules(self) -> "PostgresAuditRules":

@@ -89,7 +89,7 @@ class VenueOpenings:
         request = self._quote_collector.begin()
         height = self._height()
         answers = request.answers()
-        now = answers.chain_time or ChainTime(int(answers.asked_at.timestamp()), 0)
+        now = answers.time
         wanted = {frozenset(pair) for pair in pairs}
         ages = {
             pool.pool_id: age

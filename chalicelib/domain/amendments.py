@@ -7,7 +7,7 @@ from chalicelib.domain.amounts import format_units, parse_units
 from chalicelib.domain.errors import FieldError
 from chalicelib.domain.lifetimes import Lifetime
 from chalicelib.domain.orders import Order, OrderState
-from chalicelib.domain.rates import Limit, Rate, limit_bound, limit_rate, spelled_price
+from chalicelib.domain.rates import Limit, Rate, limit_rate, spelled_price
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, TimeInForce
 from chalicelib.domain.tokens import Token, Tokens
@@ -72,8 +72,9 @@ def _limit(terms: OrderTerms, price: str, tokens: Tokens) -> Limit:
     rate = _rate(terms, price, tokens, field="limitPrice")
     is_exact_in = terms.swap_mode is SwapMode.EXACT_IN
     other: Token = terms.bought_token(tokens) if is_exact_in else tokens[terms.input_token]
-    limit_bound(rate, terms.swap_mode, terms.amount_units, other, field="limitPrice")
-    return Limit(spelled_price(price), rate)
+    limit = Limit(spelled_price(price), rate)
+    limit.check(terms.swap_mode, terms.amount_units, other)
+    return limit
 
 
 def _rate(terms: OrderTerms, price: str, tokens: Tokens, *, field: str) -> Rate:

@@ -146,31 +146,20 @@ class Limit:
         # More than an account can hold is no bound at all; the instruction's field is a u64.
         return Bound(mode, min(self.rate.most_input(amount_units), MAX_UNITS))
 
+    def check(self, mode: SwapMode, amount_units: int, other_token: Token) -> None:
+        """Refuse a limit that no trade of such an amount could keep.
 
-def limit_bound(rate: Rate, mode: SwapMode, amount_units: int, other_token: Token, *, field: str) -> Bound:
-    """Return what a limit price means for an order's amount, to the last unit.
+        Args:
+            other_token: The one whose amount the order leaves open.
 
-    Args:
-        amount_units: Of the input (exact in) or the output (exact out).
-        other_token: The other one, in whose units the bound is.
-
-    Raises:
-        FieldError: No trade at all could keep it: it asks for more than a token account holds, or leaves less
-            than one base unit to pay with.
-    """
-    if mode is SwapMode.EXACT_IN:
-        least = rate.least_output(amount_units)
-        if least > MAX_UNITS:
-            most = format_units(MAX_UNITS, other_token.scale)
-            raise FieldError(
-                field, f"asks for more than {most} {other_token.symbol}, which no account can hold"
-            )
-        return Bound(mode, least)
-    most_units = rate.most_input(amount_units)
-    if most_units == 0:
-        smallest = format_units(1, other_token.scale)
-        raise FieldError(
-            field, f"leaves less than {smallest} {other_token.symbol} to pay with, its smallest part"
-        )
-    # More than an account can hold is no bound at all; the instruction's field is a u64.
-    return Bound(mode, min(most_units, MAX_UNITS))
+        Raises:
+            FieldError: It asks for more than a token account holds, or leaves less than one base unit to pay
+                with.
+        """
+        if mode is SwapMode.EXACT_IN:
+            if self.rate.least_output(amount_units) > MAX_UNITS:
+                most = f"{format_units(MAX_UNITS, other_token.scale)} {other_token.symbol}"
+                raise FieldError("limitPrice", f"asks for more than {most}, which no account can hold")
+        elif self.rate.most_input(amount_units) == 0:
+            smallest = f"{format_units(1, other_token.scale)} {other_token.symbol}"
+            raise FieldError("limitPrice", f"leaves less than {smallest} to pay with, its smallest part")

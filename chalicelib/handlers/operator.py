@@ -1,8 +1,6 @@
 """The operator's routes: what of the engine is of no single account. A token needs the scope for it."""
 
-import base64
 from collections.abc import Callable
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from chalice.app import Request, Response
@@ -13,10 +11,10 @@ from chalicelib.domain.errors import FieldError, RetryableError
 from chalicelib.handlers import operator_views as views
 from chalicelib.handlers.identity import http_operator
 from chalicelib.handlers.rest_edge import answer, http_errors
-from chalicelib.handlers.url_query import read_query
+from chalicelib.handlers.url_query import read_members, read_query
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind
-from chalicelib.services.queries.operations import ArchivedLetter
+from chalicelib.wire.cursors import cursor_of, read_cursor
 from chalicelib.wire.fields import PrintableText, WholeNumber, WireModel, validated
 
 LETTERS_PER_PAGE_MAX: Final = 100
@@ -59,14 +57,12 @@ def health(request: Request) -> Response:
 def dead_letters(request: Request) -> Response:
     """Return a page of archived dead letters, newest first."""
     _admit(request)
-    members: dict[str, Any] = dict(read_query(request, "limit", "cursor"))
-    if str(members.get("limit", "")).isdecimal() and str(members["limit"]).isascii():
-        members["limit"] = int(str(members["limit"])[:9])
-    query = validated(_LettersQuery, members)
-    before = None if query.cursor is None else _decoded(query.cursor)
+    query = validated(_LettersQuery, read_members(request, "limit", "cursor"))
+    before = None if query.cursor is None else read_cursor(query.cursor, str)
     found = services().operations.dead_letters(limit=query.limit + 1, before=before)
     page = found[: query.limit]
-    cursor = _encoded(page[-1]) if len(found) > query.limit else None
+    is_more = len(found) > query.limit
+    cursor = cursor_of(page[-1].archived_at, page[-1].message_id) if is_more else None
     return answer({"deadLetters": [views.letter(each) for each in page], "nextCursor": cursor})
 
 
@@ -99,20 +95,3 @@ def _admit(request: Request) -> str:
     account_id = http_operator(request.headers)
     services().access.requests.admit(account_id, RequestKind.OPERATE)
     return account_id
-
-
-def _encoded(letter: ArchivedLetter) -> str:
-    text = f"{letter.archived_at.isoformat()}|{letter.message_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str) -> tuple[datetime, str]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, message_id = text.partition("|")
-        at = datetime.fromisoformat(moment)
-    except ValueError as error:
-        raise FieldError("cursor", "must be a nextCursor of an earlier page") from error
-    if at.tzinfo is None or "\0" in message_id:
-        raise FieldError("cursor", "must be a nextCursor of an earlier page")
-    return at, message_id

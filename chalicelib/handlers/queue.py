@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
 
-def execute_orders(event: dict[str, Any], _context: Any) -> PartialResponse:
+def execute_orders(event: dict[str, Any]) -> PartialResponse:
     """Work through a batch together; report what has to be delivered again.
 
     The batch is one unit of work: one claim, one write-ahead, one outcome.
@@ -40,7 +40,7 @@ def execute_orders(event: dict[str, Any], _context: Any) -> PartialResponse:
     return _response(records, finished, lambda: services().received_orders)
 
 
-def settle_dead_letters(event: dict[str, Any], _context: Any) -> PartialResponse:
+def settle_dead_letters(event: dict[str, Any]) -> PartialResponse:
     """Finish what dead letters are about; report those that have to stay."""
     records: list[Record] = event["Records"]
     letters = [DeadLetter(record["messageId"], record["body"], _receive_count(record)) for record in records]

@@ -21,7 +21,13 @@ from chalicelib.handlers import previews
 from chalicelib.handlers.identity import http_account
 from chalicelib.handlers.named_tokens import tokens_for
 from chalicelib.handlers.rest_edge import answer, http_errors
-from chalicelib.handlers.url_query import is_dry_run, read_query, refuse_dry_run, refuse_in_url
+from chalicelib.handlers.url_query import (
+    is_dry_run,
+    read_members,
+    read_query,
+    refuse_dry_run,
+    refuse_in_url,
+)
 from chalicelib.logs import logger
 from chalicelib.services.intake.rates import RequestKind as Asked
 from chalicelib.services.isolation import one_by_one
@@ -39,7 +45,6 @@ from chalicelib.wire.resting_frames import OF_ORDERS, AmendFields, amend_fields
 from chalicelib.wire.venue_views import chain_health_view, venues_view
 
 _IDEMPOTENCY_KEY: Final = "Idempotency-Key"
-_WHOLE_NUMBERS: Final = ("limit", "afterSeq")
 _OF_A_CHANGE: Final = plain_words(names_of(AmendFields))
 _NOT_IN_URL: Final = (
     "is not read in the URL: the order is the path's, and what is to change stands in the body"
@@ -97,7 +102,7 @@ def order(request: Request, order_id: str) -> Response:
 def orders(request: Request) -> Response:
     """Return a page of orders, newest first."""
     account_id = _reader(request)
-    query = validated(_PageQuery, _query(request, "status", "limit", "cursor"))
+    query = validated(_PageQuery, read_members(request, "status", "limit", "cursor"))
     page = services().read_orders.orders(
         account_id, status=query.status, limit=query.limit, cursor=query.cursor
     )
@@ -110,7 +115,7 @@ def orders(request: Request) -> Response:
 def events(request: Request, order_id: str) -> Response:
     """Return an order's events, each as its frame."""
     account_id = _reader(request)
-    query = validated(_EventsQuery, _query(request, "afterSeq"))
+    query = validated(_EventsQuery, read_members(request, "afterSeq"))
     use = services()
     found, since = use.read_orders.events(account_id, _order_id(order_id), after_seq=query.after_seq)
     client_order_id = found.terms.client_order_id
@@ -281,16 +286,6 @@ def _with_path(order_id: str, members: dict[str, Any]) -> dict[str, Any]:
     if said is not None and (not isinstance(said, str) or said.lower() != named):
         raise FieldError("orderId", "must be the order of the path, if it is given")
     return members | {"orderId": named}
-
-
-def _query(request: Request, *names: str) -> dict[str, Any]:
-    """Return the query's members, numbers as numbers; everything in a URL is text."""
-    members: dict[str, Any] = dict(read_query(request, *names))
-    for name in _WHOLE_NUMBERS:
-        text = members.get(name)
-        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
-            members[name] = int(text)
-    return members
 
 
 def _with_idempotency_key(members: dict[str, Any], request: Request) -> dict[str, Any]:

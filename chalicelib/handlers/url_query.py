@@ -1,7 +1,6 @@
 """What the URL of a REST request says."""
 
 from collections.abc import Collection, Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from chalice.app import MultiDict, Request
@@ -11,10 +10,10 @@ from chalicelib.wire.known_names import misspelt, refuse_words
 from chalicelib.wire.resting_frames import is_dry, is_dry_by_query
 
 _DRY_RUN: Final = "dryRun"
+_WHOLE_NUMBERS: Final = ("limit", "afterSeq")
 # Of a request that is signed in its URL, for an API that asks for IAM's authorization.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 _OF_AWS: Final = "x-amz-"
-_NO_BODY: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 def url_query(request: Request, *once: str) -> dict[str, str]:
@@ -55,6 +54,16 @@ def read_query(request: Request, *names: str) -> dict[str, str]:
     return said
 
 
+def read_members(request: Request, *names: str) -> dict[str, Any]:
+    """Return the same with numbers as numbers: everything in a URL is text."""
+    members: dict[str, Any] = dict(read_query(request, *names))
+    for name in _WHOLE_NUMBERS:
+        text = members.get(name)
+        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 10:
+            members[name] = int(text)
+    return members
+
+
 def refuse_in_url(request: Request, words: Collection[str], problem: str = "belongs into the body") -> None:
     """Refuse a URL that says what only another part of the request can say.
 
@@ -67,7 +76,7 @@ def refuse_in_url(request: Request, words: Collection[str], problem: str = "belo
     refuse_words(url_query(request), words, problem)
 
 
-def is_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> bool:
+def is_dry_run(request: Request, members: Mapping[str, Any]) -> bool:
     """Return whether a request asks only what would happen, in its URL or in its body.
 
     Raises:
@@ -77,7 +86,7 @@ def is_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> bool:
     return is_dry(members) or in_url
 
 
-def refuse_dry_run(request: Request, members: Mapping[str, Any] = _NO_BODY) -> None:
+def refuse_dry_run(request: Request, members: Mapping[str, Any]) -> None:
     """Refuse a request that asks what would happen of a route that can only do it.
 
     Raises:

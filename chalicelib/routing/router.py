@@ -16,7 +16,7 @@ from chalicelib.routing.path_execution import (
     direct_path,
     execute,
 )
-from chalicelib.routing.plan import Plan, RoutablePool
+from chalicelib.routing.plan import Plan
 from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
@@ -26,32 +26,6 @@ from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.routing.whole import NoRoomError
 
 FEW_UNITS: Final = 1_000
-
-
-def best_execution(
-    pools: Iterable[RoutablePool],
-    *,
-    mode: SwapMode,
-    input_token: str,
-    output_token: str,
-    amount: int,
-    now_s: int,
-    leg_cost: int,
-) -> Plan:
-    """Return the best plan for one order on pools that are seen for the first time.
-
-    A caller that plans several orders keeps the ``Market`` and calls ``best_plan``.
-
-    Args:
-        amount: Input (exact-in) or output (exact-out), in base units.
-        now_s: Unix time at which the legs are taken to execute; dynamic fees depend on it.
-        leg_cost: Charged per leg: output (exact-in) or input (exact-out) base units.
-
-    Raises:
-        RoutingError: As ``best_plan``.
-        ValueError: The amount is not a positive u64, the cost negative or the tokens are the same.
-    """
-    return best_plan(Market(pools, now_s), SwapOrder(mode, input_token, output_token, amount, leg_cost))
 
 
 def best_plan(market: Market, order: SwapOrder) -> Plan:

@@ -11,7 +11,7 @@ from chalicelib.domain.amounts import BPS_PER_UNIT, parse_units
 from chalicelib.domain.errors import FieldError, FieldProblem, InvalidRequestError
 from chalicelib.domain.launches import DELAY_BLOCKS_MAX, SNIPER_VENUES, Sniper
 from chalicelib.domain.lifetimes import RESTING_S_MAX, lifetime
-from chalicelib.domain.rates import Limit, limit_bound, limit_rate, spelled_price
+from chalicelib.domain.rates import Limit, limit_rate, spelled_price
 from chalicelib.domain.resting import RestingTerms, at_once, resting_terms
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderType, SwapWish, TimeInForce
@@ -192,8 +192,9 @@ class RestingFields(WireModel):
             field="limitPrice",
         )
         other = swap.output_token if swap.swap_mode is SwapMode.EXACT_IN else swap.input_token
-        limit_bound(rate, swap.swap_mode, swap.amount_units, other, field="limitPrice")
-        return Limit(spelled_price(self.limit_price), rate)
+        limit = Limit(spelled_price(self.limit_price), rate)
+        limit.check(swap.swap_mode, swap.amount_units, other)
+        return limit
 
     def _trigger(self, swap: _Swapped) -> Trigger | None:
         said = self.trigger

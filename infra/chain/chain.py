@@ -81,8 +81,8 @@ class Chain:
         self._lags = lags
         self._first = first
         self.fetch: Callable[[list[Pubkey]], None] | None = None
-        self.search: Callable[[Pubkey, Any], list[Pubkey]] | None = None
         """Puts accounts that this chain has not got yet into it, if it copies another one."""
+        self.search: Callable[[Pubkey, Any], list[Pubkey]] | None = None  # a program's accounts on that one
         self.machine = Machine()
         self._executor = Executor(self.machine)
         self.native: set[Pubkey] = set()
@@ -196,7 +196,7 @@ class Chain:
         fields = (slot, block.unix_time, epoch, epoch + 1, block.unix_time)
         return account._replace(data=b"".join(number.to_bytes(8, "little") for number in fields))
 
-    def owned_by(self, owner: Pubkey, slot: int | None = None) -> Iterator[tuple[Pubkey, Account]]:
+    def owned_by(self, owner: Pubkey, slot: int | None) -> Iterator[tuple[Pubkey, Account]]:
         """Yield the accounts of a program as of a block."""
         recent = {
             key for key in self._versions if any(b and b.owner == owner for _, b in self._versions[key])

@@ -28,6 +28,7 @@ from chalicelib.amm import pools
 from chalicelib.amm.swaps import TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from infra.chain.chain import Chain, Commitment
+from infra.chain.fork import ForkError
 from infra.chain.network import Network
 from infra.chain.seed import fund
 
@@ -85,7 +86,7 @@ class WanderingMarket:
         for pool in self._chance.sample(listed, min(TRADES_PER_STEP, len(listed))):
             try:
                 self._trade(read_pool(self._network.chain, pubkey(pool["address"])))
-            except UnsupportedPoolError:
+            except (UnsupportedPoolError, ForkError):
                 continue
 
     def _trade(self, pool: OnChainPool) -> None:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from infra.chain.chain import BlockChanges, Chain
+from infra.chain.chain import Chain
 from infra.chain.faults import Faults, happens
 from infra.chain.node import Arrivals, Node
 
@@ -17,7 +17,7 @@ class Network:
         block_ms: How long a block lasts; 0 makes a block of whatever arrived together; None makes none by
             itself.
         skip_percent: Slots in which no leader makes a block.
-        on_seal: Told of every block that ends.
+        on_seal: Called after every block that ends.
     """
 
     chain: Chain
@@ -26,16 +26,16 @@ class Network:
     block_ms: int | None
     chance: random.Random
     skip_percent: float = 0
-    on_seal: list[Callable[[BlockChanges], None]] = field(default_factory=list)
+    on_seal: list[Callable[[], None]] = field(default_factory=list)
 
     def seal(self) -> None:
         """End the block, and run what waited for the next one."""
         skipped = 0
         while happens(self.skip_percent, self.chance) and skipped < 16:
             skipped += 1
-        changes = self.chain.seal(skipped)
-        for told in self.on_seal:
-            told(changes)
+        self.chain.seal(skipped)
+        for tell in self.on_seal:
+            tell()
         self.arrivals.run_due()
 
 

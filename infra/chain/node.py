@@ -1,12 +1,14 @@
 """One node of the chain: its own view, its own faults. All nodes share the chain itself."""
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from solders.transaction import VersionedTransaction
 
 from infra.chain.chain import Chain, Commitment
 from infra.chain.faults import Faults, happens
+from infra.chain.fork import ForkError
 from infra.chain.store import Block
 from infra.chain.transactions import MalformedError, TransactionError, is_signed
 
@@ -20,14 +22,17 @@ class Arrivals:
 
     Attributes:
         waiting: Those that are delayed: (height from which they may run, transaction).
-        landed_since_seal: Whether the open block holds something.
     """
 
     chain: Chain
     waiting: list[tuple[int, VersionedTransaction]] = field(default_factory=list)
 
     def deliver(self, transaction: VersionedTransaction, after_blocks: int = 0) -> None:
-        """Run a transaction, or keep it for a later block; one that cannot land leaves no trace."""
+        """Run a transaction, or keep it for a later block; one that cannot land leaves no trace.
+
+        Raises:
+            ForkError: The node that is copied from does not tell its accounts.
+        """
         if after_blocks:
             if len(self.waiting) < WAITING_MAX:
                 self.waiting.append((self.chain.open.block.height + after_blocks, transaction))
@@ -45,7 +50,9 @@ class Arrivals:
         due = [transaction for at, transaction in self.waiting if at <= height]
         self.waiting = [one for one in self.waiting if one[0] > height]
         for transaction in due:
-            self.deliver(transaction)
+            # One whose accounts cannot be copied now is lost, as others are; the chain goes on.
+            with suppress(ForkError):
+                self.deliver(transaction)
 
 
 @dataclass(slots=True)

@@ -236,7 +236,7 @@ def dlmm_accounts(state: DlmmPool, sides: tuple[Side, Side]) -> PoolAccounts:
     return pool
 
 
-def damm_v2_accounts(state: DammV2Pool, sides: tuple[Side, Side], number: int = 0) -> PoolAccounts:
+def damm_v2_accounts(state: DammV2Pool, sides: tuple[Side, Side], number: int) -> PoolAccounts:
     """Return a DAMM v2 pool with a scheduled base fee; another number is another pool of the same mints."""
     program = _IDS.damm_v2
     mints = [side.mint for side in sides]

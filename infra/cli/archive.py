@@ -1,7 +1,5 @@
 """``orderflow archive``: move what ended long ago out of the record."""
 
-from typing import Final
-
 import click
 
 from chalicelib.bootstrap.archiving import archiver
@@ -10,9 +8,6 @@ from chalicelib.domain.errors import RetryableError
 from infra.cli.archives import archives, store_at
 from infra.cli.session import CliSession
 from infra.cli.stopping import stopping
-
-INTERRUPTED: Final = 130
-"""The exit status of what Ctrl-C ended, as a shell has it."""
 
 
 @click.command()
@@ -68,7 +63,7 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
     except KeyboardInterrupt:
         # What a part was about is decided by its commit: one that was not counted here may be archived too.
         click.echo(f"Interrupted after {moved} orders; start it again to go on", err=True)
-        raise click.exceptions.Exit(INTERRUPTED) from None
+        raise
     if stop.is_wanted:
         click.echo(f"Stopped after {moved} orders; start it again to go on", err=True)
         raise click.exceptions.Exit(stop.exit_status)

@@ -93,7 +93,7 @@ def audit_command(
         chain = _RUNNING if session.running_value("SOLANA_RPC_URLS") else ChainName.SIMULATED.value
     against = _against(solana, chain, store)
     chain_name = ChainName.SOLANA if chain == _RUNNING else ChainName(chain)
-    seed = wallet_seed or session.running_secret("WALLET_SEED")
+    seed = wallet_seed or session.running_seed()
     wanted = checks(
         chain_name,
         must_be_finished=must_be_finished,

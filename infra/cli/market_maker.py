@@ -55,11 +55,15 @@ def read_path(file: Path) -> list[PriceStep]:
     Raises:
         ValueError: There is no row, or something in one is not a price.
     """
-    with file.open(newline="", encoding="utf-8") as lines:
-        rows = [
-            {token: Fraction(price or "") for token, price in row.items() if token != _TIME_COLUMN}
-            for row in csv.DictReader(lines)
-        ]
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            rows = [
+                # Of a row that is too short or too long, what is read is no number's text.
+                {token: Fraction(str(price)) for token, price in row.items() if token != _TIME_COLUMN}
+                for row in csv.DictReader(lines)
+            ]
+    except (ZeroDivisionError, csv.Error) as error:
+        raise ValueError(str(error)) from error
     if not rows or not all(price > 0 for row in rows for price in row.values()):
         raise ValueError("a price path has rows, and every price is above 0")
     return [{token: price / rows[0][token] for token, price in row.items()} for row in rows]

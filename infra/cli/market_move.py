@@ -18,7 +18,6 @@ from infra.cli.price_moves import (
     STEPS_MAX,
     VOLATILITY_BPS_MAX,
     Factors,
-    along,
     drift,
     listed_prices,
     spike,
@@ -75,7 +74,7 @@ def move(
         raise wrong("--path", "prices are of a pair, such as SOL/USDC")
     try:
         if prices is not None:
-            factors = along(listed_prices(prices), Fraction(1))
+            factors = listed_prices(prices)
         elif drift_bps is not None:
             factors = drift(drift_bps, steps)
         elif spike_bps is not None:
@@ -83,7 +82,7 @@ def move(
         else:
             assert volatility_bps is not None
             factors = walk(volatility_bps, steps, seed)
-    except (ValueError, ZeroDivisionError) as error:
+    except ValueError as error:
         raise wrong(given[0], error) from error
     maker = MarketMaker(session.engine, load_market())
     start = _of(maker.prices(), tokens)

@@ -14,6 +14,7 @@ INTERVAL_S_MAX: Final = 86_400
 VOLATILITY_BPS_MAX: Final = BPS_PER_UNIT
 MOVE_BPS: Final = range(1 - BPS_PER_UNIT, 100 * BPS_PER_UNIT + 1)
 """What a price may go up or down by at once: to a hundredth of a per cent, or a hundredfold up."""
+_LOG_MAX: Final = 700  # the logarithm of about the largest float
 _PRICE: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 Factors = Sequence[Fraction]
@@ -24,7 +25,7 @@ def listed_prices(text: str) -> Sequence[Fraction]:
     """Return the prices of a list such as ``150,145.5,139``.
 
     Raises:
-        ValueError: One is no plain decimal, or there are more than ``STEPS_MAX``.
+        ValueError: One is no plain decimal or not above 0, or there are more than ``STEPS_MAX``.
     """
     each = [price.strip() for price in text.split(",", STEPS_MAX)]
     if len(each) > STEPS_MAX:
@@ -33,18 +34,10 @@ def listed_prices(text: str) -> Sequence[Fraction]:
         # A fraction reads exponents and quotients as well, and an exponent can stand for a billion digits.
         if not _PRICE.fullmatch(price):
             raise ValueError(f"{price!r} is no price; they are given as 150,145.5,139")
-    return [Fraction(price) for price in each]
-
-
-def along(prices: Sequence[Fraction], start: Fraction) -> Factors:
-    """Return the path through prices.
-
-    Raises:
-        ValueError: One is not above 0.
-    """
-    if not prices or min(prices) <= 0:
-        raise ValueError("a path has prices, and every one is above 0")
-    return [price / start for price in prices]
+    prices = [Fraction(price) for price in each]
+    if min(prices) <= 0:
+        raise ValueError("every price of a path is above 0")
+    return prices
 
 
 def drift(bps: int, steps: int) -> Factors:
@@ -59,11 +52,17 @@ def spike(bps: int, steps: int) -> Factors:
 
 
 def walk(volatility_bps: float, steps: int, seed: int) -> Factors:
-    """Return a random walk of about so much per step; the same for the same seed."""
+    """Return a random walk of about so much per step; the same for the same seed.
+
+    Raises:
+        ValueError: It comes to a price that no float holds.
+    """
     dice = random.Random(seed)  # noqa: S311  # prices of play money
     log, path = 0.0, []
     for _ in range(steps):
         log += dice.gauss(0, volatility_bps / BPS_PER_UNIT)
+        if abs(log) > _LOG_MAX:
+            raise ValueError("such a walk leaves all prices that there are: fewer steps, or smaller ones")
         path.append(Fraction(math.exp(log)))
     return path
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 from typing import Any, Final
 
 import boto3
@@ -17,7 +16,7 @@ from infra.cli.columns import column_lines
 from infra.cli.moments import in_utc, to_the_second
 from infra.cli.parameters import NAME
 from infra.cli.redrive import DONE, send_back
-from infra.cli.session import CliSession
+from infra.cli.session import CliSession, status_file
 from infra.loopback import past_proxies
 from infra.region import region_of
 
@@ -113,12 +112,13 @@ def _client() -> Any:
             return boto3.Session(region_name=region_of(os.environ)).client("sqs", config=config)
         except (BotoCoreError, ValueError) as error:
             raise click.ClickException(str(error)) from error
-    status_file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "status.json"
     try:
-        status = json.loads(status_file.read_text(encoding="utf-8"))
+        status = json.loads(status_file().read_text(encoding="utf-8"))
         endpoint, aws = status["sqs_endpoint"], status.get("aws") or {}
     except (OSError, ValueError, KeyError) as error:
-        raise click.ClickException(f"which queues? {status_file} names none; set AWS_ENDPOINT_URL") from error
+        raise click.ClickException(
+            f"which queues? {status_file()} names none; set AWS_ENDPOINT_URL"
+        ) from error
     # An emulator of one's own takes any.
     any_login = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
     return local_client("sqs", endpoint, {**any_login, **aws})

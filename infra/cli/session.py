@@ -72,19 +72,16 @@ class CliSession:
         except (ArgumentError, ValueError) as error:
             raise wrong("--database-url", error) from error
 
-    def running_secret(self, name: str) -> str | None:
-        """Return a secret of the running runtime,
-        if it is its database that is looked into and it keeps such a one.
-        """
+    def running_seed(self) -> str | None:
+        """Return the wallet seed that the running runtime keeps; None if another database is looked into."""
         if self.is_elsewhere:
             return None
         try:
-            found: str | None = json.loads((state_dir() / "secrets.json").read_text(encoding="utf-8")).get(
-                name
-            )
+            secrets = json.loads((state_dir() / "secrets.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return found
+        seed: str | None = secrets.get("WALLET_SEED")
+        return seed
 
     def running(self, name: str) -> Any:
         """Return what the running runtime says of itself; None if there is none, or it does not say."""

@@ -1,9 +1,7 @@
 """``orderflow token``: a bearer token for development, signed with the local runtime's own secret."""
 
 import json
-import os
 import time
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,7 +9,7 @@ import click
 from chalicelib.config import JWT_SECRET_BYTES_MIN
 from chalicelib.domain.principals import LOCAL_ACCOUNT, OPERATOR_SCOPE
 from infra.cli.parameters import Account, PrintableText, wrong
-from infra.cli.session import CliSession
+from infra.cli.session import CliSession, state_dir
 
 TTL_S_MAX: Final = 10 * 365 * 86_400
 _NAME: Final = PrintableText(256)
@@ -69,7 +67,7 @@ def token(
 
 
 def make_token(
-    secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str, scope: str | None = None
+    secret: str, *, account_id: str, ttl_s: int, issuer: str, audience: str, scope: str | None
 ) -> str:
     """Return a token that is good for ``ttl_s`` seconds from now; a negative number makes a dead one."""
     import jwt
@@ -88,7 +86,7 @@ def make_token(
 
 
 def _local_secret() -> str:
-    file = Path(os.environ.get("ORDERFLOW_HOME", ".orderflow")) / "secrets.json"
+    file = state_dir() / "secrets.json"
     try:
         secret: str = json.loads(file.read_text(encoding="utf-8"))["JWT_SECRET"]
     except (OSError, ValueError, KeyError) as error:

@@ -62,7 +62,7 @@ def wallet_facts(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> di
     ]
     payer, *accounts = read(solana, [wallet, *keys])
     balances = []
-    for symbol, account in zip(programs, accounts, strict=True):
+    for symbol, key, account in zip(programs, keys, accounts, strict=True):
         held = _token_account(account)
         scale = solana.tokens[symbol].scale
         row = {"token": symbol, "balance": format_units(held.amount if held else 0, scale)}
@@ -70,7 +70,7 @@ def wallet_facts(solana: SolanaNodes, wallet: Pubkey, desk: Pubkey | None) -> di
             may = held.delegated_amount if held and held.delegate == desk else 0
             row["allowance"] = format_units(may, scale)
         if held is not None:
-            row["account"] = address_of(keys[list(programs).index(symbol)])
+            row["account"] = address_of(key)
         balances.append(row)
     balances += _unlisted(solana, wallet, desk)
     return {

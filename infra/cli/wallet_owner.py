@@ -34,7 +34,7 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
     Raises:
         ClickException: It is not known.
     """
-    seed = wallet_seed or session.running_secret("WALLET_SEED")
+    seed = wallet_seed or session.running_seed()
     if not seed:
         raise click.ClickException(
             "whose wallets? Set WALLET_SEED to the engine's, or start the local runtime once"

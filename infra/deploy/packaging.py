@@ -142,7 +142,7 @@ def _forget_older_packages(app_dir: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def slim(source: Path, target: Path, files: Mapping[str, bytes] = _NO_FILES) -> None:
+def slim(source: Path, target: Path, files: Mapping[str, bytes]) -> None:
     """Copy a zip file without what never runs and with the bytecode of what always does; add files.
 
     Entries are sorted and times fixed: equal content gives equal bytes.

@@ -30,11 +30,6 @@ _BEFORE_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
     Target.MINISTACK: ("queues", "secrets", "archive", "given_database"),
     Target.LOCALSTACK: ("queues", "secrets", "archive", "given_database"),
 }
-_CODE: Final[Mapping[Target, tuple[str, ...]]] = {
-    Target.AWS: (MIGRATION, APP, MONITORING),
-    Target.MINISTACK: (MIGRATION, APP, MONITORING),
-    Target.LOCALSTACK: (MIGRATION, APP, MONITORING),
-}
 
 # What else than a parameter's default a stage wants.
 _BY_STAGE: Final[Mapping[str, Mapping[str, str]]] = {
@@ -85,10 +80,8 @@ def stacks(
 
     ``is_beside_chalice``: those that ``chalice deploy`` wants to find, without the code, which it deploys.
     """
-    code = _CODE[target]
-    if is_beside_chalice:
-        code = (*(kind for kind in code if kind not in {APP, MONITORING}), BESIDE_CHALICE)
-    kinds = (*_BEFORE_CODE[target], *((SOLANA,) if is_on_solana else ()), *code)
+    code = (BESIDE_CHALICE,) if is_beside_chalice else (APP, MONITORING)
+    kinds = (*_BEFORE_CODE[target], *((SOLANA,) if is_on_solana else ()), MIGRATION, *code)
     bucket = Stack("orderflow-artifacts", "artifacts", template("artifacts"))
     return (
         bucket,

@@ -16,7 +16,7 @@ from chalicelib.adapters.postgres.housekeeping import (
     MARKS_RECENT_BLOCKS,
     PostgresHousekeeping,
 )
-from chalicelib.adapters.postgres.watches import _ARMED, PostgresWatches
+from chalicelib.adapters.postgres.watches import _ARMED
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.triggers import Direction
@@ -24,6 +24,7 @@ from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice,
 from chalicelib.services.recovery.sweeper import Forgotten
 from tests.contract.records import on_postgres
 from tests.contract.waiting import wait_for_waiting
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import NOON, an_order
 
 ALL = 10_000
@@ -38,7 +39,7 @@ class Stage:
     """A database in which more pairs are idle than are kept."""
 
     def __init__(self, engine: Engine) -> None:
-        self.engine, self.watches, self.store = engine, PostgresWatches(engine), on_postgres(engine)
+        self.engine, self.watches, self.store = engine, WatchesOnRecord(engine), on_postgres(engine)
         self.housekeeping = PostgresHousekeeping(engine)
         self.idle(IDLE_PAIRS_KEPT + 1)
 

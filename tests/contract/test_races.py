@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.engine import make_engine
-from chalicelib.adapters.postgres.watches import PostgresWatches
+from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.order_filters import OrderFilter
@@ -26,6 +26,7 @@ from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, Store, next_transition, on_postgres
 from tests.contract.waiting import wait_for_waiting
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import NOON, an_order, changed
 
 S = OrderStatus
@@ -40,7 +41,7 @@ class Racer:
     """One thread's part: whatever happens to an order, at random."""
 
     store: Store
-    watches: PostgresWatches
+    watches: WatchesOnRecord
     orders: list[Order]
     dice: Random
 
@@ -103,7 +104,7 @@ class Racer:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_order_and_its_watch_stay_together_whoever_meets_whom(contract_engine: Engine, seed: int) -> None:
-    store, watches, dice = on_postgres(contract_engine), PostgresWatches(contract_engine), Random(seed)
+    store, watches, dice = on_postgres(contract_engine), WatchesOnRecord(contract_engine), Random(seed)
     account_id, token = f"account-{uuid4()}", f"token {uuid4()}"
     orders = []
     for _ in range(ORDERS):
@@ -125,7 +126,7 @@ def test_order_and_its_watch_stay_together_whoever_meets_whom(contract_engine: E
         for done in [executor.submit(racer.run) for racer in racers]:
             done.result()
     with contract_engine.connect() as connection:
-        checks = record_checks(load_tokens(), must_be_finished=False)
+        checks = record_checks(load_tokens(), must_be_finished=False, mint_scales=mint_scales)
         found = [each for check in checks for each in check.violations(connection)]
     ids = {str(order.order_id) for order in orders}
     assert [each for each in found if each.subject in ids] == []

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import Engine, text
 
 from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
-from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.errors import Code, ConflictError
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.orders import Order, OrderState
@@ -22,10 +21,10 @@ from chalicelib.domain.terms import OrderType, TimeInForce
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, SeenPrice
 from chalicelib.services.consumer import transitions
-from chalicelib.services.resting.ports import Watches
 from chalicelib.services.resting.waiting import watch_of
 from tests.contract.records import LONG_LEASE_MS, Store, an_attempt, in_memory, next_transition, on_postgres
 from tests.contract.waiting import wait_for_waiting
+from tests.contract.watches import ArmableWatches, WatchesOnRecord
 from tests.fakes.orders import NOON, an_order, changed
 from tests.fakes.record import MemoryRecord
 
@@ -41,7 +40,7 @@ class Floor:
     """A record, and the watches beside it."""
 
     store: Store
-    watches: Watches
+    watches: ArmableWatches
 
     def at_rest(self, **terms: Any) -> ClaimedOrder:
         """Put an order to rest, released; no other order is for its pair."""
@@ -79,7 +78,7 @@ def floor(request: pytest.FixtureRequest) -> Floor:
         assert isinstance(store.record, MemoryRecord)
         return Floor(store, store.record._tables.watches)
     engine = request.getfixturevalue("contract_engine")
-    return Floor(on_postgres(engine), PostgresWatches(engine))
+    return Floor(on_postgres(engine), WatchesOnRecord(engine))
 
 
 def test_claim_of_an_order_that_rests_tells_how_it_fired(floor: Floor) -> None:
@@ -155,7 +154,7 @@ def test_order_whose_end_came_before_its_transaction_came_to_nothing_is_told_bot
 
 def test_order_canceled_while_it_is_put_to_rest_is_not_watched_for(contract_engine: Engine) -> None:
     """The cancel finds the order under way and waits for its row, while its consumer arms the watch."""
-    store, watches = on_postgres(contract_engine), PostgresWatches(contract_engine)
+    store, watches = on_postgres(contract_engine), WatchesOnRecord(contract_engine)
     floor = Floor(store, watches)
     claimed = store.moved(floor.claimed(floor.at_rest().state.order), S.ROUTING)
     order = claimed.state.order
@@ -328,7 +327,7 @@ def test_change_is_left_to_who_made_it_for_a_while_and_for_good_once_it_is_publi
 
 def test_amendment_is_found_by_each_sweep_until_the_last_one_was_published(contract_engine: Engine) -> None:
     store, housekeeping = on_postgres(contract_engine), PostgresHousekeeping(contract_engine)
-    floor = Floor(store, PostgresWatches(contract_engine))
+    floor = Floor(store, WatchesOnRecord(contract_engine))
     order = floor.at_rest().state.order
 
     def is_found() -> bool:

@@ -7,13 +7,13 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import TimeInForce
 from chalicelib.services.consumer import transitions
 from tests.contract.records import LONG_LEASE_MS, next_transition, on_postgres
 from tests.contract.test_resting_record import STOP, Floor, to
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import NOON
 
 CHANGES = [
@@ -28,7 +28,7 @@ CHANGES = [
 
 @pytest.fixture
 def floor(contract_engine: Engine) -> Floor:
-    return Floor(on_postgres(contract_engine), PostgresWatches(contract_engine))
+    return Floor(on_postgres(contract_engine), WatchesOnRecord(contract_engine))
 
 
 def at_rest(floor: Floor) -> Order:

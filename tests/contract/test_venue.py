@@ -21,7 +21,8 @@ from chalicelib.adapters.solana.pool_reader import SHARED_FOR_S
 from chalicelib.domain.errors import VenueUnavailableError
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.firm_quotes import WantedSwap
-from chalicelib.routing.router import best_execution
+from chalicelib.routing.market import Market
+from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.ports import Offers, Venue
 from tests.fakes.market_maker import FakeMaker
@@ -155,10 +156,8 @@ def test_pools_can_be_traded_with_as_they_are_and_do_not_depend_on_what_is_wante
     for pool in pools:
         one, other = pool.tokens
         assert one != other
-        plan = best_execution(
-            [pool], mode=SwapMode.EXACT_IN, input_token=one, output_token=other,
-            amount=10**6, now_s=int(NOON.timestamp()), leg_cost=0,
-        )  # fmt: skip
+        market = Market([pool], int(NOON.timestamp()))
+        plan = best_plan(market, SwapOrder(SwapMode.EXACT_IN, one, other, 10**6, leg_cost=0))
         assert plan.amount_out > 0
     assert {pool.pool_id for pool in venue.offers([]).pools} == {pool.pool_id for pool in pools}
 

@@ -15,7 +15,6 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from chalicelib.adapters.postgres.watches import PostgresWatches
 from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.swap_mode import SwapMode
@@ -28,8 +27,9 @@ from chalicelib.domain.watches import (
     SeenPrice,
     Watch,
 )
-from chalicelib.services.resting.ports import ArmedLook, ArmedPair, ArmedSize, Watches
+from chalicelib.services.resting.ports import ArmedLook, ArmedPair, ArmedSize
 from tests.contract.records import Store, on_postgres
+from tests.contract.watches import ArmableWatches, WatchesOnRecord
 from tests.fakes.orders import NOON, an_order
 from tests.fakes.ports import SteppingClock
 from tests.fakes.watches import MemoryWatches
@@ -43,7 +43,7 @@ _pairs = count()
 class Trial:
     """One implementation, and a pair of tokens that no other test uses."""
 
-    watches: Watches
+    watches: ArmableWatches
     new_order: Callable[[], UUID]
     pair: DirectedPair
 
@@ -78,13 +78,13 @@ def trial(request: pytest.FixtureRequest) -> Trial:
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM watches"))
     store = on_postgres(engine)
-    return Trial(PostgresWatches(engine), lambda: recorded(store), a_pair())
+    return Trial(WatchesOnRecord(engine), lambda: recorded(store), a_pair())
 
 
 @pytest.fixture
 def on_server(contract_engine: Engine) -> Trial:
     store = on_postgres(contract_engine)
-    return Trial(PostgresWatches(contract_engine), lambda: recorded(store), a_pair())
+    return Trial(WatchesOnRecord(contract_engine), lambda: recorded(store), a_pair())
 
 
 @pytest.mark.parametrize("direction", Direction)
@@ -274,7 +274,7 @@ def test_two_matchers_at_once_fire_each_once(on_server: Trial, contract_engine: 
 
     def match(_: int) -> list[UUID]:
         found: list[UUID] = []
-        mine = PostgresWatches(contract_engine)
+        mine = WatchesOnRecord(contract_engine)
         starts.wait()
         while fired := mine.fire([on_server.seen(Rate(100, 7))], limit=3):
             found += [one.order_id for one in fired]
@@ -318,11 +318,11 @@ def test_arm_and_fire_at_once_leave_a_watch_armed_with_the_new_terms(
 
     def fire() -> None:
         starts.wait()
-        PostgresWatches(contract_engine).fire([on_server.seen(Rate(5, 1))], limit=9)
+        WatchesOnRecord(contract_engine).fire([on_server.seen(Rate(5, 1))], limit=9)
 
     def arm() -> None:
         starts.wait()
-        PostgresWatches(contract_engine).arm([replace(watch, rate=Rate(9, 1))])
+        WatchesOnRecord(contract_engine).arm([replace(watch, rate=Rate(9, 1))])
 
     with ThreadPoolExecutor(2) as executor:
         for done in (executor.submit(fire), executor.submit(arm)):
@@ -339,11 +339,11 @@ def test_cancel_and_fire_at_once_leave_nothing_behind(on_server: Trial, contract
 
     def fire() -> None:
         starts.wait()
-        PostgresWatches(contract_engine).fire([on_server.seen(Rate(5, 1))], limit=99)
+        WatchesOnRecord(contract_engine).fire([on_server.seen(Rate(5, 1))], limit=99)
 
     def cancel() -> frozenset[UUID]:
         starts.wait()
-        return PostgresWatches(contract_engine).disarm(ids)
+        return WatchesOnRecord(contract_engine).disarm(ids)
 
     with ThreadPoolExecutor(2) as executor:
         fired, canceled = executor.submit(fire), executor.submit(cancel)

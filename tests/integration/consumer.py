@@ -30,14 +30,14 @@ class Consumer:
     def run(self) -> tuple[list[str], list[str]]:
         """Receive a batch and hand it over; return the message ids received, and those reported back."""
         received = self._receive()
-        response = execute_orders(batch_event(received, f"{_SOURCE}orders"), None)
+        response = execute_orders(batch_event(received, f"{_SOURCE}orders"))
         unfinished = [str(failure["itemIdentifier"]) for failure in response["batchItemFailures"]]
         return [message["MessageId"] for message in received], unfinished
 
     def resolve(self) -> tuple[list[str], list[str]]:
         """Do as ``run`` does, with what lies in the queue for dead letters."""
         received = self._receive()
-        response = settle_dead_letters(batch_event(received, f"{_SOURCE}orders-dlq"), None)
+        response = settle_dead_letters(batch_event(received, f"{_SOURCE}orders-dlq"))
         stay = [str(failure["itemIdentifier"]) for failure in response["batchItemFailures"]]
         return [message["MessageId"] for message in received], stay
 

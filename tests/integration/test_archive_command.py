@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.engine import make_engine
 from infra.cli import archive as archive_command
+from infra.cli.late_commands import INTERRUPTED
 from infra.cli.orderflow import orderflow
 from infra.cli.session import CliSession
 from tests.integration.archives import ended, on_record
@@ -61,7 +62,7 @@ def test_command_that_is_interrupted_says_how_many_are_archived(
 
     monkeypatch.setitem(vars(archive_command), "store_at", lambda _: Interrupted(tmp_path))
     found = archiving(engine, tmp_path)
-    assert found.exit_code == archive_command.INTERRUPTED
+    assert found.exit_code == INTERRUPTED
     assert "Interrupted after 1 orders; start it again to go on" in found.output
     monkeypatch.undo()
     assert archiving(engine, tmp_path).exit_code == 0

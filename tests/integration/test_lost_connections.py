@@ -127,7 +127,7 @@ def unfinished(batch: Sequence[tuple[str, int]]) -> list[int]:
         }
         for place, (body, count) in enumerate(batch)
     ]
-    answer = execute_orders(batch_event(messages, "arn:aws:sqs:us-east-1:000000000000:orders"), None)
+    answer = execute_orders(batch_event(messages, "arn:aws:sqs:us-east-1:000000000000:orders"))
     return [int(each["itemIdentifier"]) for each in answer["batchItemFailures"]]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from chalicelib.adapters.postgres.audit import record_checks
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.launches import Sniper
 from chalicelib.domain.progress import ClaimedOrder
@@ -100,6 +101,10 @@ def refused_at(store: Store, claimed: ClaimedOrder, threshold: int) -> ClaimedOr
 
 
 def found(engine: Engine) -> list[str]:
-    (check,) = (each for each in record_checks(load_tokens(), must_be_finished=False) if each.name == RULE)
+    (check,) = (
+        each
+        for each in record_checks(load_tokens(), must_be_finished=False, mint_scales=mint_scales)
+        if each.name == RULE
+    )
     with engine.connect() as connection:
         return [each.problem for each in check.violations(connection)]

@@ -17,6 +17,7 @@ from chalicelib.domain.watches import Fired
 from chalicelib.services.ports import QueueMessage
 from chalicelib.services.resting.matcher import Matcher
 from tests.contract.records import on_postgres
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import an_order
 from tests.fakes.ports import FakeQueue
 from tests.support.price_paths import a_path, an_order_that_waits, first_fires, prices_at
@@ -38,7 +39,7 @@ def test_two_matchers_fire_on_recorded_paths_when_a_loop_over_all_orders_says_so
     path = a_path(random, looks=25, gap_max=GAP_MAX)
     ids = [store.created(an_order()).state.order.order_id for _ in range(40)]
     waiting = [an_order_that_waits(random, order_id, path) for order_id in ids]
-    PostgresWatches(engine).arm(waiting)
+    WatchesOnRecord(engine).arm(waiting)
     queue = FakeQueue()
     matchers = [Matcher(PostgresWatches(engine), queue, _message, gap_max=GAP_MAX, limit=5) for _ in range(2)]
     expected, fired = first_fires(waiting, path, gap_max=GAP_MAX), Counter[tuple[UUID, int]]()

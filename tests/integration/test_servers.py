@@ -26,6 +26,7 @@ from chalicelib.domain.watches import BY_MARGINAL_RATE, DirectedPair, Watch
 from chalicelib.migrations import upgrade
 from chalicelib.migrations.roles import APP_ROLE, grant
 from tests.contract.records import LONG_LEASE_MS, SENT, an_attempt, next_transition, on_postgres
+from tests.contract.watches import WatchesOnRecord
 from tests.fakes.orders import NOON, VIEWS, advanced, an_order
 from tests.support.standby import pair
 
@@ -94,7 +95,7 @@ class Record:
         store = on_postgres(self.engine)
         order_ids = sorted(store.created(an_order()).state.order.order_id for _ in range(number))
         pair_ = DirectedPair(str(uuid4()), str(uuid4()))
-        PostgresWatches(self.engine).arm(
+        WatchesOnRecord(self.engine).arm(
             [Watch(each, pair_, Direction.AT_LEAST, BY_MARGINAL_RATE, Rate(1, 1), NOON) for each in order_ids]
         )
         return order_ids

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import AuditCheck, ComputedCheck, Finding, StatementCheck
 from chalicelib.adapters.postgres.event_chain_audit import check_event_chain
-from chalicelib.adapters.postgres.fills_audit import MintScales, check_fills, no_mints
+from chalicelib.adapters.postgres.fills_audit import MintScales, check_fills
 from chalicelib.adapters.postgres.resting_audit import RESTING_CHECKS
 from chalicelib.adapters.postgres.status_lists import FINAL_STATUSES, IDLE_STATUSES
 from chalicelib.domain.errors import InvalidTransitionError
@@ -125,7 +125,7 @@ SELECT before, after, min(order_id::text) AS subject FROM (
 
 
 def record_checks(
-    tokens: Tokens, *, must_be_finished: bool, mint_scales: MintScales = no_mints
+    tokens: Tokens, *, must_be_finished: bool, mint_scales: MintScales
 ) -> tuple[AuditCheck, ...]:
     """Return the checks of the record; they read the public schema and nothing else.
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.audit_checks import AuditCheck, reads_whole_tables
-from chalicelib.adapters.postgres.error_translation import translated_errors
+from chalicelib.adapters.postgres.error_translation import sqlstate, translated_errors
 from chalicelib.domain.errors import Code, ConflictError, RefusedError
 
 ORDERS_MAX: Final = 10_000
@@ -27,6 +27,7 @@ TIME_LIMIT_S: Final = 4
 """Of one statement of a rule: less than a connection waits for an answer."""
 
 _RULE_ID_CHARS_MAX: Final = 128
+_QUERY_CANCELED: Final = "57014"  # SQLSTATE: the time limit was over
 
 _TIME_LIMIT: Final = text("SELECT public.for_transaction('statement_timeout', :limit)")
 _ORDERS: Final = text(f"SELECT count(*) FROM (SELECT FROM orders LIMIT {ORDERS_MAX + 1}) AS counted")
@@ -117,7 +118,7 @@ class PostgresAuditRules:
                     raise _too_large(f"there are more than {ORDERS_MAX} orders")
                 return [(each.subject, each.problem) for each in check.violations(connection)]
         except DBAPIError as error:
-            if _is_time_out(error):
+            if sqlstate(error) == _QUERY_CANCELED:
                 raise _too_large(f"a statement took over {TIME_LIMIT_S} s") from error
             raise
 
@@ -145,10 +146,3 @@ def _too_large(why: str) -> ConflictError:
         Code.TOO_LARGE_TO_AUDIT,
         f"{why}: too much for one request; run ./orderflow audit with the owner's login",
     )
-
-
-def _is_time_out(error: DBAPIError) -> bool:
-    # pg8000 gives the server's fields, psycopg has an attribute (SQLSTATE 57014, query_canceled).
-    fields = error.orig.args[0] if error.orig is not None and error.orig.args else None
-    state = fields.get("C") if isinstance(fields, dict) else getattr(error.orig, "sqlstate", None)
-    return state == "57014"

@@ -50,7 +50,7 @@ _packed_again: Final = lru_cache(maxsize=256)(packed)
 
 def link(before: bytes, event: OrderEvent, fields: Mapping[str, object]) -> bytes:
     """Return the hash that an event with these fields carries, given its predecessor's."""
-    return _hashed(before, event, canonical(fields))
+    return sha256(before + (stated(event) + canonical(fields)).encode()).digest()
 
 
 def link_of_row(before: bytes, order_id: str, row: JsonObject) -> bytes:
@@ -127,10 +127,6 @@ class Heads:
 
     def forget(self, order_id: UUID) -> None:
         self._known.pop(order_id, None)
-
-
-def _hashed(before: bytes, event: OrderEvent, data: str) -> bytes:
-    return sha256(before + (stated(event) + data).encode()).digest()
 
 
 # The events of a step have one time.

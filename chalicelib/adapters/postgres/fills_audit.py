@@ -29,14 +29,7 @@ MintScales = Callable[[Connection], Mapping[str, int]]
 """Returns the decimals of the mints that the market knows beside the listed tokens."""
 
 
-def no_mints(_: Connection) -> Mapping[str, int]:
-    """Return what a market knows that has listed tokens alone."""
-    return {}
-
-
-def check_fills(
-    connection: Connection, tokens: Tokens, mint_scales: MintScales = no_mints
-) -> Iterator[Finding]:
+def check_fills(connection: Connection, tokens: Tokens, mint_scales: MintScales) -> Iterator[Finding]:
     """Yield the confirmed orders whose last event, which is what was published, says something else.
 
     An amount of a token that is neither listed nor known to the market is not compared: how many decimals it

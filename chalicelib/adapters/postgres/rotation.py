@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.error_translation import state_of
 from chalicelib.adapters.postgres.prepared import PreparedConnection
 
 # SQLSTATE class: invalid authorization (PostgreSQL manual, appendix A).
@@ -35,7 +36,7 @@ def make_rotating_engine(read_url: ReadUrl) -> Engine:
         try:
             return PreparedConnection(*arguments, **options | current)
         except pg8000.Error as error:
-            if not _is_refused_login(error):
+            if not (state_of(error) or "").startswith(_REFUSED_LOGIN):
                 raise
         login = make_url(read_url(is_fresh=True))
         # The engine goes on handing out the options that it was made with.
@@ -43,8 +44,3 @@ def make_rotating_engine(read_url: ReadUrl) -> Engine:
         return PreparedConnection(*arguments, **options | current)
 
     return make_engine(read_url(is_fresh=False), connect=connect)
-
-
-def _is_refused_login(error: Exception) -> bool:
-    fields = error.args[0] if error.args else None
-    return isinstance(fields, dict) and str(fields.get("C", "")).startswith(_REFUSED_LOGIN)

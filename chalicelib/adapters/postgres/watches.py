@@ -191,10 +191,6 @@ UPDATE watches AS w SET sent_at = clock_timestamp()
 FROM waits WHERE w.order_id = waits.order_id
 """)
 
-_FIRED: Final = Statement(
-    f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) "
-    "WHERE order_id = CAST(:order_id AS uuid) AND NOT armed"
-)
 
 _FIRED_AMONG: Final = Statement(
     f"SELECT {_SELECTED} FROM watches JOIN orders AS o USING (order_id) "
@@ -251,14 +247,6 @@ class PostgresWatches:
     def __init__(self, engine: Engine) -> None:
         self._database = Database(engine)
 
-    def arm(self, watches: Sequence[Watch]) -> None:
-        with translated_errors(), self._database.transaction() as session:
-            session.finish(*arming(watches))
-
-    def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
-        with translated_errors():
-            return frozenset(row.order_id for row in self._database.execute(*disarming(order_ids)))
-
     def armed(self) -> Sequence[ArmedPair]:
         with translated_errors():
             rows = self._database.execute(_ARMED)
@@ -293,11 +281,6 @@ class PostgresWatches:
         named = [{"order_id": str(one.order_id), "firing": one.firing} for one in sent]
         with translated_errors():
             self._database.execute(_PUT_OFF, {"sent": json.dumps(named)})
-
-    def fired(self, order_id: UUID) -> Fired | None:
-        with translated_errors():
-            rows = self._database.execute(_FIRED, {"order_id": str(order_id)})
-        return _fired(rows[0]) if rows else None
 
     def forget_wake_rates(self, pairs: Sequence[DirectedPair]) -> int:
         with translated_errors():

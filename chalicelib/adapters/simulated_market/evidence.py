@@ -85,7 +85,6 @@ def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:
     # What moved nothing was signed for the amount that the order had then.
     is_of_the_past = row.is_amended_since and not has_landed
     yield from _differences(
-        "signed",
         {
             "order": (signed.order_id, row.order_id),
             "account": (signed.account_id, row.account_id),
@@ -108,7 +107,6 @@ def _problems(row: Any, message: Message, wallets: Wallets) -> Iterator[str]:
 def _booking_problems(row: Any, message: Message) -> Iterator[str]:
     signed = message.instruction
     yield from _differences(
-        "signed",
         {
             "booked wallet": (message.wallet, row.wallet),
             "booked order": (signed.order_id, row.booked_order_id),
@@ -132,10 +130,10 @@ def _booking_problems(row: Any, message: Message) -> Iterator[str]:
         yield f"it trades with {', '.join(sorted(foreign))}, which is not signed"
 
 
-def _differences(verb: str, pairs: Mapping[str, tuple[object, object]]) -> Iterator[str]:
+def _differences(pairs: Mapping[str, tuple[object, object]]) -> Iterator[str]:
     for name, (signed, found) in pairs.items():
         if signed != found:
-            yield f"{name} {verb} is {signed}, on record {found}"
+            yield f"{name} signed is {signed}, on record {found}"
 
 
 def _amount(signed: SwapInstruction) -> int:

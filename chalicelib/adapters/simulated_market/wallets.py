@@ -46,7 +46,7 @@ class Faucet:
         """
         return token in self._tokens or is_mint(token)
 
-    def open_wallets(self, addresses: Collection[str], tokens: Collection[str] = ()) -> None:
+    def open_wallets(self, addresses: Collection[str], tokens: Collection[str]) -> None:
         """Open a balance in each listed token, and in some that are not, for each address.
 
         One that exists already is left as it is.

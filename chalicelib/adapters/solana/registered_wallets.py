@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 from chalicelib.adapters.postgres.error_translation import translated_errors
 from chalicelib.adapters.solana.keys import Pubkey, address_of, pubkey
 from chalicelib.adapters.solana.wallet_registration import check_answer, is_proof
-from chalicelib.domain.errors import FieldError
+from chalicelib.domain.errors import FieldError, RetryableError
 from chalicelib.logs import logger
 
 KNOWN_FOR_S: Final = 10.0
@@ -81,19 +81,23 @@ class RegisteredWallets:
 
         Raises:
             FieldError: The answer is none, or the account has another wallet, or the wallet another account.
+            RetryableError: The database does not answer; or a registration was being revoked just then.
         """
         check_answer(account_id, wallet, text=text, signature=signature, now=now, secret=secret, site=site)
         address = address_of(wallet)
         row = {"account_id": account_id, "wallet": address, "challenge": text, "signature": signature}
         with translated_errors(), self._engine.begin() as connection:
             is_new = connection.execute(_REGISTER, row).rowcount == 1
-            for found in () if is_new else connection.execute(_IN_FORCE, row):
+            in_force = [] if is_new else connection.execute(_IN_FORCE, row).all()
+            for found in in_force:
                 if found.wallet != address:
                     raise FieldError(
                         "wallet", f"must be {found.wallet}, which the account has, or be revoked first"
                     )
                 if found.account_id != account_id:
                     raise FieldError("wallet", "must not be another account's")
+        if not is_new and not in_force:
+            raise RetryableError("what stood against the registration was revoked just now")
         return is_new
 
     def revoke(self, account_id: str) -> str | None:

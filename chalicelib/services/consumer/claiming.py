@@ -59,7 +59,7 @@ class Claiming:
         clock: Clock,
         limits: ExecutionLimits,
         *,
-        lost_transactions: LostTransactions | None = None,
+        lost_transactions: LostTransactions | None,
     ) -> None:
         self._lost_transactions = lost_transactions
         self._record = record

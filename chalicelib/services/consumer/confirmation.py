@@ -167,12 +167,9 @@ class Confirmation:
         decided: list[Transition] = []
         for looked_at, view in together_or_alone(waiting, lambda some: (some, self._view(some)), give_up):
             if view is not None:
-                decisions = one_by_one(looked_at, partial(self._decision_on, view), give_up)
+                decisions = one_by_one(looked_at, partial(self.decision, view=view), give_up)
                 decided += [transition for transition in decisions if transition is not None]
         return decided, broken
-
-    def _decision_on(self, view: ChainView, claimed: ClaimedOrder) -> Transition | None:
-        return self.decision(claimed, view)
 
     def decision(self, claimed: ClaimedOrder, view: ChainView) -> Transition | None:
         """Return what one view of the chain means for an order; None if it leaves the matter open."""

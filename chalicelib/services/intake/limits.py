@@ -148,13 +148,13 @@ class OpenOrders:
         """Count one order; False if the account has too many open."""
         tally = self._tally(account_id)
         if tally.counted + tally.since >= self._limit:
-            self._recount_now(account_id, tally)
+            if self._begins_count(tally):
+                self._ask(account_id, tally, tally.since)
             if tally.counted + tally.since >= self._limit:
-                self._recount(account_id, tally)
                 return False
         tally.since += 1
-        if self._is_busy(tally):
-            self._recount(account_id, tally)
+        if self._is_busy(tally) and self._begins_count(tally):
+            self._executor.submit(self._ask, account_id, tally, tally.since)
         return True
 
     def has_room(self, account_id: str) -> bool:
@@ -185,17 +185,12 @@ class OpenOrders:
             return True
         return self._is_lasting and not tally.was_counted
 
-    def _recount(self, account_id: str, tally: _Tally) -> None:
+    def _begins_count(self, tally: _Tally) -> bool:
+        """Return whether to count an account now: not beside another count, nor a moment after the last."""
         if tally.is_counting or not self._is_old(tally):
-            return
+            return False
         tally.is_counting, tally.counted_at_s = True, self._now_s()
-        self._executor.submit(self._ask, account_id, tally, tally.since)
-
-    def _recount_now(self, account_id: str, tally: _Tally) -> None:
-        if tally.is_counting or not self._is_old(tally):
-            return
-        tally.is_counting, tally.counted_at_s = True, self._now_s()
-        self._ask(account_id, tally, tally.since)
+        return True
 
     def _is_old(self, tally: _Tally) -> bool:
         return self._now_s() - tally.counted_at_s >= _RECOUNT_S
@@ -209,6 +204,9 @@ class OpenOrders:
             tally.was_counted = True
         except RetryableError as fault:
             logger.warning("open orders not counted", account_id=account_id, reason=fault.message)
+            tally.counted = 0
+        except Exception:  # noqa: BLE001  # no order is refused for it, and the executor would swallow it
+            logger.exception("defect", doing="counting open orders", account_id=account_id)
             tally.counted = 0
         finally:
             tally.since -= included

@@ -8,7 +8,7 @@ from chalicelib.routing.marginal import MarginalRates
 from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.routing.open_to import makes_price
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.mints import NO_MINTS, LearnMints
+from chalicelib.services.mints import LearnMints
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.ports import ChainTime, Clock, Mints
 
@@ -23,7 +23,7 @@ class ReadMarkets:
         tokens: Tokens,
         clock: Clock,
         *,
-        mints: Mints = NO_MINTS,
+        mints: Mints,
     ) -> None:
         self._quote_collector = quote_collector
         self._height = height

@@ -1,9 +1,7 @@
 """Reading orders: one, a page of them, or an order's events, always within one account."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +11,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.services.ports import Clock, OrderQueries, OrderView
 from chalicelib.services.wait_budget import WaitBudget, found_in_time
+from chalicelib.wire.cursors import cursor_of, read_cursor
 
 EVENTS_PER_PAGE: Final = 1_000
 
@@ -68,11 +67,13 @@ class ReadOrders:
             raise FieldError("limit", f"must be at most {self._page_size_max}", Code.PAGE_TOO_LARGE)
         if size < 1:
             raise FieldError("limit", "must be at least 1")
-        before = None if cursor is None else _decoded(cursor)
+        before = None if cursor is None else read_cursor(cursor, UUID)
         views = self._queries.page(account_id, status=status, limit=size + 1, before=before)
         page = views[:size]
-        more = len(views) > size
-        return OrderPage(page, _encoded(page[-1]) if more else None)
+        if len(views) <= size:
+            return OrderPage(page, None)
+        last = page[-1].state.order
+        return OrderPage(page, cursor_of(last.accepted_at, last.order_id))
 
     def _found(self, account_id: str, order_id: UUID) -> OrderView:
         """Return an order, waiting a little for one that was accepted and is not on record yet."""
@@ -82,23 +83,3 @@ class ReadOrders:
             account_id,
             wait_s=self._lookup_wait_s,
         )
-
-
-def _encoded(view: OrderView) -> str:
-    order = view.state.order
-    text = f"{order.accepted_at.isoformat()}|{order.order_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def _decoded(cursor: str) -> tuple[datetime, UUID]:
-    try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment, _, order_id = text.partition("|")
-        at = datetime.fromisoformat(moment)
-        # In UTC, which has no year for the last hours of some other zone's 9999.
-        before = at.astimezone(UTC), UUID(order_id)
-    except (ValueError, OverflowError) as error:
-        raise FieldError("cursor", "must be a nextCursor of an earlier page") from error
-    if at.tzinfo is None:
-        raise FieldError("cursor", "must be a nextCursor of an earlier page")
-    return before

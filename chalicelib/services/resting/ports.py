@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, NamedTuple, Protocol
-from uuid import UUID
 
 from chalicelib.domain.launches import SeenOpenings
 from chalicelib.domain.triggers import Direction
@@ -14,7 +13,6 @@ from chalicelib.domain.watches import (
     Fired,
     MarkRange,
     SeenPrice,
-    Watch,
 )
 
 if TYPE_CHECKING:
@@ -94,14 +92,6 @@ class Watches(Protocol):
     however many ask at once; what fired and was not taken up is handed out again by ``resend``.
     """
 
-    def arm(self, watches: Sequence[Watch]) -> None:
-        """Arm watches of orders on record; one that is there already is replaced, fired or not."""
-        ...
-
-    def disarm(self, order_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """Remove watches; return those that were there."""
-        ...
-
     def armed(self) -> Sequence[ArmedPair]:
         """Return the pairs for which something is armed, each look with what is met first of it."""
         ...
@@ -123,10 +113,6 @@ class Watches(Protocol):
 
     def put_off(self, sent: Sequence[Fired]) -> None:
         """Have what was sent again handed out later by as long as it has been fired, an hour at most."""
-        ...
-
-    def fired(self, order_id: UUID) -> Fired | None:
-        """Return how a watch was fired; None if it is armed or gone."""
         ...
 
     def forget_wake_rates(self, pairs: Sequence[DirectedPair]) -> int:

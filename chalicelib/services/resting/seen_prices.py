@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Final
 
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import NEW_MINT
@@ -13,11 +12,9 @@ from chalicelib.routing.marks import canonical, mark_of
 from chalicelib.services.resting.ports import ArmedPair
 from chalicelib.services.resting.prices import Prices
 
-_ALL: Final = None
-
 
 def looked_at(
-    prices: Prices, armed: Iterable[ArmedPair], changed: Collection[str] | None = _ALL
+    prices: Prices, armed: Iterable[ArmedPair], changed: Collection[str] | None = None
 ) -> Sequence[ArmedPair]:
     """Return of the armed pairs those that changed pools concern; without a list of such, all.
 

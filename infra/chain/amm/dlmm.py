@@ -66,7 +66,6 @@ _SWAP_EVENT, _SWAP2_EVENT = event_discriminator("Swap"), event_discriminator("Sw
 _ACCUMULATOR_AT, _REFERENCE_AT, _INDEX_REFERENCE_AT, _UPDATED_AT, _ACTIVE_ID_AT = 40, 44, 48, 56, 76
 _PROTOCOL_FEES_AT: Final = (216, 224)
 _BINS_AT, _BIN_BYTES, _OPEN_ORDERS_AT, _PROCESSED_ORDERS_AT = 56, 144, 112, 128
-_DEFAULT_ARRAYS: Final = 512
 _UNITS, _UNITS_PER_BIN = 45_000, 2_600
 
 _DISABLED: Final = ProgramError("PoolDisabled", 6042, "Pool disabled")

@@ -8,7 +8,6 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
-from infra.chain.chain import BlockChanges
 from infra.chain.faults import happens
 from infra.chain.network import Network
 from infra.chain.node import Node
@@ -47,8 +46,7 @@ class Application:
         self._sessions: set[Session] = set()
         network.on_seal.append(self._sealed)
 
-    def _sealed(self, changes: BlockChanges) -> None:
-        del changes
+    def _sealed(self) -> None:
         for session in list(self._sessions):
             session.pump()
 

@@ -22,8 +22,10 @@ from chalicelib.domain.transactions import (
     SwapInstruction,
 )
 from chalicelib.routing.exactness import EXACT
+from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
-from chalicelib.routing.router import best_execution
+from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from tests.integration.simulated_market.conftest import (
     AT_ONCE,
     DIRECT,
@@ -100,14 +102,9 @@ def test_routed_order_executes_exactly_as_planned(
 ) -> None:
     node = market.node()
     named = market.tokens[sold] if mode is SwapMode.EXACT_IN else market.tokens[bought]
-    plan = best_execution(
-        tuple(market.pools().values()),
-        mode=mode,
-        input_token=sold,
-        output_token=bought,
-        amount=named.max_order_units // 50,
-        now_s=market.now_s(),
-        leg_cost=1,
+    plan = best_plan(
+        Market(market.pools().values(), market.now_s()),
+        SwapOrder(mode, sold, bought, named.max_order_units // 50, leg_cost=1),
     )
     (transaction,) = node.sign([instructed(plan)])
     node.send([transaction])

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.solana.keys import address_of
 from chalicelib.adapters.solana.registered_wallets import KNOWN_FOR_S, RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedKey
 from chalicelib.adapters.solana.wallet_registration import challenge
-from chalicelib.domain.errors import FieldError
+from chalicelib.domain.errors import FieldError, RetryableError
 
 AT = datetime(2026, 11, 28, 1, 2, 3, tzinfo=UTC)
 SECRET, SITE = b"s" * 32, "Orderflow"
@@ -69,6 +70,23 @@ def test_registered_wallet_is_the_accounts_and_registering_it_again_changes_noth
     assert wallets.owner_of("alice") == WALLET.key
     assert wallets.owner_of("bob") is None
     assert registrations(engine) == [("alice", True)]
+
+
+def test_registration_that_is_revoked_just_then_is_not_told_to_hold(
+    wallets: RegisteredWallets, engine: Engine, database_url: str
+) -> None:
+    register(wallets)
+    operator = make_engine(database_url)
+
+    def revoke(*args: Any) -> None:
+        if "INSERT" in args[2]:
+            RegisteredWallets(operator).revoke("alice")
+
+    event.listen(engine, "after_cursor_execute", revoke)
+    with pytest.raises(RetryableError, match="revoked"):
+        register(wallets)
+    operator.dispose()
+    assert registrations(engine) == [("alice", False)]
 
 
 def test_account_has_one_wallet_and_a_wallet_one_account(wallets: RegisteredWallets) -> None:

@@ -206,7 +206,7 @@ def test_fee_schedule_of_a_pool_that_opens_at_a_slot_counts_slots() -> None:
         activation_type=ActivationType.SLOT,
     )
     for slot, rate in [(1000, 500_000_000), (1099, 500_000_000), (1300, 380_000_000), (9999, 100_000_000)]:
-        assert pool.fee_numerator_at(1_790_000_000, slot) == rate
+        assert pool.fee_numerator_at(1_790_000_000, slot, 0) == rate
         result, _ = swap(pool, Swap(Exact.IN, 10**9, 0, 1_790_000_000, slot))
         assert result.trade_fee == -(-(result.amount_out + result.trade_fee) * rate // 10**9)
         out, paid = marginal_out_per_in(pool, 0, 1_790_000_000, slot)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chalicelib.domain.amounts import MAX_UNITS
 from chalicelib.domain.errors import FieldError
-from chalicelib.domain.rates import KEY_DIGITS, Bound, Limit, Rate, limit_bound, limit_rate, spelled_price
+from chalicelib.domain.rates import KEY_DIGITS, Bound, Limit, Rate, limit_rate, spelled_price
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.tokens import Token
 
@@ -38,6 +38,14 @@ def a_rate(price: str, base: str, scale_in: int = 9, scale_out: int = 6) -> Rate
 def asked_output_per_input(price: str, base: str) -> Fraction:
     """In token units, by the definition of the field."""
     return Fraction(price) if base == "IN" else 1 / Fraction(price)
+
+
+def is_accepted(limit: Limit, mode: SwapMode, amount: int, other: Token) -> bool:
+    try:
+        limit.check(mode, amount, other)
+    except FieldError:
+        return False
+    return True
 
 
 @given(price=PRICES, zeros=st.integers(0, 3))
@@ -94,16 +102,12 @@ def test_bound_is_the_last_unit_that_keeps_the_price_and_both_ways_to_it_agree(
     def worse(bound: Bound) -> int:
         return bound.units - 1 if mode is SwapMode.EXACT_IN else bound.units + 1
 
-    bound = Limit(price, rate).bound(mode, amount)
+    limit = Limit(price, rate)
+    bound = limit.bound(mode, amount)
     assert keeps(bound.units)
     assert not keeps(worse(bound)) or bound.units == MAX_UNITS
-    try:
-        checked = limit_bound(rate, mode, amount, other, field="limitPrice")
-    except FieldError:
-        # No trade that an account could make keeps it.
-        assert not keeps(MAX_UNITS if mode is SwapMode.EXACT_IN else 1)
-    else:
-        assert checked == bound
+    # Whether any trade that an account could make keeps it.
+    assert is_accepted(limit, mode, amount, other) is keeps(MAX_UNITS if mode is SwapMode.EXACT_IN else 1)
 
 
 @given(rate=RATES, mode=st.sampled_from(SwapMode), amount=UNITS, other=UNITS)
@@ -111,12 +115,11 @@ def test_trade_within_the_bound_is_a_trade_that_keeps_the_rate(
     rate: Rate, mode: SwapMode, amount: int, other: int
 ) -> None:
     amounts = (amount, other) if mode is SwapMode.EXACT_IN else (other, amount)
-    try:
-        bound = limit_bound(rate, mode, amount, a_token("OTHER", 6), field="limitPrice")
-    except FieldError:
-        assert not rate.is_kept_by(*amounts)
+    limit = Limit("1", rate)
+    if is_accepted(limit, mode, amount, a_token("OTHER", 6)):
+        assert limit.bound(mode, amount).is_kept_by(*amounts) == rate.is_kept_by(*amounts)
     else:
-        assert bound.is_kept_by(*amounts) == rate.is_kept_by(*amounts)
+        assert not rate.is_kept_by(*amounts)
 
 
 @given(rate=RATES, market=RATES)
@@ -169,12 +172,13 @@ def test_price_of_more_digits_than_any_has_is_told_so() -> None:
 def test_bound_that_no_trade_could_keep_is_refused_by_name() -> None:
     out, paid = a_token("OUT", 6), a_token("IN", 9)
     with pytest.raises(FieldError, match=r"asks for more than 18446744073709\.551615 OUT"):
-        limit_bound(Rate(2, 1), SwapMode.EXACT_IN, MAX_UNITS, out, field="limitPrice")
-    assert limit_bound(Rate(1, 1), SwapMode.EXACT_IN, MAX_UNITS, out, field="limitPrice").units == MAX_UNITS
+        Limit("2", Rate(2, 1)).check(SwapMode.EXACT_IN, MAX_UNITS, out)
+    assert is_accepted(Limit("1", Rate(1, 1)), SwapMode.EXACT_IN, MAX_UNITS, out)
     with pytest.raises(FieldError, match=r"leaves less than 0\.000000001 IN"):
-        limit_bound(Rate(2, 1), SwapMode.EXACT_OUT, 1, paid, field="limitPrice")
+        Limit("2", Rate(2, 1)).check(SwapMode.EXACT_OUT, 1, paid)
 
 
 def test_most_input_beyond_what_an_instruction_carries_is_no_tighter_than_that() -> None:
-    bound = limit_bound(Rate(1, 2), SwapMode.EXACT_OUT, MAX_UNITS, a_token("IN", 9), field="limitPrice")
-    assert bound.units == MAX_UNITS
+    limit = Limit("1", Rate(1, 2))
+    assert is_accepted(limit, SwapMode.EXACT_OUT, MAX_UNITS, a_token("IN", 9))
+    assert limit.bound(SwapMode.EXACT_OUT, MAX_UNITS).units == MAX_UNITS

@@ -168,6 +168,7 @@ def test_message_whose_order_is_not_on_record_may_be_sent_again(
         {"cursor": "!"},
         {"cursor": "eA"},
         {"cursor": cursor_of("2026-01-01T12:00:00|m1")},  # whose noon that is, it does not say
+        {"cursor": cursor_of("9999-12-31T23:59:59-01:00|m1")},  # in UTC there is no such year
         {"cursor": cursor_of("2026-01-01T12:00:00+00:00|m\0")},  # which no text in Postgres can hold
     ],
 )

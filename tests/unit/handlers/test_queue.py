@@ -44,26 +44,26 @@ def body_of(order: Any) -> str:
 
 def test_executed_orders_are_not_reported(wired: Wired) -> None:
     orders = [an_order() for _ in range(3)]
-    assert unfinished(execute_orders(event_of(*map(body_of, orders)), None)) == []
+    assert unfinished(execute_orders(event_of(*map(body_of, orders)))) == []
     assert [wired.parts.statuses(order) for order in orders] == [LIFE] * 3
     assert wired.observer.flushed == 1
 
 
 def test_undecided_order_is_reported_and_comes_back_after_a_pause(wired: Wired) -> None:
     wired.parts.chain.status = SignatureStatus.UNKNOWN
-    assert unfinished(execute_orders(event_of(body_of(an_order())), None)) == ["m0"]
+    assert unfinished(execute_orders(event_of(body_of(an_order())))) == ["m0"]
     assert wired.parts.queue.retries == [("m0", 1)]
 
 
 def test_body_that_is_no_message_of_ours_is_reported_alone_and_comes_back_after_a_pause(wired: Wired) -> None:
     order = an_order()
-    assert unfinished(execute_orders(event_of("hello", body_of(order), "{}"), None)) == ["m0", "m2"]
+    assert unfinished(execute_orders(event_of("hello", body_of(order), "{}"))) == ["m0", "m2"]
     assert wired.parts.statuses(order) == LIFE
     assert wired.parts.queue.retries == [("m0", UNREADABLE_AGAIN_S), ("m2", UNREADABLE_AGAIN_S)]
 
 
 def test_batch_of_nothing_but_unreadable_messages_is_reported_whole(wired: Wired) -> None:
-    assert unfinished(execute_orders(event_of("hello", ""), None)) == ["m0", "m1"]
+    assert unfinished(execute_orders(event_of("hello", ""))) == ["m0", "m1"]
     assert wired.observer.flushed == 1
 
 
@@ -73,12 +73,12 @@ def test_fault_before_anything_is_begun_reports_all(wired: Wired) -> None:
             raise RetryableError("a secret cannot be read")
 
     vars(wired.services)["consume_messages"] = PutOff()
-    assert unfinished(execute_orders(event_of(body_of(an_order()), "hello"), None)) == ["m0", "m1"]
+    assert unfinished(execute_orders(event_of(body_of(an_order()), "hello"))) == ["m0", "m1"]
 
 
 def test_how_often_a_message_was_received_counts_as_the_queue_says(wired: Wired) -> None:
     wired.parts.chain.status = SignatureStatus.UNKNOWN
-    execute_orders(event_of(body_of(an_order()), receive_count=6), None)
+    execute_orders(event_of(body_of(an_order()), receive_count=6))
     assert wired.parts.queue.retries == [("m0", 8)]
 
 
@@ -89,20 +89,20 @@ def test_order_that_is_sent_back_from_the_dead_letters_is_told_what_was_not_publ
     wired: Wired, sent_after_s: int, told: list[int]
 ) -> None:
     order = an_order()
-    execute_orders(event_of(body_of(order)), None)
+    execute_orders(event_of(body_of(order)))
     row = wired.parts.tables.orders[order.order_id]
     row.state = replace(row.state, published_seq=2)
     wired.parts.connections.frames.clear()
     event = event_of(body_of(order), receive_count=1)
     sent_at = order.accepted_at + timedelta(seconds=sent_after_s)
     event["Records"][0]["attributes"]["SentTimestamp"] = str(round(sent_at.timestamp() * 1000))
-    assert unfinished(execute_orders(event, None)) == []
+    assert unfinished(execute_orders(event)) == []
     assert [frame["seq"] for frame in wired.parts.frames(order)] == told
 
 
 def test_batch_is_finished_silently_where_its_mapping_takes_no_partial_response(wired: Wired) -> None:
     wired.set(PARTIAL_BATCH_RESPONSES="")
-    assert unfinished(execute_orders(event_of(body_of(an_order())), None)) == []
+    assert unfinished(execute_orders(event_of(body_of(an_order())))) == []
     assert wired.received.deleted == []
 
 
@@ -113,7 +113,7 @@ def test_batch_fails_whole_without_what_is_finished_where_its_mapping_takes_no_p
     wired.set(PARTIAL_BATCH_RESPONSES="")
     wired.received.is_down = is_down
     with pytest.raises(UnfinishedError, match="2 of 3"):
-        execute_orders(event_of("hello", body_of(an_order()), ""), None)
+        execute_orders(event_of("hello", body_of(an_order()), ""))
     assert wired.received.deleted == ([] if is_down else ["m1"])
 
 
@@ -123,7 +123,7 @@ def test_dead_letters_fail_whole_where_their_mapping_takes_no_partial_response(w
     wired.parts.chain.status = SignatureStatus.UNKNOWN
     wired.parts.execute(undecided)
     with pytest.raises(UnfinishedError):
-        settle_dead_letters(event_of(body_of(undecided), "hello"), None)
+        settle_dead_letters(event_of(body_of(undecided), "hello"))
     assert wired.received.deleted == ["m1"]
 
 
@@ -131,7 +131,7 @@ def test_dead_letters_that_end_are_counted_and_those_that_stay_are_reported(wire
     sound, undecided = an_order(), an_order()
     wired.parts.chain.status = SignatureStatus.UNKNOWN
     wired.parts.execute(undecided)
-    response = settle_dead_letters(event_of(body_of(sound), body_of(undecided), "hello"), None)
+    response = settle_dead_letters(event_of(body_of(sound), body_of(undecided), "hello"))
     assert unfinished(response) == ["m1"]
     assert wired.observer.counts == {"DeadLettersResolved": 2}
     assert wired.parts.statuses(sound)[-1] is Status.FAILED
@@ -146,15 +146,15 @@ def test_dead_letters_that_nothing_can_be_done_about_now_are_all_reported(wired:
             raise RetryableError("a secret cannot be read")
 
     wired.services.__class__ = Unmade
-    assert unfinished(settle_dead_letters(event_of("a", "b"), None)) == ["m0", "m1"]
+    assert unfinished(settle_dead_letters(event_of("a", "b"))) == ["m0", "m1"]
     assert wired.observer.counts == {"DeadLettersResolved": 0}
 
 
 def test_batch_tells_that_its_consumer_runs_and_is_done_if_that_cannot_be_told(wired: Wired) -> None:
-    execute_orders(event_of(body_of(an_order())), None)
+    execute_orders(event_of(body_of(an_order())))
     assert len(wired.consumers.noted) == 1
     wired.consumers.error = KeyError("a defect")
     wired.parts.clock.sleep(60)
     order = an_order(accepted_at=wired.parts.clock.now())
-    assert unfinished(execute_orders(event_of(body_of(order)), None)) == []
+    assert unfinished(execute_orders(event_of(body_of(order)))) == []
     assert wired.parts.statuses(order) == LIFE

@@ -45,10 +45,10 @@ def test_dry_run_is_asked_for_in_the_url_or_in_the_body(
 @pytest.mark.parametrize("decide", [is_dry_run, refuse_dry_run])
 @pytest.mark.parametrize("said", [["true", "false"], ["false", "false"], ["1"], [""]])
 def test_dry_run_that_is_not_one_true_or_false_is_refused(
-    said: list[str], decide: Callable[[Request], object]
+    said: list[str], decide: Callable[[Request, dict[str, Any]], object]
 ) -> None:
     with pytest.raises(InvalidRequestError, match="dryRun must"):
-        decide(request(dryRun=said))
+        decide(request(dryRun=said), {})
 
 
 def test_route_that_has_no_dry_run_refuses_to_be_asked_for_one() -> None:

@@ -289,3 +289,32 @@ def test_garbage_from_the_engine_is_passed_over(play: Play[None]) -> None:
         assert engine.connected == 1
 
     play(story)
+
+
+def test_close_that_is_canceled_meanwhile_ends_as_canceled() -> None:
+    async def story() -> None:
+        asked, tidies_up, released = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def token() -> str:
+            asked.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                tidies_up.set()
+                await released.wait()
+            return ""
+
+        client = Client("http://127.0.0.1:9", token)
+        asking = asyncio.create_task(client.cancel_all())
+        await asked.wait()
+        closing = asyncio.create_task(client.close())
+        await tidies_up.wait()
+        closing.cancel()
+        await asyncio.wait({closing})
+        assert closing.cancelled()
+        released.set()
+        await client.close()
+        with pytest.raises(ClientClosedError):
+            await asking
+
+    asyncio.run(story())

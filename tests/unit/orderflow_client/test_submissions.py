@@ -1,6 +1,7 @@
 """Orders submitted in batches: each accepted once or not at all, and told as unknown where it is."""
 
 import asyncio
+import json
 from collections import deque
 
 import pytest
@@ -130,10 +131,33 @@ def test_same_key_with_other_terms_is_a_conflict_even_if_the_record_says_so_late
         engine.deliver = lambda frame: [frame]
         (connection,) = engine.connections
         following = asyncio.create_task(statuses(order))
-        await connection.send(
-            '{"type":"error","requestId":"o:mine","code":"CLIENT_ORDER_ID_CONFLICT","message":""}'
-        )
+        late = {"type": "error", "code": "CLIENT_ORDER_ID_CONFLICT", "message": ""}
+        await connection.send(json.dumps({**late, "requestId": engine.received[0]["requestId"]}))
         with pytest.raises(ClientOrderIdConflictError):
             await following
+
+    play(story)
+
+
+def test_order_submitted_twice_at_once_under_one_key_is_answered_twice(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        one, same = await asyncio.gather(
+            *(client.submit(side="sell", amount="1", client_order_id="mine") for _ in range(2))
+        )
+        assert one.id == same.id
+        assert len(engine.received) == 2  # none was sent again for want of its answer
+
+    play(story)
+
+
+def test_other_terms_submitted_at_once_under_one_key_are_not_taken_for_accepted(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        found = await asyncio.gather(
+            *(client.submit(side="sell", amount=amount, client_order_id="mine") for amount in ("1", "2")),
+            return_exceptions=True,
+        )
+        (order,) = (each for each in found if isinstance(each, Order))
+        assert [type(each) for each in found if each is not order] == [ClientOrderIdConflictError]
+        assert engine.terms[order.id]["amount"] == ("1" if found[0] is order else "2")
 
     play(story)

@@ -21,7 +21,7 @@ from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
 from chalicelib.routing.ranges import Range, after_out, in_for_out, product_range
-from chalicelib.routing.router import best_execution, best_plan
+from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.chosen_route import chosen_route
 from chalicelib.services.planning.venues import VenueAnswers
@@ -138,15 +138,7 @@ def test_all_that_a_cliff_pays_ends_at_its_end_and_not_at_nothing() -> None:
 def test_pool_whose_fees_take_all_offers_nothing() -> None:
     fees = CpmmFees(999_999, 0, 0, creator_fee_rate=5_000)
     pools = [a_routable("greedy", CpmmPool(10**12, 10**12, fees)), a_routable("sane", a_cpmm(10**12, 10**12))]
-    plan = best_execution(
-        pools,
-        mode=SwapMode.EXACT_IN,
-        input_token="A",  # no password
-        output_token="B",
-        amount=10**6,
-        now_s=NOW_S,
-        leg_cost=0,
-    )
+    plan = best_plan(Market(pools, NOW_S), SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**6, 0))
     assert [leg.pool_id for leg in plan.legs] == ["sane"]
 
 

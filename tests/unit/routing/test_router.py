@@ -1,4 +1,4 @@
-"""What best_execution promises, seen from outside."""
+"""What best_plan promises, seen from outside."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from chalicelib.routing.errors import InsufficientLiquidityError, NoRouteError
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan, RoutablePool
-from chalicelib.routing.router import best_execution, best_plan
+from chalicelib.routing.router import best_plan
 from chalicelib.routing.shares import shares_of
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_market
@@ -31,15 +31,7 @@ def plan_for(
     tokens: tuple[str, str] = ("A", "B"),
     leg_cost: int = 0,
 ) -> Plan:
-    return best_execution(
-        pools,
-        mode=mode,
-        input_token=tokens[0],
-        output_token=tokens[1],
-        amount=amount,
-        now_s=NOW_S,
-        leg_cost=leg_cost,
-    )
+    return best_plan(Market(pools, NOW_S), SwapOrder(mode, *tokens, amount, leg_cost))
 
 
 def a_market_with_two_hop_paths(random: Random) -> list[RoutablePool]:

@@ -107,8 +107,7 @@ class Session:
         for task in (self._greeting, self._running):
             if task is not None:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await asyncio.wait({task})
         self._drop_answers()
         self._connected.set()
 

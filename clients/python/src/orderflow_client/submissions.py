@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -23,17 +24,21 @@ BATCH_ORDERS_MAX: Final = 20
 """Orders in one frame; ``submit_batch`` takes more and sends several."""
 
 _MARK: Final = "o:"
-"""What the ``requestId`` of a submit begins with; its ``clientOrderId`` follows."""
+"""What the ``requestId`` of a submit begins with; a number, a colon and its ``clientOrderId`` follow."""
 
 BatchResult = Order | OrderflowError
 
 
 class _Pending(NamedTuple):
-    """Submitted and not yet answered; ``is_ours``: this client made the key."""
+    """Submitted and not yet answered.
+
+    Attributes:
+        mark: Of its frames alone: the answer to another submit under the same key is not this one's.
+    """
 
     key: str
+    mark: str
     tracked: Tracked
-    is_ours: bool
 
 
 class Submissions:
@@ -43,22 +48,14 @@ class Submissions:
         self._session = session
         self._calls = calls
         self._keep = keep
+        self._numbers = count(1)
+        # By the keys that this client made.
         self._pending: dict[str, _Pending] = {}
         self._by_key: WeakValueDictionary[str, Tracked] = WeakValueDictionary()
 
-    async def submit(self, wire: dict[str, Any], unknown: UnknownOutcomeError | None = None) -> Order:
-        """Submit one order; ``unknown``: it was before, in a batch, and may have been accepted."""
-        pending = self._begin(wire)
-        key = pending.key
-        try:
-            frame = {"action": "submit", **wire}
-            answer = await self._session.ask(frame, effect=Effect.SAME, mark=f"{_MARK}{key}", unknown=unknown)
-            return self._accepted(answer, pending)
-        except UnknownOutcomeError as error:
-            error.client_order_id = key
-            raise
-        finally:
-            self._pending.pop(key, None)
+    async def submit(self, wire: dict[str, Any]) -> Order:
+        """Submit one order."""
+        return await self._submitted(wire, self._begin(wire))
 
     async def submit_all(self, wires: Sequence[dict[str, Any]]) -> list[BatchResult]:
         """Submit any number; return for each its handle, or why there is none."""
@@ -73,9 +70,9 @@ class Submissions:
         Under a key of the caller's it may be an event of an older order.
         """
         pending = self._pending.get(event.client_order_id or "")
-        if pending is None or not pending.is_ours:
+        if pending is None:
             return None
-        self._session.answer(f"{_MARK}{pending.key}", frame)
+        self._session.answer(pending.mark, frame)
         return pending.tracked
 
     def refuse_late(self, frame: Frame) -> None:
@@ -83,10 +80,25 @@ class Submissions:
         mark = frame.get("requestId")
         if not isinstance(mark, str) or not mark.startswith(_MARK):
             return
-        tracked = self._by_key.get(mark.removeprefix(_MARK))
+        tracked = self._by_key.get(mark.removeprefix(_MARK).partition(":")[2])
         error = error_from(frame)
         if tracked is not None and isinstance(error, RefusedError) and not tracked.history.last_seq:
             tracked.fail(error)
+
+    async def _submitted(
+        self, wire: dict[str, Any], pending: _Pending, unknown: UnknownOutcomeError | None = None
+    ) -> Order:
+        """Submit one order by itself; ``unknown``: it was before, in a batch, and may have been accepted."""
+        try:
+            answer = await self._session.ask(
+                {"action": "submit", **wire}, effect=Effect.SAME, mark=pending.mark, unknown=unknown
+            )
+            return self._accepted(answer, pending)
+        except UnknownOutcomeError as error:
+            error.client_order_id = pending.key
+            raise
+        finally:
+            self._pending.pop(pending.key, None)
 
     async def _submit_frame(self, wires: Sequence[dict[str, Any]]) -> list[BatchResult]:
         begun = [self._begin(wire) for wire in wires]
@@ -120,16 +132,16 @@ class Submissions:
             error = error_from(result)
             if not tries.may_follow(error):
                 raise tries.failed(error)
-            return await self.submit(wire, tries.unknown)
+            return await self._submitted(wire, pending, tries.unknown)
         except OrderflowError as error:
             return _of_one(error, pending.key)
 
     def _begin(self, wire: dict[str, Any]) -> _Pending:
         is_ours = "clientOrderId" not in wire
         key = wire.setdefault("clientOrderId", str(uuid4()))
-        if key in self._pending and not is_ours:
-            return self._pending[key]
-        pending = self._pending[key] = _Pending(key, Tracked(is_submitted=True), is_ours)
+        pending = _Pending(key, f"{_MARK}{next(self._numbers)}:{key}", Tracked(is_submitted=True))
+        if is_ours:
+            self._pending[key] = pending
         return pending
 
     def _accepted(self, answer: Mapping[str, Any], pending: _Pending) -> Order:

@@ -85,3 +85,28 @@ def test_clock_that_is_set_back_does_not_hold_a_schedule_up_for_as_long(expressi
         return ran_at
 
     assert asyncio.run(scenario()) < 2 * 3600
+
+
+def test_stop_that_is_hurried_ends_as_canceled_and_waits_for_no_run() -> None:
+    async def scenario() -> None:
+        is_canceled, release = asyncio.Event(), asyncio.Event()
+
+        async def tidies_up(_event: Any) -> Outcome:
+            try:
+                await release.wait()
+            finally:
+                is_canceled.set()
+                await release.wait()
+            return Returned(None)
+
+        functions = FakeFunctions(recovers=tidies_up, fails=Returned(None))
+        runner = a_runner(functions, retries_s=())
+        runner.start()
+        await functions.wait_for("recovers")
+        stopping = asyncio.create_task(runner.stop())
+        await is_canceled.wait()
+        stopping.cancel()
+        await asyncio.wait({stopping})
+        assert stopping.cancelled()
+
+    asyncio.run(scenario())

@@ -9,7 +9,10 @@ from solders.keypair import Keypair
 from solders.message import MessageV1, TransactionConfig
 from solders.transaction import VersionedTransaction
 
+from chalicelib.adapters.solana.keys import Pubkey
 from infra.chain.chain import BLOCKHASH_BLOCKS, HISTORY_BLOCKS, Commitment
+from infra.chain.fork import ForkError
+from infra.chain.network import network
 from infra.chain.transactions import MalformedError, TransactionError, parse
 from tests.unit.infra.chain.builders import SOL, Time, a_chain, a_wallet, balance, pay, signed
 
@@ -202,3 +205,17 @@ def test_the_first_block_is_remembered_however_many_empty_ones_follow(tmp_path: 
         chain.seal()
     assert chain.first_slot == first.slot
     assert chain.block_at(first.slot) == first
+
+
+def test_blocks_go_on_while_the_node_to_copy_from_does_not_answer(tmp_path: Path) -> None:
+    chain = a_chain(tmp_path)
+    source = a_wallet(chain)
+    made = network(chain, block_ms=None)
+    made.arrivals.deliver(signed(chain, source, [pay(source, Keypair(), SOL)]), after_blocks=1)
+
+    def fails(keys: list[Pubkey]) -> None:
+        raise ForkError(f"{len(keys)} accounts, and no answer")
+
+    chain.fetch = fails
+    made.seal()
+    assert (made.arrivals.waiting, chain.open.landed) == ([], [])

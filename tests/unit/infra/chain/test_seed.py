@@ -32,6 +32,7 @@ from chalicelib.amm.swaps import Exact, Swap, SwapResult, TokenIndex
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.exactness import EXACT
 from infra.chain.chain import Chain, Commitment
+from infra.chain.fork import ForkError
 from infra.chain.market_maker import WanderingMarket, as_svm, read_pool
 from infra.chain.network import network
 from infra.chain.outcomes import Outcome
@@ -278,6 +279,20 @@ def test_the_market_maker_moves_prices_and_all_its_trades_land(tmp_path: Path) -
     landed = [one for changes in chain.sealed for one in changes.landed]
     assert len(landed) >= 30
     assert [one.record["meta"]["err"] for one in landed] == [None] * len(landed)
+
+
+def test_the_market_waits_while_the_node_to_copy_from_does_not_answer(tmp_path: Path) -> None:
+    chain = a_chain(tmp_path)
+    seed_chain(chain, [])
+    asked: list[Pubkey] = []
+
+    def fails(keys: list[Pubkey]) -> None:
+        asked.extend(keys)
+        raise ForkError("no answer")
+
+    chain.fetch = fails
+    WanderingMarket(network(chain, block_ms=None), 1).step()
+    assert asked
 
 
 def test_seeding_and_funding_once_more_takes_nothing_away(chain: Chain) -> None:

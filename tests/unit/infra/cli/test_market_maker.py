@@ -40,7 +40,9 @@ def test_price_path_is_relative_to_its_first_row(tmp_path: Path) -> None:
     assert read_path(file) == [{"SOL": 1}, {"SOL": Fraction(5, 4)}]
 
 
-@pytest.mark.parametrize("text", ["", "time,SOL\n", "SOL\nten\n", "SOL\n0\n", "SOL,ETH\n1\n"])
+@pytest.mark.parametrize(
+    "text", ["", "time,SOL\n", "SOL\nten\n", "SOL\n0\n", "SOL\n1/0\n", "SOL,ETH\n1\n", "SOL\n1,2\n"]
+)
 def test_file_that_is_no_price_path_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "path.csv"
     file.write_text(text, encoding="utf-8")

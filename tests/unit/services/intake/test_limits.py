@@ -104,13 +104,14 @@ class OpenOrdersCase:
     def __init__(self, limit: int, *, is_lasting: bool = False) -> None:
         self.clock, self.executor = FrozenClock(), Later()
         self.on_record: int | None = 0
+        self.fault: Exception = RetryableError("down")
         self.questions = 0
         self.limit = OpenOrders(self._count, self.clock, self.executor, limit=limit, is_lasting=is_lasting)
 
     def _count(self, _account_id: str, limit: int) -> int:
         self.questions += 1
         if self.on_record is None:
-            raise RetryableError("down")
+            raise self.fault
         return min(self.on_record, limit)
 
     def take(self, times: int = 1) -> int:
@@ -184,6 +185,17 @@ def test_open_orders_are_not_refused_while_the_record_is_down() -> None:
         assert case.take(5) == 5
         case.executor.run()
         case.clock.sleep(2)
+
+
+def test_defect_of_the_count_refuses_no_order_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    case = OpenOrdersCase(limit=10)
+    case.on_record, case.fault = None, ValueError("broken")
+    assert case.take(10) == 10
+    case.executor.run()  # what it raised would be its future's, which nothing reads
+    case.take(10)
+    case.clock.sleep(2)
+    assert case.take(5) == 5  # counted at once: the limit is reached
+    assert [(each.message, bool(each.exc_info)) for each in caplog.records] == [("defect", True)] * 2
 
 
 def test_orders_that_last_are_counted_from_the_first_one_on_that_an_environment_takes() -> None:
