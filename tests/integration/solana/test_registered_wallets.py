@@ -71,6 +71,13 @@ def test_registered_wallet_is_the_accounts_and_registering_it_again_changes_noth
     assert registrations(engine) == [("alice", True)]
 
 
+def test_wallet_is_found_in_the_first_seconds_of_a_machines_clock(engine: Engine, time: Time) -> None:
+    time.now_s = 1.0
+    wallets = RegisteredWallets(engine, now_s=lambda: time.now_s)
+    register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+
+
 def test_account_has_one_wallet_and_a_wallet_one_account(wallets: RegisteredWallets) -> None:
     register(wallets)
     with pytest.raises(FieldError, match="which the account has"):
