@@ -1,6 +1,7 @@
 """What a trader does to orders that are there: to those that are meant, and told of as it went."""
 
 import json
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -24,10 +25,15 @@ _NOTES = "[...document.querySelectorAll('.note')].map((each) => each.innerText)"
 SENT = {"code": "ORDER_ALREADY_SENT", "message": "it may land"}
 
 
-def test_orders_that_a_filter_shows_are_canceled_and_no_others(console: OpenPage, rest: httpx.Client) -> None:
-    shown = [resting(rest, clientOrderId=f"shown-{n}") for n in range(3)]
-    other = resting(rest, clientOrderId="another")
-    with console("#/orders?status=open&q=shown-", before=ANSWERED) as page:
+@pytest.mark.parametrize("query", ["q={}", "status=open&pair=BONK%2FUSDC", "status=open&q={}"])
+def test_orders_that_a_filter_shows_are_canceled_and_no_others(
+    console: OpenPage, rest: httpx.Client, query: str
+) -> None:
+    pair = {"baseAsset": "BONK", "quoteAsset": "USDC"}
+    key = uuid4().hex
+    shown = [resting(rest, clientOrderId=f"{key}-{n}", **pair) for n in range(3)]
+    other = resting(rest)
+    with console(f"#/orders?{query.format(key)}", before=ANSWERED) as page:
         page.until("document.querySelectorAll('.grid-body .row').length === 3", "those that fit")
         page.click(".filters button.danger")
         page.shown("dialog[open]")
@@ -43,8 +49,9 @@ def test_orders_that_a_filter_shows_are_canceled_and_no_others(console: OpenPage
 def test_orders_that_could_not_be_canceled_with_the_others_are_counted(
     console: OpenPage, rest: httpx.Client
 ) -> None:
-    ids = [resting(rest, clientOrderId=f"counted-{n}") for n in range(6)]
-    with console("#/orders?status=open&q=counted-", before=ANSWERED) as page:
+    key = uuid4().hex
+    ids = [resting(rest, clientOrderId=f"{key}-{n}") for n in range(6)]
+    with console(f"#/orders?status=open&q={key}", before=ANSWERED) as page:
         page.until("document.querySelectorAll('.grid-body .row').length === 6", "those that fit")
         page.run(f"answers = [[409, {json.dumps(SENT)}], [503, {{}}]]; null")
         page.click(".filters button.danger")
@@ -89,16 +96,16 @@ def test_orders_canceled_before_a_failure_are_told_with_it(console: OpenPage) ->
 def test_order_that_is_chosen_is_the_one_that_is_canceled_although_newer_ones_came_above_it(
     console: OpenPage, rest: httpx.Client, by: str
 ) -> None:
-    meant = resting(rest, clientOrderId=f"meant-{by}")
-    others = [resting(rest) for _ in range(2)]
-    with console("#/orders?status=open", before=ANSWERED) as page:
+    key = uuid4().hex
+    meant, *others = [resting(rest, clientOrderId=f"{key}-{n}") for n in range(3)]
+    with console(f"#/orders?status=open&q={key}", before=ANSWERED) as page:
         page.until("document.querySelectorAll('.grid-body .row').length === 3", "three at rest")
         page.run("document.querySelector('.grid-body').focus()")
         page.press("Home")
         page.press("ArrowDown")
         page.press("ArrowDown")
         page.until(f"document.querySelector('.row.chosen')?.id === 'row-{meant}'", "the choice")
-        others.append(resting(rest))
+        others.append(resting(rest, clientOrderId=f"{key}-3"))
         page.until("document.querySelectorAll('.grid-body .row').length === 4", "a newer one")
         assert page.run("document.querySelector('.row.chosen').id") == f"row-{meant}"
         if by == "key":

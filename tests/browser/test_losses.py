@@ -4,7 +4,6 @@ from uuid import uuid4
 
 import httpx
 
-from tests.browser.chromium import Page
 from tests.browser.conftest import OpenPage, recorded, submit
 
 # A page whose longer waits end when the test says so, and whose connections fall silent when it says so.
@@ -204,18 +203,12 @@ def test_older_orders_are_read_on_demand_each_once_until_there_are_none(
         count = "document.querySelector('.count').innerText"
         older = "[...document.querySelectorAll('.filters button')].find((it) => it.innerText === 'Older')"
         page.until(f"{CAUGHT_UP} && !{older}.disabled", "a list that goes on")
-        read_all(page, older)
+        while not page.run(f"{older}.disabled"):
+            before = page.run(count)
+            page.run(f"{older}.click()")
+            page.until(f"{count} !== '{before}' || {older}.disabled", "more of them")
         page.until(f"{count} === '{number} of {number}'", "all of them")
     rest.delete("/orders", params={"types": "limit"})
-
-
-def read_all(page: Page, older: str) -> None:
-    page.run(f"""(async () => {{
-        while (!{older}.disabled) {{
-            {older}.click();
-            await new Promise((done) => setTimeout(done, 20));
-        }}
-    }})()""")
 
 
 def all_orders(rest: httpx.Client) -> list[dict[str, str]]:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -96,7 +97,8 @@ def test_question_that_is_answered_twice_and_asked_twice_makes_one_order(
     console: OpenPage, rest: httpx.Client
 ) -> None:
     with console("#/trade", before=FIRST_ANSWER) as page:
-        page.fill("input[name=amount]", "0.33")
+        amount = an_amount()
+        page.fill("input[name=amount]", amount)
         page.run("""(() => {
             const form = document.querySelector('form.order');
             form.requestSubmit();
@@ -112,12 +114,13 @@ def test_question_that_is_answered_twice_and_asked_twice_makes_one_order(
         assert page.run("bodies.length") == 1
         order_id = page.run("location.hash").removeprefix("#/order/")
     recorded(rest, order_id)
-    assert amounts(rest).count("0.33") == 1
+    assert amounts(rest).count(amount) == 1
 
 
 def test_second_try_that_is_clicked_twice_makes_one_order(console: OpenPage, rest: httpx.Client) -> None:
     with console("#/trade", before=FIRST_ANSWER) as page:
-        page.fill("input[name=amount]", "0.34")
+        amount = an_amount()
+        page.fill("input[name=amount]", amount)
         page.run("first = [504, '{}']; null")
         page.click(MAIN, text="Preview")
         page.click("dialog[open] button.main")
@@ -129,7 +132,12 @@ def test_second_try_that_is_clicked_twice_makes_one_order(console: OpenPage, res
         assert len({each["clientOrderId"] for each in page.run("bodies")}) == 1
         order_id = page.run("location.hash").removeprefix("#/order/")
     recorded(rest, order_id)
-    assert amounts(rest).count("0.34") == 1
+    assert amounts(rest).count(amount) == 1
+
+
+def an_amount() -> str:
+    """Return an amount that no other order has."""
+    return f"0.3{uuid4().int % 10**6:06}1"
 
 
 def amounts(rest: httpx.Client) -> list[Any]:

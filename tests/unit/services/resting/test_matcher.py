@@ -234,10 +234,10 @@ def test_messages_that_are_not_taken_up_are_sent_again_ever_more_rarely() -> Non
 
 def test_messages_that_are_lost_are_counted_of_each_time_that_some_fire() -> None:
     trial = Trial(limit=2)
-    for price in range(1, 8):
-        trial.armed(Rate(price, 1))
+    due = [Watch(uuid4(), PAIR, Direction.AT_LEAST, 0, Rate(9, 1), NOON, wake_at=NOON) for _ in range(3)]
+    trial.watches.arm(due)
     trial.queue.is_down = True
-    assert trial.at(8) == Matched(fired=7, unsent=7)
+    assert trial.matcher.wake() == Matched(fired=3, unsent=3)
 
 
 def test_messages_that_may_wait_in_a_queue_that_is_behind_are_sent_again_a_part_at_a_look() -> None:
