@@ -60,6 +60,10 @@ def test_order_of_unknown_outcome_is_offered_as_the_same_order_and_no_other_can_
         one, other = page.run("bodies")
         assert one == other
         order_id = page.run("location.hash").removeprefix("#/order/")
+        page.run("location.hash = '#/trade'")
+        page.shown("form.order")
+        assert page.text(MAIN) == "Preview"
+        assert page.run(f"{ALERT} === undefined")
     assert recorded(rest, order_id)["clientOrderId"] == one["clientOrderId"]
 
 
