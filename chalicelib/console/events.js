@@ -104,9 +104,10 @@ export class Timeline {
   #withNews(order) {
     const last = this.events.value.at(-1);
     if (!last || last.seq <= order.seq) return order;
-    const { seq, status, attempt } = last;
+    const { seq, status, attempt, code, message } = last;
     const news = this.events.value.filter((event) => event.seq > order.seq && event.amended);
     const amend = (known, { amended }) => ({ ...known, ...amendedTerms(known, amended) });
-    return { ...news.reduce(amend, order), seq, status, attempt };
+    // Why it failed is said by that event, which nothing follows.
+    return { ...news.reduce(amend, order), seq, status, attempt, ...(code && { code, message }) };
   }
 }

@@ -42,6 +42,16 @@ window.fetch = async (url, ...more) => {
 };
 """
 
+# A page that is told what a test tells it.
+TOLD = """
+window.WebSocket = class extends WebSocket {
+    constructor(...words) {
+        super(...words);
+        window.tell = (data) => this.dispatchEvent(new MessageEvent('message', { data }));
+    }
+};
+"""
+
 # A page whose first answer to an order breaks off: the order was accepted.
 ANSWER_BREAKS_OFF = """
 const real = window.fetch;
@@ -210,6 +220,21 @@ def test_order_that_is_on_its_way_shows_the_signature_to_look_up(
     with console(f"#/order/{order_id}", before=AS_OF_SUBMITTED) as page:
         page.until("document.querySelector('.facts')?.innerText.includes('submitted')", "its status")
         assert signature in page.text(".facts")
+
+
+def test_order_that_fails_while_its_page_is_open_says_why_as_it_does_when_it_is_opened_later(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    order_id = submit(rest, type="limit", side="sell", amount="1", limitPrice="9000")
+    recorded(rest, order_id, status="open")
+    told = {"orderId": order_id, "seq": 3, "status": "failed", "attempt": 1, "at": "2026-01-01T12:00:00.000Z"}
+    frame = {"type": "order", **told, "code": "NO_ROUTE", "message": "no pool has enough"}
+    with console(f"#/order/{order_id}", before=TOLD) as page:
+        page.until("document.querySelector('main .status')?.innerText === 'open'", "the order at rest")
+        page.run(f"window.tell({json.dumps(json.dumps(frame))})")
+        page.until("document.querySelector('main .status').innerText === 'failed'", "its end")
+        assert "NO_ROUTE: no pool has enough" in page.text(".facts")
+    assert rest.delete(f"/orders/{order_id}").is_success
 
 
 def test_field_that_breaks_a_rule_is_named_and_nothing_is_sent(console: OpenPage) -> None:

@@ -105,6 +105,8 @@ def test_pool_of_each_kind_is_found_by_one_process_and_offered_by_another(
         # What is signed, and what a landed transaction is read by, know them as well.
         keys = TradedKeys(consumer._listed, consumer._found_keys)
         assert all(pubkey(address) in keys for address in addresses)
+        assert all(pool.key in keys for pool in consumer._listed)
+        assert a_key(1) not in keys
         assert addresses.keys() <= {pool.pool_id for pool in consumer._names.pools.values()}
 
 
@@ -123,6 +125,8 @@ def test_pool_that_says_to_open_in_thousands_of_years_is_left_to_later_searches(
             market.found.search([pair])
             assert [pool.pool_id for pool in market.found.offered() if "BONK" in pool.tokens] == [soon]
         assert market.found.found_at().keys() >= {soon}
+        # Amounts of a mint that is in no list are read by what its pools were kept with.
+        assert market.found.decimals(["BONK", "USDC"]) == {"BONK": 5, "USDC": 6}
         # More than are judged at a time, and all of them stay to be judged.
         for number in range(2 * JUDGED_MAX):
             opened(chain, "cpmm", fee_bps=str(100 + number), **never)
@@ -254,6 +258,7 @@ def test_account_that_waits_for_mints_by_the_thousand_keeps_no_other_account_wai
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text("INSERT INTO watch_pairs (input_token, output_token) VALUES ('USDC', '*')"))
         waiting = [*(("mallory", address_of(a_key(1_000 + n))) for n in range(1_200)), ("alice", MINT)]
+        waiting.insert(50, ("mallory", MINT))  # nor does it by waiting for the same one, after others
         connection.execute(
             text("""
             WITH made AS (

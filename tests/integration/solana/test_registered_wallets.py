@@ -89,6 +89,13 @@ def test_registration_that_is_revoked_just_then_is_not_told_to_hold(
     assert registrations(engine) == [("alice", False)]
 
 
+def test_wallet_is_found_in_the_first_seconds_of_a_machines_clock(engine: Engine, time: Time) -> None:
+    time.now_s = 1.0
+    wallets = RegisteredWallets(engine, now_s=lambda: time.now_s)
+    register(wallets)
+    assert wallets.owner_of("alice") == WALLET.key
+
+
 def test_account_has_one_wallet_and_a_wallet_one_account(wallets: RegisteredWallets) -> None:
     register(wallets)
     with pytest.raises(FieldError, match="which the account has"):

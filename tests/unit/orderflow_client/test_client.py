@@ -2,27 +2,36 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from orderflow_client import (
     Client,
+    ClientClosedError,
     NotFoundError,
     Order,
     OrderAlreadyFinalError,
     OrderChangedError,
+    ProtocolError,
     RefusedError,
+    UnauthorizedError,
     UnknownOutcomeError,
 )
-from tests.fakes.engine_server import LIFE, FakeEngine, RestRefusal
-from tests.unit.orderflow_client.conftest import Play
+from tests.fakes.engine_server import LIFE, FakeEngine, Frame, RestRefusal
+from tests.unit.orderflow_client.conftest import QUICK, Play
 
 NOWHERE = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
 
 async def statuses(order: Order) -> list[str]:
     return [str(event.status) async for event in order.events()]
+
+
+def _count(requests: Sequence[tuple[str, str, object]], method: str) -> int:
+    return [each for each, _, _ in requests].count(method)
 
 
 def test_order_is_submitted_under_a_key_of_its_own_and_followed_to_its_end(play: Play[None]) -> None:
@@ -151,6 +160,130 @@ def test_cancel_of_an_accepted_order_that_is_not_on_record_yet_waits_for_it(play
             await client.cancel(NOWHERE)
 
     play(story)
+
+
+def test_cancel_asks_again_only_once_the_order_has_come_on_record(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame["type"] == "order" else [frame]
+        order = await client.submit(type="limit", side="sell", amount="1", limit_price="150")
+        engine.orders[order.id].clear()
+        canceling = asyncio.ensure_future(order.cancel())
+        asked = engine.requests
+        await engine.until(
+            lambda: any("/events" in path for _, path, _ in asked) or _count(asked, "DELETE") > 1
+        )
+        assert not canceling.done()
+        engine.deliver = lambda frame: [frame]
+        await engine.happens(order.id, "pending", "open")
+        assert (await canceling).status == "canceled"
+        assert _count(asked, "DELETE") == 2
+
+    play(story)
+
+
+@pytest.mark.parametrize(("if_seq", "times"), [({}, 2), ({"if_seq": 2}, 1)])
+def test_amendment_of_unknown_outcome_is_sent_again_unless_the_first_may_have_it_refused(
+    play: Play[None], if_seq: dict[str, int], times: int
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = order.events()
+        while (await anext(seen)).status != "open":
+            pass
+        engine.rest_refusals.append((502, {"message": "Bad gateway"}, {}))
+        amending = order.amend(limit_price="2", **if_seq)  # type: ignore[arg-type]
+        if times == 1:
+            with pytest.raises(UnknownOutcomeError):
+                await amending
+        else:
+            assert (await amending).status == "open"
+        assert _count(engine.requests, "PATCH") == times
+
+    play(story)
+
+
+def test_count_of_a_cancel_of_all_is_what_the_engine_said_or_none(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        said: list[Frame | None] = [
+            {"type": "canceledAll", "canceled": 3, "alreadySent": ["a", "b"], "more": True},
+            {"type": "canceledAll", "canceled": 2, "alreadySent": None},
+            {"type": "canceledAll"},
+        ]
+        engine.refusals["cancelAll"] = deque(said)
+        found = await client.cancel_all()
+        assert (found.canceled, found.already_sent, found.more) == (3, ("a", "b"), True)
+        found = await client.cancel_all()
+        assert (found.canceled, found.already_sent, found.more) == (2, (), False)
+        with pytest.raises(ProtocolError):
+            await client.cancel_all()
+
+    play(story)
+
+
+def test_who_waits_for_events_is_told_when_the_client_is_closed_however_quiet_it_was() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
+        async with FakeEngine() as engine:
+            client = Client(engine.url, "token", rest_url=engine.rest_url, limits=limits)
+            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+            waiting = []
+            for each in (order.events(), client.events()):
+                while (await anext(each)).status != "open":
+                    pass
+                waiting.append(asyncio.ensure_future(anext(each)))
+            await client.health()  # both wait by now
+            await client.close()
+            for told in waiting:
+                with pytest.raises(ClientClosedError):
+                    await told
+
+    asyncio.run(story())
+
+
+def test_order_that_another_client_made_is_told_of_at_once_also_on_a_new_connection() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            await client.preview(side="sell", amount="1")  # it is connected
+            order_id = NOWHERE
+            engine.terms[order_id], engine.orders[order_id] = {"type": "limit"}, []
+            await engine.happens(order_id, "pending", "open")
+            seen = (await client.order(order_id)).events()
+            assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
+            following = asyncio.ensure_future(anext(seen))
+            await engine.happens(order_id, "open")
+            assert (await following).seq == 3
+            following = asyncio.ensure_future(anext(seen))
+            engine.handshakes.append(503)
+            engine.cut()
+            await engine.happens(order_id, "canceled")
+            assert (await following).seq == 4
+
+    asyncio.run(story())
+
+
+def test_order_is_followed_again_once_a_credential_that_was_refused_is_taken() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+            seen = order.events()
+            assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
+            engine.handshakes.append(401)
+            engine.cut()
+            with pytest.raises(UnauthorizedError):
+                await anext(seen)
+            following = asyncio.ensure_future(anext(order.events(after_seq=2)))
+            await engine.happens(order.id, "canceled")
+            assert (await following).status == "canceled"
+
+    asyncio.run(story())
 
 
 def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None:

@@ -7,10 +7,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from orderflow_client import Client, DisconnectedError, Order, UnauthorizedError, UnknownOutcomeError
+from orderflow_client import (
+    Client,
+    DisconnectedError,
+    NotFoundError,
+    Order,
+    UnauthorizedError,
+    UnknownOutcomeError,
+)
 from orderflow_client.history import KEPT_MAX
 from tests.fakes.engine_server import LIFE, FakeEngine
 from tests.unit.orderflow_client.conftest import QUICK, Play
@@ -171,5 +179,38 @@ def test_state_of_an_order_is_read_without_waiting(play: Play[None]) -> None:
         assert order.last_event is not None
         assert repr(order) == f"<Order {order.id} confirmed>"
         assert (await order.read()).order_id == order.id
+
+    play(story)
+
+
+def test_event_that_is_missing_between_others_is_asked_for_long_before_a_silence_is_over() -> None:
+    async def story() -> None:
+        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
+        ):
+            engine.deliver = lambda frame: [] if frame.get("seq") == 2 else [frame]
+            order = await client.submit(type="limit", side="sell", amount="1", limit_price="9")
+            seen = order.events()
+            assert (await anext(seen)).seq == 1
+            following = asyncio.ensure_future(anext(seen))
+            await engine.happens(order.id, "canceled")
+            assert (await following).seq == 2
+            assert [event.seq async for event in seen] == [3]
+
+    asyncio.run(story())
+
+
+def test_order_that_is_on_record_no_more_is_told_of_as_missing(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order_id = str(UUID(int=7))
+        engine.terms[order_id], engine.orders[order_id] = {"type": "limit"}, []
+        await engine.happens(order_id, "pending", "open")
+        seen = (await client.order(order_id)).events()
+        assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
+        engine.orders[order_id].clear()
+        with pytest.raises(NotFoundError):
+            await anext(seen)
 
     play(story)

@@ -150,6 +150,25 @@ def test_order_submitted_twice_at_once_under_one_key_is_answered_twice(play: Pla
     play(story)
 
 
+def test_event_of_an_older_order_under_the_callers_key_is_no_acceptance_of_a_new_one(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        older = await engine.comes_and_ends("mine")
+        feed = client.events()
+        hearing = asyncio.ensure_future(anext(feed))
+        await engine.until(lambda: bool(engine.received))
+        engine.refusals["submit"] = deque([None])
+        submitting = asyncio.ensure_future(client.submit(side="sell", amount="2", client_order_id="mine"))
+        await engine.until(lambda: len(engine.received) == 2)
+        await engine.happens(older, "confirmed")
+        assert (await hearing).order_id == older
+        with pytest.raises(ClientOrderIdConflictError):
+            await submitting
+
+    play(story)
+
+
 def test_other_terms_submitted_at_once_under_one_key_are_not_taken_for_accepted(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         found = await asyncio.gather(
@@ -159,5 +178,37 @@ def test_other_terms_submitted_at_once_under_one_key_are_not_taken_for_accepted(
         (order,) = (each for each in found if isinstance(each, Order))
         assert [type(each) for each in found if each is not order] == [ClientOrderIdConflictError]
         assert engine.terms[order.id]["amount"] == ("1" if found[0] is order else "2")
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        {"requestId": "o:1:mine", "code": "CLIENT_ORDER_ID_CONFLICT"},  # a second content under the key
+        {"requestId": "o:1:mine", "code": "OUTCOME_UNKNOWN"},
+        {"requestId": "o:2:another", "code": "CLIENT_ORDER_ID_CONFLICT"},
+        {"requestId": "q999", "code": "INTERNAL_ERROR"},
+        {"requestId": 7, "code": "INTERNAL_ERROR"},
+        {"code": "INTERNAL_ERROR"},
+    ],
+)
+def test_late_error_ends_neither_an_order_that_has_begun_nor_the_connection(
+    play: Play[None], late: Frame
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(
+            type="limit", side="sell", amount="1", limit_price="9", client_order_id="mine"
+        )
+        assert engine.received[0]["requestId"] == "o:1:mine"
+        seen = order.events()
+        assert [(await anext(seen)).status for _ in range(2)] == ["pending", "open"]
+        following = asyncio.ensure_future(anext(seen))
+        (connection,) = engine.connections
+        await connection.send(json.dumps({"type": "error", "message": "", **late}))
+        await client.preview(side="sell", amount="1")  # it comes after that, and is answered
+        await engine.happens(order.id, "canceled")
+        assert (await following).status == "canceled"
+        assert engine.connected == 1
 
     play(story)

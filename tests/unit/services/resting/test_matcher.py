@@ -3,23 +3,26 @@
 On recorded paths, order by order, it fires what a loop over all orders says, when it says so.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from random import Random
 from uuid import UUID, uuid4
 
 import pytest
 
-from chalicelib.domain.launches import SeenOpenings
+from chalicelib.domain.launches import Opening, SeenOpenings
+from chalicelib.domain.order_sizes import size_look
 from chalicelib.domain.rates import Rate
+from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.triggers import Direction
-from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, Fired, Watch
+from chalicelib.domain.watches import BY_LAUNCH, DirectedPair, Fired, SeenPrice, Watch, moment_rate
 from chalicelib.routing.plan import RoutablePool
 from chalicelib.services.ports import QueueMessage
 from chalicelib.services.resting.launching import NO_OPENINGS
 from chalicelib.services.resting.matcher import Matched, Matcher
-from chalicelib.services.resting.ports import Openings
+from chalicelib.services.resting.ports import ArmedSize, Openings
 from chalicelib.services.resting.prices import Prices
+from chalicelib.services.resting.size_rates import SizeRates
 from tests.fakes.orders import NOON
 from tests.fakes.ports import FakeQueue, SteppingClock
 from tests.fakes.watches import MemoryWatches
@@ -29,15 +32,39 @@ from tests.unit.routing.markets import a_cpmm
 PAIR = DirectedPair("BASE", "QUOTE")
 
 
+class OneSize(SizeRates):
+    """What one size gets, whatever the market is."""
+
+    def __init__(self, look: int, rate: Rate) -> None:
+        self._look, self._rate = look, rate
+
+    def seen(self, prices: Prices, pair: DirectedPair, sizes: Sequence[ArmedSize]) -> Sequence[SeenPrice]:
+        assert [each.look for each in sizes] == [self._look]
+        return [SeenPrice(pair, Direction.AT_MOST, self._look, self._rate, prices.height, prices.height)]
+
+
 class Trial:
     """A matcher on fakes."""
 
-    def __init__(self, *, gap_max: int = 3, limit: int = 100, openings: Openings = NO_OPENINGS) -> None:
+    def __init__(
+        self,
+        *,
+        gap_max: int = 3,
+        limit: int = 100,
+        openings: Openings = NO_OPENINGS,
+        sizes: OneSize | None = None,
+    ) -> None:
         self._clock, self._passed = SteppingClock(), timedelta()
         self.watches = MemoryWatches(lambda: self._clock.now() + self._passed)
         self.queue = FakeQueue()
         self.matcher = Matcher(
-            self.watches, self.queue, _message, gap_max=gap_max, limit=limit, openings=openings
+            self.watches,
+            self.queue,
+            _message,
+            gap_max=gap_max,
+            limit=limit,
+            openings=openings,
+            sizes=sizes,
         )
 
     def pass_a_minute(self) -> None:
@@ -124,6 +151,31 @@ def test_defect_over_new_pools_keeps_no_stop_from_firing() -> None:
     assert trial.sent == [stop]
 
 
+class Opened:
+    """A pool that opened a second after noon."""
+
+    def seen(self, pairs: Collection[DirectedPair]) -> SeenOpenings:
+        assert pairs == [PAIR]
+        return SeenOpenings(100, {"pool": Opening(100, NOON + timedelta(seconds=1))})
+
+
+def test_pool_that_opens_fires_the_sniper_orders_that_were_there_before_and_no_later_ones() -> None:
+    trial = Trial(openings=Opened())
+    before = trial.armed(moment_rate(NOON), look=BY_LAUNCH)
+    trial.armed(moment_rate(NOON + timedelta(seconds=2)), look=BY_LAUNCH)
+    assert trial.at(4) == Matched(fired=1)
+    assert trial.sent == [before]
+
+
+def test_stop_by_what_its_size_gets_fires_at_that_rate_and_not_at_the_mark() -> None:
+    look = size_look(SwapMode.EXACT_IN, 1_000)
+    trial = Trial(sizes=OneSize(look, Rate(4, 1)))
+    met = trial.armed(Rate(5, 1), look=look, direction=Direction.AT_MOST)
+    trial.armed(Rate(3, 1), look=look, direction=Direction.AT_MOST)
+    assert trial.at(9) == Matched(fired=1)
+    assert trial.sent == [met]
+
+
 def test_change_elsewhere_is_not_looked_at() -> None:
     trial = Trial()
     trial.armed(Rate(1, 1))
@@ -166,6 +218,26 @@ def test_what_the_queue_refuses_is_sent_as_soon_as_it_takes_messages_again() -> 
     trial.pass_a_minute()
     assert trial.matcher.resend() == Matched(fired=1)
     assert trial.sent == [order_id]
+
+
+def test_messages_that_are_not_taken_up_are_sent_again_ever_more_rarely() -> None:
+    """Each half minute anew, and a queue that is behind would never catch up."""
+    trial = Trial()
+    trial.armed(Rate(1, 1))
+    assert trial.at(2) == Matched(fired=1)
+    again = []
+    for minute in range(1, 16):
+        trial.pass_a_minute()
+        again += [minute] * trial.matcher.resend().fired
+    assert again == [1, 3, 7, 15]
+
+
+def test_messages_that_are_lost_are_counted_of_each_time_that_some_fire() -> None:
+    trial = Trial(limit=2)
+    due = [Watch(uuid4(), PAIR, Direction.AT_LEAST, 0, Rate(9, 1), NOON, wake_at=NOON) for _ in range(3)]
+    trial.watches.arm(due)
+    trial.queue.is_down = True
+    assert trial.matcher.wake() == Matched(fired=3, unsent=3)
 
 
 def test_messages_that_may_wait_in_a_queue_that_is_behind_are_sent_again_a_part_at_a_look() -> None:
