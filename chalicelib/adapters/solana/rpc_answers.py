@@ -13,6 +13,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     RateLimitedError,
     RpcError,
     UnreadableAnswerError,
+    id_in,
     json_in,
     seconds_asked,
 )
@@ -139,7 +140,7 @@ class Simulation(NamedTuple):
 
 
 def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
-    """Return the result that an HTTP answer carries; not that of a call with another id.
+    """Return the result that an HTTP answer carries; neither it nor an error is taken from another call's.
 
     Raises:
         RateLimitedError: The node limits us, by status or by an error of the same number.
@@ -151,18 +152,19 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_i
     answer = json_in(body)
     if answer is None:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON")
-    result = result_in(status, answer, retry_after)
-    if call_id is not None and str(answer.get("id", call_id)) != str(call_id):
-        raise UnreadableAnswerError("the answer to another call")
-    return result
+    return result_in(status, answer, retry_after, call_id)
 
 
-def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any:
+def result_in(status: int, answer: Any, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
     """Return the result in one answer of JSON-RPC. Raises as ``result_of``."""
     error = answer.get("error") if isinstance(answer, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        if error["code"] == RATE_LIMITED:
-            raise RateLimitedError(seconds_asked(retry_after))
+    if not (isinstance(error, dict) and isinstance(error.get("code"), int)):
+        error = None
+    if error is not None and error["code"] == RATE_LIMITED:
+        raise RateLimitedError(seconds_asked(retry_after))
+    if call_id is not None and id_in(answer) not in {None, str(call_id)}:
+        raise UnreadableAnswerError("the answer to another call")
+    if error is not None:
         raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
