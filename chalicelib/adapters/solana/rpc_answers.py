@@ -65,9 +65,7 @@ class RpcSignatureStatus(NamedTuple):
 
 
 class StatusesAt(NamedTuple):
-    """Statuses in the order asked for; None says only that this node, at this slot,
-    has not seen the transaction.
-    """
+    """Statuses in the order asked for; None says only that this node, at this slot, has not seen one."""
 
     slot: int
     statuses: tuple[RpcSignatureStatus | None, ...]
@@ -394,6 +392,8 @@ def _base64(text: str) -> bytes:
 
 
 def _base58(text: str) -> bytes:
+    if len(text) > base58.TEXT_MAX:  # calls within one carry 10 KB; none is so long that says anything to us
+        return b""
     try:
         return base58.decode(text)
     except ValueError as e:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters import base58
 from chalicelib.adapters.solana.rpc_answers import transaction
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError
 from chalicelib.adapters.solana.transaction_size import (
@@ -43,6 +44,15 @@ def test_transaction_of_as_much_as_one_can_hold_is_read() -> None:
     read = transaction(most)
     assert read is not None
     assert (len(read.keys), len(read.outer), len(read.logs)) == (KEYS_MAX, INSTRUCTIONS_MAX, LOG_LINES_MAX)
+
+
+def test_longest_call_within_one_that_the_runtime_allows_makes_no_transaction_unreadable() -> None:
+    """Strangers' transactions that name our wallet are read too: one such would hold up what waits for them."""
+    longest = {**CALL, "data": base58.encode(b"\xff" * 10_240)}
+    short = {**CALL, "data": base58.encode(b"event")}
+    read = transaction(a_transaction(innerInstructions=[{"index": 0, "instructions": [longest, short]}]))
+    assert read is not None
+    assert [one.data for one in read.inner[0]] == [b"", b"event"]
 
 
 @pytest.mark.parametrize(
