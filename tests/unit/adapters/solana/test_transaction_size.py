@@ -47,7 +47,7 @@ def test_transaction_of_as_much_as_one_can_hold_is_read() -> None:
 
 
 def test_longest_call_within_one_that_the_runtime_allows_makes_no_transaction_unreadable() -> None:
-    """Strangers' transactions that name our wallet are read too: one such would hold up what waits for them."""
+    """Strangers' transactions that name a wallet of ours are read: one would hold up what waits for it."""
     longest = {**CALL, "data": base58.encode(b"\xff" * 10_240)}
     short = {**CALL, "data": base58.encode(b"event")}
     read = transaction(a_transaction(innerInstructions=[{"index": 0, "instructions": [longest, short]}]))
