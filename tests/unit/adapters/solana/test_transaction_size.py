@@ -46,6 +46,13 @@ def test_transaction_of_as_much_as_one_can_hold_is_read() -> None:
     assert (len(read.keys), len(read.outer), len(read.logs)) == (KEYS_MAX, INSTRUCTIONS_MAX, LOG_LINES_MAX)
 
 
+@pytest.mark.parametrize("logs", [["x" * 100] * 14_000, ["x" * 1_400_000 + "=" * 466_668]])
+def test_all_the_log_that_compute_units_pay_for_is_read(logs: list[str]) -> None:
+    read = transaction(a_transaction(logMessages=logs))
+    assert read is not None
+    assert read.logs == tuple(logs)
+
+
 def test_longest_call_within_one_that_the_runtime_allows_makes_no_transaction_unreadable() -> None:
     """Strangers' transactions that name a wallet of ours are read: one would hold up what waits for it."""
     longest = {**CALL, "data": base58.encode(b"\xff" * 10_240)}
