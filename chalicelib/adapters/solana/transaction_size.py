@@ -16,8 +16,8 @@ INSTRUCTIONS_MAX: Final = 256
 
 LOG_LINES_MAX: Final = 20_000
 LOG_CHARACTERS_MAX: Final = 2_500_000
-"""Nodes keep 10,000 bytes, unless they are told to keep all: 1.4 million compute units, which a transaction has
-at most, pay for 14,000 lines, or for as many bytes as units, which base64 makes a third more of."""
+"""Nodes keep 10,000 bytes, unless they are told to keep all: the 1.4 million compute units that a transaction
+has at most pay for 14,000 lines, or for as many bytes as units, which base64 makes a third more of."""
 
 
 def check_size(result: dict[str, Any]) -> None:
