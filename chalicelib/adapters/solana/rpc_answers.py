@@ -11,6 +11,7 @@ from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.rpc_errors import (
     MalformedResultError,
     RateLimitedError,
+    Remedy,
     RpcError,
     UnreadableAnswerError,
     id_in,
@@ -22,10 +23,8 @@ from chalicelib.adapters.solana.transaction_size import check_size
 _OK, RATE_LIMITED = 200, 429
 _WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
 """The record holds no more; to heights and slots blocks are added before that."""
-_U64_DIGITS: Final = 20
-"""Python refuses to parse some thousand, with an error that is no ``NodeError``."""
-FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
-"""Since Alpenglow both are irreversible."""
+_U64_DIGITS: Final = 20  # Python refuses to parse some thousand, with an error that is no NodeError
+FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})  # since Alpenglow both are irreversible
 
 
 class LatestBlockhash(NamedTuple):
@@ -138,7 +137,7 @@ class Simulation(NamedTuple):
 
 
 def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
-    """Return the result that an HTTP answer carries; neither it nor an error is taken from another call's.
+    """Return the result that an HTTP answer carries; not that of a call with another id.
 
     Raises:
         RateLimitedError: The node limits us, by status or by an error of the same number.
@@ -160,10 +159,14 @@ def result_in(status: int, answer: Any, retry_after: bytes | None = None, call_i
         error = None
     if error is not None and error["code"] == RATE_LIMITED:
         raise RateLimitedError(seconds_asked(retry_after))
-    if call_id is not None and id_in(answer) not in {None, str(call_id)}:
-        raise UnreadableAnswerError("the answer to another call")
+    is_its = call_id is None or id_in(answer) in {None, str(call_id)}
     if error is not None:
-        raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
+        found = RpcError(error["code"], str(error.get("message", "")), error.get("data"))
+        # What is said of the node, gateways say with an id of their own.
+        if is_its or found.remedy not in {Remedy.POLL, Remedy.REFUSAL}:
+            raise found
+    if not is_its:
+        raise UnreadableAnswerError("the answer to another call")
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
     return answer["result"]
@@ -306,12 +309,9 @@ def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey
 
 
 def _inner(meta: Any, keys: Sequence[Pubkey]) -> dict[int, tuple[InnerInstruction, ...]]:
-    found: dict[int, tuple[InnerInstruction, ...]] = {}
-    for group in _list_or_none(meta, "innerInstructions"):
-        found[_int(group, "index")] = tuple(
-            _instruction(one, keys) for one in _member(group, "instructions", list)
-        )
-    return found
+    groups = _list_or_none(meta, "innerInstructions")
+    called = ((_int(group, "index"), _member(group, "instructions", list)) for group in groups)
+    return {index: tuple(_instruction(one, keys) for one in calls) for index, calls in called}
 
 
 def _instruction(value: Any, keys: Sequence[Pubkey]) -> InnerInstruction:

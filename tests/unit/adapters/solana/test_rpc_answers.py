@@ -63,16 +63,16 @@ def test_answer_to_another_call_is_none(said: Any, *, is_ours: bool) -> None:
             answers.result_of(200, body, call_id=7)
 
 
-@pytest.mark.parametrize("said", ["", '"id":null,', '"id":7,', '"id":"7",'])
-def test_answer_without_an_id_and_an_error_that_names_no_other_call_are_heard(said: str) -> None:
+@pytest.mark.parametrize("said", ["", '"id":null,', '"id":7,', '"id":"7",', '"id":1,'])
+def test_answer_without_an_id_and_what_is_said_of_a_node_with_any_are_heard(said: str) -> None:
     assert answers.result_of(200, b'{"result":5}', call_id=7) == 5
     body = f'{{{said}"error":{{"code":-32005,"message":"behind"}}}}'.encode()
     with pytest.raises(RpcError):
         answers.result_of(200, body, call_id=7)
 
 
-def test_error_of_another_call_is_none_unless_the_node_limits_us() -> None:
-    """Such as the failed simulation of another order's transaction, which would end this one."""
+def test_error_of_another_calls_transaction_is_none() -> None:
+    """A failed simulation would end the order whose transaction it is not."""
     body = b'{"id":8,"error":{"code":-32002,"message":"failed","data":{"err":{"InstructionError":[0,"x"]}}}}'
     with pytest.raises(UnreadableAnswerError):
         answers.result_of(200, body, call_id=7)
