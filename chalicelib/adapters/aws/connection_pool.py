@@ -1,8 +1,11 @@
 """Connections to one server that outlive the requests on them."""
 
+import fcntl
 import select
 import socket
 import ssl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +20,7 @@ IDLE_MAX_S: Final = 60.0
 sooner, and a function that was frozen has heard of no end."""
 
 _CONNECT_TIME_LIMIT_S: Final = 1.0
+_INT_BYTES: Final = 4  # of the C type that the kernel writes a count into
 
 
 class PooledConnection:
@@ -39,6 +43,12 @@ class PooledConnection:
     def has_decrypted_rest(self) -> bool:
         """Return whether there is something to read that waiting for the network would not notice."""
         return isinstance(self.socket, ssl.SSLSocket) and self.socket.pending() > 0
+
+    def unread_bytes(self) -> int:
+        """Return how many bytes have come and were not read; those that are still encrypted as they came."""
+        waiting = fcntl.ioctl(self.fileno, termios.FIONREAD, bytes(_INT_BYTES))
+        decrypted = self.socket.pending() if isinstance(self.socket, ssl.SSLSocket) else 0
+        return int.from_bytes(waiting, sys.byteorder) + decrypted
 
     def close(self) -> None:
         self.socket.close()

@@ -20,6 +20,9 @@ _CHUNKS_MAX: Final = 16_384
 _OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
 _END_OF_HEAD: Final = b"\r\n\r\n"
+END_OF_CHUNKS: Final = b"\r\n\r\n"
+"""Behind the last chunk, or the last trailer."""
+
 _STATUS_BYTES: Final = len(b"HTTP/1.1 200")
 # Of nearly all answers: their number of bytes, and nothing else that matters. One look, where field by field
 # takes two and a half times the instructions.
@@ -95,6 +98,22 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
     if is_over:
         raise ProtocolError("the server closed the connection")
     return None
+
+
+def look_again_at(data: bytes) -> int:
+    """Return of how many bytes the next look for an answer is worth making that so many did not hold.
+
+    What ends as ``END_OF_CHUNKS`` may hold it before that. Each look begins at the first byte: some megabytes
+    that come in pieces of a TLS record would take half a minute to be looked at with each of them.
+    """
+    end = data.find(_END_OF_HEAD)
+    head = data[: end + 2].lower()
+    if end < 0 or _status(head[:_STATUS_BYTES]) < 200:
+        return len(data) + 1
+    is_chunked = _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked"
+    length = None if is_chunked else _value(head, _CONTENT_LENGTH)
+    whole = 2 * len(data) if length is None else end + len(_END_OF_HEAD) + _size(length, 10)
+    return min(whole, ANSWER_BYTES_MAX + 1)
 
 
 def _answer(status: int, head: bytes, rest: bytes, *, is_over: bool) -> HttpResponse | None:

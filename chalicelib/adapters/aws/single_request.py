@@ -10,7 +10,13 @@ from time import monotonic
 
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import READ_BYTES, NoAnswerError, NotSentError
-from chalicelib.adapters.aws.http_response import HttpResponse, ProtocolError, answer_in
+from chalicelib.adapters.aws.http_response import (
+    END_OF_CHUNKS,
+    HttpResponse,
+    ProtocolError,
+    answer_in,
+    look_again_at,
+)
 
 
 def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> HttpResponse:
@@ -54,7 +60,8 @@ def _send(connection: PooledConnection, unsent: bytes, deadline: float) -> bytes
 
 
 def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
-    received, is_late = b"", False
+    received, look_at = bytearray(), 0
+    unread: int | None = None
     while True:
         if not (received and connection.has_decrypted_rest()):
             _wait(connection, select.POLLIN, deadline)
@@ -62,14 +69,21 @@ def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
             data = connection.socket.recv(READ_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             continue
-        received = received + data if received else data
-        answer = answer_in(received, is_over=not data)
-        if answer is not None:
-            return answer
-        # What had come by then was looked at. Some servers always have a few bytes more, for minutes.
-        if is_late:
+        received += data
+        if not data or len(received) >= look_at or received.endswith(END_OF_CHUNKS):
+            so_far = bytes(received)
+            answer = answer_in(so_far, is_over=not data)
+            if answer is not None:
+                return answer
+            look_at = look_again_at(so_far)
+        # All that had come by then is read: a process that was stopped meanwhile finds an answer there. No
+        # more is: some servers always have a few bytes more, for minutes.
+        if unread is not None:
+            unread -= len(data)
+        elif monotonic() >= deadline:
+            unread = connection.unread_bytes()
+        if unread is not None and unread <= 0:
             raise TimeoutError
-        is_late = monotonic() >= deadline
 
 
 def _wait(connection: PooledConnection, wanted: int, deadline: float) -> None:

@@ -11,8 +11,10 @@ from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.rpc_errors import (
     MalformedResultError,
     RateLimitedError,
+    Remedy,
     RpcError,
     UnreadableAnswerError,
+    id_in,
     json_in,
     seconds_asked,
 )
@@ -21,10 +23,8 @@ from chalicelib.adapters.solana.transaction_size import check_size
 _OK, RATE_LIMITED = 200, 429
 _WHOLE_MAX, _PLACE_MAX = 2**63 - 1, 2**53
 """The record holds no more; to heights and slots blocks are added before that."""
-_U64_DIGITS: Final = 20
-"""Python refuses to parse some thousand, with an error that is no ``NodeError``."""
-FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})
-"""Since Alpenglow both are irreversible."""
+_U64_DIGITS: Final = 20  # Python refuses to parse some thousand, with an error that is no NodeError
+FINAL_COMMITMENTS: Final = frozenset({"confirmed", "finalized"})  # since Alpenglow both are irreversible
 
 
 class LatestBlockhash(NamedTuple):
@@ -64,9 +64,7 @@ class RpcSignatureStatus(NamedTuple):
 
 
 class StatusesAt(NamedTuple):
-    """Statuses in the order asked for; None says only that this node, at this slot,
-    has not seen the transaction.
-    """
+    """Statuses in the order asked for; None says only that this node, at this slot, has not seen one."""
 
     slot: int
     statuses: tuple[RpcSignatureStatus | None, ...]
@@ -151,19 +149,24 @@ def result_of(status: int, body: bytes, retry_after: bytes | None = None, call_i
     answer = json_in(body)
     if answer is None:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON")
-    result = result_in(status, answer, retry_after)
-    if call_id is not None and str(answer.get("id", call_id)) != str(call_id):
-        raise UnreadableAnswerError("the answer to another call")
-    return result
+    return result_in(status, answer, retry_after, call_id)
 
 
-def result_in(status: int, answer: Any, retry_after: bytes | None = None) -> Any:
+def result_in(status: int, answer: Any, retry_after: bytes | None = None, call_id: int | None = None) -> Any:
     """Return the result in one answer of JSON-RPC. Raises as ``result_of``."""
     error = answer.get("error") if isinstance(answer, dict) else None
-    if isinstance(error, dict) and isinstance(error.get("code"), int):
-        if error["code"] == RATE_LIMITED:
-            raise RateLimitedError(seconds_asked(retry_after))
-        raise RpcError(error["code"], str(error.get("message", "")), error.get("data"))
+    if not (isinstance(error, dict) and isinstance(error.get("code"), int)):
+        error = None
+    if error is not None and error["code"] == RATE_LIMITED:
+        raise RateLimitedError(seconds_asked(retry_after))
+    is_its = call_id is None or id_in(answer) in {None, str(call_id)}
+    if error is not None:
+        found = RpcError(error["code"], str(error.get("message", "")), error.get("data"))
+        # What is said of the node, gateways say with an id of their own.
+        if is_its or found.remedy not in {Remedy.POLL, Remedy.REFUSAL}:
+            raise found
+    if not is_its:
+        raise UnreadableAnswerError("the answer to another call")
     if status != _OK or not isinstance(answer, dict) or "result" not in answer:
         raise UnreadableAnswerError(f"HTTP {status}, no JSON-RPC result")
     return answer["result"]
@@ -306,12 +309,9 @@ def _token_balances(meta: Any, name: str, keys: Sequence[Pubkey]) -> dict[Pubkey
 
 
 def _inner(meta: Any, keys: Sequence[Pubkey]) -> dict[int, tuple[InnerInstruction, ...]]:
-    found: dict[int, tuple[InnerInstruction, ...]] = {}
-    for group in _list_or_none(meta, "innerInstructions"):
-        found[_int(group, "index")] = tuple(
-            _instruction(one, keys) for one in _member(group, "instructions", list)
-        )
-    return found
+    groups = _list_or_none(meta, "innerInstructions")
+    called = ((_int(group, "index"), _member(group, "instructions", list)) for group in groups)
+    return {index: tuple(_instruction(one, keys) for one in calls) for index, calls in called}
 
 
 def _instruction(value: Any, keys: Sequence[Pubkey]) -> InnerInstruction:
@@ -392,6 +392,8 @@ def _base64(text: str) -> bytes:
 
 
 def _base58(text: str) -> bytes:
+    if len(text) > base58.TEXT_MAX:  # calls within one carry 10 KB; none is so long that says anything to us
+        return b""
     try:
         return base58.decode(text)
     except ValueError as e:

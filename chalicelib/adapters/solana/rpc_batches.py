@@ -15,6 +15,7 @@ from chalicelib.adapters.solana.rpc_errors import (
     RpcError,
     SilentNodeError,
     UnreadableAnswerError,
+    id_in,
     json_in,
 )
 
@@ -57,12 +58,8 @@ def results_of(status: int, body: bytes, retry_after: bytes | None, count: int, 
     if status != _OK or not isinstance(answers, list):
         result_of(status, body, retry_after)
         raise UnreadableAnswerError(f"HTTP {status} to several calls")
-    by_id: dict[int, Any] = {}
-    for answer in answers:
-        said = answer.get("id") if isinstance(answer, dict) else None
-        if isinstance(said, int) and not isinstance(said, bool):
-            by_id[said] = answer
-    return [_result(status, by_id.get(call_id)) for call_id in range(first_id, first_id + count)]
+    by_id = {id_in(answer): answer for answer in answers}
+    return [_result(status, by_id.get(str(call_id))) for call_id in range(first_id, first_id + count)]
 
 
 def one_by_one(call: Callable[..., Any], calls: Sequence[RpcCall], *, time_limit_s: float) -> list[Any]:

@@ -126,6 +126,14 @@ def json_in(body: bytes) -> Any:
         return None
 
 
+def id_in(answer: Any) -> str | None:
+    """Return the id of an answer, as a text, which some nodes make of it; None if it names no call."""
+    said = answer.get("id") if isinstance(answer, dict) else None
+    if said is None:
+        return None
+    return str(said) if isinstance(said, int | str) else "another"
+
+
 def not_answered(error: NodeError, kind: type[Fault] = RetryableError) -> Fault:  # type: ignore[assignment]  # it is a Fault
     """Return the passing fault that an error of the nodes is.
 

@@ -72,6 +72,20 @@ def test_connection_that_was_idle_for_long_is_replaced_since_its_end_may_not_hav
         third.close()
 
 
+def test_connection_tells_how_much_has_come_and_was_not_read() -> None:
+    with scripted_server(OK) as server:
+        connection = ConnectionPool(server.address).take(TIMEOUT_S)
+        assert connection.unread_bytes() == 0
+        connection.socket.send(b"GET / HTTP/1.1\r\n\r\n")
+        come = b""
+        while len(come) < len(OK) - 1:
+            assert connection.readable.poll(TIMEOUT_S * 1000)
+            come += connection.socket.recv(1)
+        assert connection.readable.poll(TIMEOUT_S * 1000)
+        assert connection.unread_bytes() == 1
+        connection.close()
+
+
 def test_closed_pool_keeps_no_connection() -> None:
     with scripted_server(OK) as server:
         pool = ConnectionPool(server.address)

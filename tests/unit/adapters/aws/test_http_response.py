@@ -6,9 +6,11 @@ import pytest
 
 from chalicelib.adapters.aws.http_response import (
     ANSWER_BYTES_MAX,
+    END_OF_CHUNKS,
     HttpResponse,
     ProtocolError,
     answer_in,
+    look_again_at,
 )
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n"
@@ -80,3 +82,37 @@ def test_answer_that_is_made_to_keep_its_reader_busy_is_given_up(answer: bytes) 
     """A node may be hostile: no answer of its takes longer to read than the time that is looked after."""
     with pytest.raises(ProtocolError):
         answer_in(answer, is_over=False)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_no_look_that_would_find_an_answer_is_left_out(answer: bytes) -> None:
+    for end in range(len(answer)):
+        assert look_again_at(answer[:end]) <= len(answer) or answer.endswith(END_OF_CHUNKS)
+        assert look_again_at(answer[:end]) > end
+
+
+LONG = b"".join(b"1000\r\n%s\r\n" % (b"x" * 4_096) for _ in range(2_000)) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 8000000\r\n\r\n" + b"x" * 8_000_000,
+        b"HTTP/1.1 200 OK\r\nconnection: keep-alive\r\ncontent-length: 8000000\r\n\r\n" + b"x" * 8_000_000,
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + LONG,
+    ],
+    ids=["of a length", "of a length, kept alive", "in chunks"],
+)
+def test_megabytes_in_many_pieces_are_looked_at_a_few_times(answer: bytes) -> None:
+    """Each look reads from the first byte: with one for each piece they would outlast a call's time."""
+    looked, look_at = 0, 0
+    for end in range(1_000, len(answer), 1_000):
+        if end >= look_at or answer.endswith(END_OF_CHUNKS, 0, end):
+            looked, look_at = looked + 1, look_again_at(answer[:end])
+    assert looked < 20
+    assert answer_in(answer, is_over=False) is not None
+
+
+def test_answer_of_more_than_any_is_looked_at_when_it_is_known() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n"
+    assert look_again_at(head) == ANSWER_BYTES_MAX + 1

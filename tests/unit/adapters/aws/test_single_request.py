@@ -108,6 +108,9 @@ class _Dripping:
     def has_decrypted_rest(self) -> bool:
         return False
 
+    def unread_bytes(self) -> int:
+        return 1
+
     def recv(self, _: int) -> bytes:
         self.looks += 1
         assert self.looks < 1_000, "it reads on and on"
@@ -130,3 +133,33 @@ def test_answer_that_comes_byte_by_byte_is_given_up_when_its_time_is_over(head: 
 def test_answer_that_had_come_when_its_time_was_over_is_taken() -> None:
     drip = _Dripping(OK)
     assert ask_single(drip, ASKED, time_limit_s=0.0).body == b"hi"  # type: ignore[arg-type]  # as above
+
+
+class _Waiting(_Dripping):
+    """The same: behind it all of an answer lies in the socket, and is read in so many pieces."""
+
+    def __init__(self, answer: bytes, pieces: int) -> None:
+        super().__init__(b"")
+        self._rest, self._piece_bytes = answer, -(-len(answer) // pieces)
+
+    def recv(self, _: int) -> bytes:
+        piece, self._rest = self._rest[: self._piece_bytes], self._rest[self._piece_bytes :]
+        return piece
+
+    def poll(self, milliseconds: float) -> bool:
+        return bool(self._rest) and super().poll(milliseconds)
+
+    def unread_bytes(self) -> int:
+        return len(self._rest)
+
+
+@pytest.mark.parametrize(
+    ("head", "end"),
+    [(b"content-length: 9999\r\n", b""), (b"transfer-encoding: chunked\r\n\r\n270f", b"\r\n0\r\n\r\n")],
+    ids=["of a length", "in chunks"],
+)
+def test_answer_of_many_pieces_that_had_come_when_its_time_was_over_is_taken(head: bytes, end: bytes) -> None:
+    """As after the process was stopped, or the machine suspended, while it lay there."""
+    body = b"x" * 9_999
+    waiting = _Waiting(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body + end, 20)
+    assert ask_single(waiting, ASKED, time_limit_s=0.0).body == body  # type: ignore[arg-type]  # as above

@@ -52,7 +52,7 @@ def test_error_tells_what_to_do(error: dict[str, Any], remedy: Remedy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "is_ours"), [(7, True), ("7", True), (8, False), (None, False), (True, False)]
+    ("said", "is_ours"), [(7, True), ("7", True), (None, True), (8, False), (True, False), ([7], False)]
 )
 def test_answer_to_another_call_is_none(said: Any, *, is_ours: bool) -> None:
     body = json.dumps({"jsonrpc": "2.0", "id": said, "result": 5}).encode()
@@ -63,10 +63,21 @@ def test_answer_to_another_call_is_none(said: Any, *, is_ours: bool) -> None:
             answers.result_of(200, body, call_id=7)
 
 
-def test_answer_without_an_id_and_an_error_of_any_are_heard() -> None:
+@pytest.mark.parametrize("said", ["", '"id":null,', '"id":7,', '"id":"7",', '"id":1,'])
+def test_answer_without_an_id_and_what_is_said_of_a_node_with_any_are_heard(said: str) -> None:
     assert answers.result_of(200, b'{"result":5}', call_id=7) == 5
+    body = f'{{{said}"error":{{"code":-32005,"message":"behind"}}}}'.encode()
     with pytest.raises(RpcError):
-        answers.result_of(200, b'{"id":null,"error":{"code":-32005,"message":"behind"}}', call_id=7)
+        answers.result_of(200, body, call_id=7)
+
+
+def test_error_of_another_calls_transaction_is_none() -> None:
+    """A failed simulation would end the order whose transaction it is not."""
+    body = b'{"id":8,"error":{"code":-32002,"message":"failed","data":{"err":{"InstructionError":[0,"x"]}}}}'
+    with pytest.raises(UnreadableAnswerError):
+        answers.result_of(200, body, call_id=7)
+    with pytest.raises(RateLimitedError):  # as proxies say it, whatever they were asked
+        answers.result_of(200, b'{"id":1,"error":{"code":429,"message":"slow down"}}', call_id=7)
 
 
 @pytest.mark.parametrize(

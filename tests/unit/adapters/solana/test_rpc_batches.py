@@ -37,6 +37,11 @@ def test_answer_to_calls_of_another_request_is_none() -> None:
     assert (isinstance(first, UnreadableAnswerError), second) == (True, "b")
 
 
+def test_ids_may_come_back_as_texts() -> None:
+    body = json.dumps([{"id": "27", "result": "b"}, {"id": 26, "result": "a"}]).encode()
+    assert results_of(200, body, None, 2, 26) == ["a", "b"]
+
+
 def test_error_of_one_call_leaves_the_others_their_results() -> None:
     failed = {"id": 0, "error": {"code": -32602, "message": "no"}}
     first, second = results([failed, {"id": 1, "result": None}])
@@ -49,7 +54,7 @@ def test_rate_limit_of_one_call_is_heard() -> None:
     assert isinstance(first, RateLimitedError)
 
 
-@pytest.mark.parametrize("missing", [[], [{"id": True, "result": 1}], [{"id": "1", "result": 1}], [7]])
+@pytest.mark.parametrize("missing", [[], [{"id": True, "result": 1}], [{"id": "b", "result": 1}], [7]])
 def test_call_without_an_answer_of_its_own_is_unknown(missing: list[Any]) -> None:
     first, second = results([{"id": 0, "result": "a"}, *missing])
     assert first == "a"

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.adapters import base58
 from chalicelib.adapters.solana.rpc_answers import transaction
 from chalicelib.adapters.solana.rpc_errors import MalformedResultError
 from chalicelib.adapters.solana.transaction_size import (
@@ -43,6 +44,22 @@ def test_transaction_of_as_much_as_one_can_hold_is_read() -> None:
     read = transaction(most)
     assert read is not None
     assert (len(read.keys), len(read.outer), len(read.logs)) == (KEYS_MAX, INSTRUCTIONS_MAX, LOG_LINES_MAX)
+
+
+@pytest.mark.parametrize("logs", [["x" * 100] * 14_000, ["x" * 1_400_000 + "=" * 466_668]])
+def test_all_the_log_that_compute_units_pay_for_is_read(logs: list[str]) -> None:
+    read = transaction(a_transaction(logMessages=logs))
+    assert read is not None
+    assert read.logs == tuple(logs)
+
+
+def test_longest_call_within_one_that_the_runtime_allows_makes_no_transaction_unreadable() -> None:
+    """Strangers' transactions that name a wallet of ours are read: one would hold up what waits for it."""
+    longest = {**CALL, "data": base58.encode(b"\xff" * 10_240)}
+    short = {**CALL, "data": base58.encode(b"event")}
+    read = transaction(a_transaction(innerInstructions=[{"index": 0, "instructions": [longest, short]}]))
+    assert read is not None
+    assert [one.data for one in read.inner[0]] == [b"", b"event"]
 
 
 @pytest.mark.parametrize(
