@@ -54,6 +54,7 @@ class Client:
         # generator that is collected, may call amid another call of its thread.
         self._handing_over = threading.RLock()
         self._closing: Future[None] | None = None
+        self._is_ending = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="orderflow client", daemon=True)
         self._thread.start()
@@ -187,6 +188,9 @@ class Client:
 
     async def _end(self) -> None:
         """End by itself, so that a close which is interrupted, or called amid another, finds an end."""
+        if self._is_ending:
+            return  # handed over twice: the first was interrupted before it could be noted
+        self._is_ending = True
         try:
             await self._client.close()
         finally:
