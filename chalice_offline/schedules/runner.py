@@ -9,7 +9,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -89,26 +89,31 @@ class ScheduleRunner:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _keep(self, function_name: str, schedule: Schedule) -> None:
-        now = self._time.now()
-        while (due := schedule.next_after(now)) is not None:
-            if not await self._comes(due):
+        since = self._time.now()
+        while (due := schedule.next_after(since)) is not None:
+            if set_back := await self._set_back_before(due):
+                # A rate keeps its distance, and nothing runs for moments that have passed by either time.
+                since -= set_back
                 now = self._time.now()
+                if (first := schedule.next_after(since)) is not None and first <= now:
+                    since = now
                 continue
             spawn(function_name, self._fire(function_name, due), self._tasks)
             after = self._time.now()
-            now = max(due, after) if (after - due).total_seconds() > 1 else due
+            since = max(due, after) if (after - due).total_seconds() > 1 else due
 
-    async def _comes(self, due: datetime) -> bool:
-        """Wait for a moment; return False if the clock is set back meanwhile.
+    async def _set_back_before(self, due: datetime) -> timedelta:
+        """Wait for a moment; return at once by how much the clock is set back, should that happen.
 
         In short steps: the wall clock may be set, and a laptop may sleep.
         """
         began, began_s = self._time.now(), self._time.elapsed_s()
         while (left_s := (due - (now := self._time.now())).total_seconds()) > 0:
-            if (now - began).total_seconds() < self._time.elapsed_s() - began_s - SET_BACK_S:
-                return False
+            set_back_s = self._time.elapsed_s() - began_s - (now - began).total_seconds()
+            if set_back_s > SET_BACK_S:
+                return timedelta(seconds=set_back_s)
             await self._time.sleep(min(left_s, 30.0))
-        return True
+        return timedelta()
 
     async def _fire(self, function_name: str, due: datetime) -> None:
         event = scheduled_event(function_name, due, region=self._region, account=self._account)

@@ -104,7 +104,10 @@ class FairMessages:
             self._entries[id(message)] = entry
             if message["receipt_handle"] is not None:
                 self._by_handle[message["receipt_handle"]] = entry
-            self._place(entry, self._clock())
+            now = self._clock()
+            # A clock that was set back is followed before: what is new tells its time already.
+            self._wake(now)
+            self._place(entry, now)
 
     def remove(self, message: Message) -> None:
         """Raises ``ValueError`` if the message is not there."""
@@ -150,9 +153,11 @@ class FairMessages:
             entry = self._by_handle.get(handle)
             if entry is None:
                 return False
+            now = self._clock()
+            self._wake(now)
             entry.message["visible_at"] = moment
             self._take(entry)
-            self._place(entry, self._clock())
+            self._place(entry, now)
             return True
 
     def oldest(self) -> Message | None:

@@ -1,6 +1,7 @@
 """A client that knows the contract and nothing else about us."""
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import count
@@ -89,8 +90,11 @@ class Trader:
 
     def quote(self, **swap: Any) -> Frame:
         """Return what a swap would get: asked again while the machine is too busy to hear of the market."""
+        until = time.monotonic() + TIME_LIMIT_S
         while (told := self.ask(action="quote", **swap))["type"] != "quote":
             assert told["code"] in {"NO_ROUTE", "SERVICE_UNAVAILABLE"}, told
+            assert time.monotonic() < until, told
+            time.sleep(0.05)
         return told
 
     def events(self, order_id: str | None = None) -> list[Frame]:

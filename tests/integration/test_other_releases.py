@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -133,8 +134,9 @@ def test_pages_are_full_and_hold_every_order_but_those_that_only_another_release
             text("UPDATE orders SET swap_mode = 'twap' WHERE order_id = ANY(:ids)"), {"ids": unreadable}
         )
 
-    pages, before = [], None
-    while page := store.queries.page("alice", status=None, limit=limit, before=before):
+    pages: list[list[UUID]] = []
+    before = None
+    while (page := store.queries.page("alice", status=None, limit=limit, before=before)) and len(pages) < 9:
         pages.append([view.state.order.order_id for view in page])
         before = page[-1].state.order.accepted_at, page[-1].state.order.order_id
 

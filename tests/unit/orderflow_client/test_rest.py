@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -145,7 +146,9 @@ def test_engine_that_says_nothing_is_told_of_by_what_was_waited_for() -> None:
             where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
             rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05, time_limit_s=0.01))
             try:
-                await rest.ask("GET", "/markets")
+                for _ in range(50):
+                    with suppress(DisconnectedError):  # as of a machine too busy to connect in time
+                        await rest.ask("GET", "/markets")
             finally:
                 await rest.close()
                 await is_left.wait()

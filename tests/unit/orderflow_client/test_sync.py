@@ -1,19 +1,46 @@
 """The client without asyncio."""
 
 import asyncio
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import Final
 
 import pytest
 
+import orderflow_client
 from orderflow_client import ClientClosedError, NotFoundError
 from orderflow_client.sync import Client, Order
 from tests.fakes.engine_server import LIFE, FakeEngine
 from tests.unit.orderflow_client.conftest import QUICK
+
+_BEGINNING: Final = """
+import asyncio, gc, os, signal, sys, threading
+from orderflow_client.sync import Client
+client = Client(sys.argv[1], rest_url=sys.argv[2])
+order = client.submit(type="limit", side="buy", amount="1", limit_price="1")
+events = order.events()
+next(events)
+close = client._client.close
+begun = threading.Event()
+async def close_late():
+    begun.set()
+    await asyncio.sleep(0.2)
+    await close()
+client._client.close = close_late
+class Cycle:
+    def __init__(self, held):
+        self.held, self.own = held, self
+"""
+_HUNG_S: Final = 120
+"""A process that is not at its end by then would never be: what is waited for takes a second."""
 
 
 @contextmanager
@@ -125,3 +152,107 @@ def test_calls_that_other_threads_make_while_the_client_closes_all_say_so() -> N
 def _call_until_closed(client: Client) -> None:
     while True:
         client.markets()
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        pytest.param(
+            "del client._client.close, close_late; print('left')", "left", id="left open with a generator"
+        ),
+        pytest.param(
+            """
+signal.signal(signal.SIGALRM, lambda *_: client.close())
+def strike():
+    begun.wait()
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGALRM)
+threading.Thread(target=strike).start()
+client.close()
+print(threading.active_count())
+""",
+            "1",
+            id="closed by a signal's handler amid closing",
+        ),
+        pytest.param(
+            """
+from orderflow_client import ClientClosedError
+def follow():
+    try:
+        order.result()
+    except ClientClosedError:
+        print("told")
+def strike():
+    begun.wait()
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+for task in (follow, strike):
+    threading.Thread(target=task).start()
+try:
+    client.close()
+except KeyboardInterrupt:
+    client.close()
+""",
+            "told",
+            id="interrupted amid closing",
+        ),
+        pytest.param(
+            """
+if (child := os.fork()) == 0:
+    signal.alarm(60)
+    client.close()
+    try:
+        client.health()
+    except Exception as error:
+        print(type(error).__name__, flush=True)
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+print(status)
+client.close()
+""",
+            "ClientClosedError\n0",
+            id="closed in a process that was forked",
+        ),
+        pytest.param(
+            """
+cycle = Cycle(events)
+del cycle, events
+async def collect():
+    gc.collect()
+client.wait(collect())
+print(client.health().queue)
+client.close()
+""",
+            "ok",
+            id="generator collected in the client's thread",
+        ),
+        pytest.param(
+            """
+class Collecting:
+    def __init__(self, lock):
+        self.lock = lock
+    def __enter__(self):
+        self.lock.__enter__()
+        gc.collect()
+    def __exit__(self, *error):
+        self.lock.__exit__(*error)
+client._handing_over = Collecting(client._handing_over)
+cycle = Cycle(events)
+del cycle, events
+print(client.health().queue)
+client.close()
+""",
+            "ok",
+            id="generator collected while a call is handed over",
+        ),
+    ],
+)
+def test_process_comes_to_its_end_whatever_the_client_is_amid(program: str, told: str) -> None:
+    with an_engine() as engine:
+        ended = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _BEGINNING + program, engine.url, engine.rest_url],
+            env={**os.environ, "PYTHONPATH": str(Path(orderflow_client.__file__).parents[1])},
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=_HUNG_S,
+        )
+    assert (ended.stdout.strip(), ended.stderr) == (told, "")

@@ -4,6 +4,7 @@ A thread of its own runs the asynchronous client; every call here waits for it. 
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
@@ -49,11 +50,13 @@ class Client:
         rest_url: str | None = None,
         limits: Limits | None = None,
     ) -> None:
-        # Held while a call is handed to the thread: none comes behind the end.
-        self._handing_over = threading.Lock()
-        self._is_closed = False
+        # Held while a call is handed to the thread: none comes behind the end. A signal's handler, or a
+        # generator that is collected, may call amid another call of its thread.
+        self._handing_over = threading.RLock()
+        self._closing: Future[None] | None = None
+        self._is_ending = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="orderflow client", daemon=True)
+        self._thread = threading.Thread(target=_run, args=(self._loop,), name="orderflow client", daemon=True)
         self._thread.start()
 
         async def make() -> asynchronous.Client:
@@ -62,7 +65,8 @@ class Client:
         try:
             self._client = self.wait(make())
         except BaseException:
-            self._stop()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
             raise
 
     def __enter__(self) -> Self:
@@ -74,17 +78,18 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Close the connections and end the thread; orders go on."""
+        """Close the connections and end the thread; orders go on.
+
+        An interrupt ends the wait for that, not the closing.
+        """
+        if not self._thread.is_alive():
+            return  # as in a process that was forked: the threads stay with the other one
         with self._handing_over:
-            is_closed_already, self._is_closed = self._is_closed, True
-        if is_closed_already:
-            self._thread.join()
-            return
-        try:
-            self._wait_for(asyncio.run_coroutine_threadsafe(self._client.close(), self._loop))
-            self._wait_for(asyncio.run_coroutine_threadsafe(_end_of_others(), self._loop))
-        finally:
-            self._stop()
+            if self._closing is None:
+                self._closing = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        self._thread.join()
+        if self._closing.done():
+            self._closing.result()
 
     def submit(self, **order: Unpack[OrderFields]) -> "Order":
         return Order(self, self.wait(self._client.submit(**order)))
@@ -130,13 +135,29 @@ class Client:
 
     def wait(self, doing: Coroutine[Any, Any, Value]) -> Value:
         """Return what a call of the asynchronous client returns; an interrupt cancels it."""
+        closed = ClientClosedError("the client is closed")
+        if not self._thread.is_alive():
+            doing.close()
+            raise closed
         with self._handing_over:
-            if self._is_closed:
+            if self._closing is not None:
                 doing.close()
-                raise ClientClosedError("the client is closed")
-            # The thread may not have begun yet; it finds what waits for it.
-            future = asyncio.run_coroutine_threadsafe(doing, self._loop)
-        return self._wait_for(future)
+                raise closed
+            try:
+                # The thread may not have begun yet; it finds what waits for it.
+                future = asyncio.run_coroutine_threadsafe(doing, self._loop)
+            except RuntimeError:
+                # A signal's handler closed the client between these lines.
+                doing.close()
+                raise closed from None
+        try:
+            return future.result()
+        except CancelledError:
+            # ``close`` did, in another thread. What is canceled below is not waited for any more.
+            raise closed from None
+        except BaseException:
+            future.cancel()
+            raise
 
     def each(self, begin: Callable[[], AsyncIterator[Value]]) -> Iterator[Value]:
         """Yield what an asynchronous iterator yields."""
@@ -157,23 +178,30 @@ class Client:
             while (found := self.wait(following())) is not _END:
                 yield found
         finally:
-            with suppress(ClientClosedError):
-                self.wait(end())
+            # One that is left over is ended where it is collected, and the thread cannot wait for itself;
+            # while the interpreter ends, it does nothing any more.
+            if threading.current_thread() is self._thread:
+                self._loop.create_task(end())
+            elif not sys.is_finalizing():
+                with suppress(ClientClosedError):
+                    self.wait(end())
 
-    def _wait_for(self, future: Future[Value]) -> Value:
+    async def _end(self) -> None:
+        """End by itself, so that a close which is interrupted, or called amid another, finds an end."""
+        if self._is_ending:
+            return  # handed over twice: the first was interrupted before it could be noted
+        self._is_ending = True
         try:
-            return future.result()
-        except CancelledError:
-            # ``close`` did, in another thread. What is canceled below is not waited for any more.
-            raise ClientClosedError("the client is closed") from None
-        except BaseException:
-            future.cancel()
-            raise
+            await self._client.close()
+        finally:
+            await _end_of_others()
+            # What waits for this is told in the same turn of the loop.
+            self._loop.call_soon(self._loop.stop)
 
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    loop.run_forever()
+    loop.close()
 
 
 async def _end_of_others() -> None:

@@ -202,7 +202,7 @@ def test_clock_that_is_set_back_hides_nothing_for_as_much_longer(queue: Queue) -
     assert queue.names() == "12"
     queue.messages.append(a_message("b", "3", visible_at=NOW + HIDDEN_S))  # as one that is sent with a delay
     queue.now -= 3_600
-    queue.send("a", "4")
+    queue.messages.append(a_message("a", "4", visible_at=queue.now))
     assert queue.names() == "4"
     queue.now += HIDDEN_S
     assert sorted(queue.names()) == ["1", "2", "3", "4"]
@@ -215,3 +215,15 @@ def test_clock_that_is_corrected_a_little_shows_nothing_sooner(queue: Queue) -> 
     assert queue.names() == ""
     queue.now += HIDDEN_S
     assert queue.names() == ""
+
+
+def test_clock_that_is_set_back_shows_nothing_sooner_that_was_put_off_since(queue: Queue) -> None:
+    queue.send("a", "1")
+    assert queue.names() == "1"
+    queue.now -= 3_600
+    (held,) = queue.messages
+    queue.messages.show_at(held["receipt_handle"], queue.now + HIDDEN_S)
+    queue.messages.append(a_message("b", "2", visible_at=queue.now + HIDDEN_S))
+    assert queue.names() == ""
+    queue.now += HIDDEN_S
+    assert sorted(queue.names()) == ["1", "2"]
