@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.browser.chromium import Page
 from tests.browser.conftest import WHOLE, OpenPage, done_with_answers, recorded, submit
 
 # A page whose longer waits end when the test says so, and whose connections fall silent when it says so.
@@ -96,6 +97,12 @@ window.setTimeout = (run, ms, ...more) => wait(run, ms >= 500 && ms <= 3000 ? ms
 SEQS = "[...document.querySelectorAll('.event .seq')].map((each) => Number(each.innerText))"
 
 
+def cut(page: Page) -> None:
+    """Lose the connection, until the time for the next try is let come."""
+    page.run("isCut = true; links[0].close(); null")
+    page.until("kept(250).length === 1", "the pause before the next try")
+
+
 def test_connection_that_answers_no_ping_is_given_up_and_one_that_does_is_kept(
     console: OpenPage, rest: httpx.Client
 ) -> None:
@@ -124,8 +131,7 @@ def test_connection_is_tried_again_as_soon_as_the_network_is_back_and_never_doub
         page.until(LIVE, "live")
         online = "(() => { dispatchEvent(new Event('online')); return links.length; })()"
         assert page.run(online) == 1
-        page.run("isCut = true; links[0].close(); null")
-        page.until("kept(250).length === 1", "the pause before the next try")
+        cut(page)
         assert page.run("document.querySelector('.link').innerText") == "reconnecting…"
         assert page.run(online) == 2
         page.until(LIVE, "live again")
@@ -149,8 +155,7 @@ def test_order_that_ended_meanwhile_and_is_in_no_list_that_is_read_is_asked_for(
     with console("#/orders", before=f"{WAITS}{EMPTY_LIST}") as page:
         page.until(f"{status(order_id)} === 'open'", "the order at rest")
         page.until(CAUGHT_UP, "caught up")
-        page.run("isCut = true; links[0].close(); null")
-        page.until("kept(250).length === 1", "the pause before the next try")
+        cut(page)
         rest.delete(f"/orders/{order_id}")
         page.run("isEmpty = true; end(250); null")
         page.until(f"{status(order_id)} === 'canceled'", "its end")
@@ -180,8 +185,7 @@ def test_order_page_shows_what_happened_while_there_was_no_connection(
     with console(f"#/order/{order_id}", before=WAITS) as page:
         page.until(f"{SEQS}.length === 2", "pending and open")
         page.until(LIVE, "live")
-        page.run("isCut = true; links[0].close(); null")
-        page.until("kept(250).length === 1", "the pause before the next try")
+        cut(page)
         amend(rest, order_id, limitPrice="9001")
         rest.delete(f"/orders/{order_id}")
         page.run("end(250); null")
