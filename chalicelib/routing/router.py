@@ -1,6 +1,7 @@
 """Best execution of one order over the pools that connect its tokens."""
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Final
 
 from chalicelib.domain.swap_mode import SwapMode
@@ -21,7 +22,7 @@ from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
 from chalicelib.routing.single_path import is_alone, single_two_hop_path
-from chalicelib.routing.singles import best_singles
+from chalicelib.routing.singles import best_in_a_row, best_singles
 from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.routing.whole import NoRoomError
 
@@ -55,7 +56,7 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     known: list[float] = []
     if singles.best is not None:
         single = filled_by(order, (direct_path(singles.best),))
-        known = [_final_root(singles.best, order)]
+        known = [_final_root(singles.best, order.mode)]
     two_hop_path = single_two_hop_path(network, order, execution)
     if two_hop_path is not None:
         settled = _settled(network, order, two_hop_path, single, known)
@@ -69,20 +70,58 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
             return assemble(order, single, bound, singles)
         network = network.open_down_to(known[0])
 
+    return assemble(order, *_searched(network, order, execution, (single, bound), two_hop_path), singles)
+
+
+def _searched(
+    network: Network,
+    order: SwapOrder,
+    execution: Execution,
+    single: tuple[Filling | None, int | None],
+    two_hop_path: tuple[Filling, int] | None,
+) -> tuple[Filling, int]:
+    """Return the best of a search and of what one pool, or one after another, does; and a bound.
+
+    Args:
+        single: What one pool does, and a bound, as far as they are known; so of a two-hop path.
+
+    Raises:
+        InsufficientLiquidityError: Nothing fills the amount.
+    """
     split, roots = _split(network, order, execution)
-    best = _better(single, split)
+    best = _better(single[0], split)
+    bound = single[1]
     if two_hop_path is not None:
         # Of a few units a search may make something worse, or nothing.
         best = _better(best, two_hop_path[0])
         bound = two_hop_path[1] if bound is None else bound
+    if best is not None:
+        bound = _tightest(network, order, best, roots, bound)
+        if is_close(order, best, bound):
+            return best, bound
+        best = _reconsidered(network, order, best, execution)
+    best = _better(best, _best_in_a_row(network, order, execution))
     if best is None:
         raise InsufficientLiquidityError(
-            input_token=order.input_token, output_token=order.output_token, amount=amount
+            input_token=order.input_token, output_token=order.output_token, amount=order.amount
         )
-    bound = _tightest(network, order, best, roots, bound)
-    if not is_close(order, best, bound):
-        best = _reconsidered(network, order, best, execution)
-    return assemble(order, best, bound, singles)
+    if bound is None:
+        ends = [
+            prod(_final_root(leg, order.mode) for leg in (*path.first, *path.second)) for path in best.paths
+        ]
+        bound = _tightest(network, order, best, ends, None)
+    return best, bound
+
+
+def _best_in_a_row(network: Network, order: SwapOrder, execution: Execution) -> Filling | None:
+    """Return the best that one pool after another does: what is plain, and a search may miss where a token
+    comes in few units, where a leg costs much, or where a pool refuses one part and would have taken another.
+    """
+    best: Filling | None = None
+    for two_hop_path in network.two_hop_paths:
+        path = best_in_a_row(two_hop_path.pairs, execution, order.amount)
+        best = _better(best, None if path is None else filled_by(order, (path,)))
+    return best
 
 
 def _settled(
@@ -152,10 +191,10 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
     return None, roots
 
 
-def _final_root(leg: ExecutedLeg, order: SwapOrder) -> float:
-    curve = leg.pool.curve
-    after = after_in if order.mode is SwapMode.EXACT_IN else after_out
-    reached = after(curve, float(order.amount))
+def _final_root(leg: ExecutedLeg, mode: SwapMode) -> float:
+    curve, result = leg.pool.curve, leg.result
+    is_exact_in = mode is SwapMode.EXACT_IN
+    reached = after_in(curve, result.amount_in) if is_exact_in else after_out(curve, result.amount_out)
     return reached[0] if reached else curve[-1].end
 
 
