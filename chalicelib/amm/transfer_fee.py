@@ -1,8 +1,7 @@
-"""The fee that a Token-2022 mint takes from every transfer, and a pool whose tokens take one.
+"""The fee that a Token-2022 mint takes from every transfer.
 
-Follows solana-program/token-2022 ``program/src/extension/transfer_fee/mod.rs`` (``TransferFee``). All four
-swap programs work on what arrives in the vault, and send out what the trader receives less the fee: so a swap
-here is the same swap of the pool, with the fees off its input before and off its output after it.
+Follows solana-program/token-2022 ``program/src/extension/transfer_fee/mod.rs`` (``TransferFee``). What it
+makes of a swap is in ``pools.TransferFeePool``.
 """
 
 from dataclasses import dataclass
