@@ -70,27 +70,30 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
             return assemble(order, single, bound, singles)
         network = network.open_down_to(known[0])
 
-    return assemble(order, *_searched(network, order, execution, (single, bound), two_hop_path), singles)
+    found = _searched(network, order, execution, single=single, bound=bound, two_hop_path=two_hop_path)
+    return assemble(order, *found, singles)
 
 
 def _searched(
     network: Network,
     order: SwapOrder,
     execution: Execution,
-    single: tuple[Filling | None, int | None],
+    *,
+    single: Filling | None,
+    bound: int | None,
     two_hop_path: tuple[Filling, int] | None,
 ) -> tuple[Filling, int]:
     """Return the best of a search and of what one pool, or one after another, does; and a bound.
 
     Args:
-        single: What one pool does, and a bound, as far as they are known; so of a two-hop path.
+        bound: What is known, if one pool fills the order.
+        two_hop_path: One that was found, and a bound, that was not settled on.
 
     Raises:
         InsufficientLiquidityError: Nothing fills the amount.
     """
     split, roots = _split(network, order, execution)
-    best = _better(single[0], split)
-    bound = single[1]
+    best = _better(single, split)
     if two_hop_path is not None:
         # Of a few units a search may make something worse, or nothing.
         best = _better(best, two_hop_path[0])
