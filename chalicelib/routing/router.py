@@ -7,6 +7,7 @@ from typing import Final
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, assemble, filled_by, is_close
 from chalicelib.routing.certificate import objective_bound
+from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
@@ -18,9 +19,10 @@ from chalicelib.routing.path_execution import (
     execute,
 )
 from chalicelib.routing.plan import Plan
-from chalicelib.routing.ranges import after_in, after_out
+from chalicelib.routing.ranges import Curve, after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
+from chalicelib.routing.short_of_orders import short_of_orders
 from chalicelib.routing.single_path import is_alone, single_two_hop_path
 from chalicelib.routing.singles import best_in_a_row, best_singles
 from chalicelib.routing.swap_order import SwapOrder
@@ -175,13 +177,14 @@ def _reconsidered(network: Network, order: SwapOrder, filling: Filling, executio
 
 
 def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Filling | None, list[float]]:
-    """Search, execute, and leave out any pool that refuses its part.
+    """Search, execute, and leave out any pool that refuses its part, or what it has from there on.
 
     Returns:
         The filling, None if no split can be had, and the roots at which to look for a bound.
     """
     remaining = network
     roots: list[float] = []
+    refused: dict[str, int] = {}
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
@@ -190,8 +193,23 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
         except NoRoomError:
             break
         except LegRefusedError as e:
-            remaining = remaining.without({e.pool_id})
+            pool_id = e.pool.pool.pool_id
+            # As long as it was asked for less than the last time: the next part is smaller again.
+            curve = _shorter(e, execution) if e.amount < refused.get(pool_id, e.amount + 1) else ()
+            refused[pool_id] = e.amount
+            remaining = remaining.with_curve(pool_id, curve) if curve else remaining.without({pool_id})
     return None, roots
+
+
+def _shorter(refused: LegRefusedError, execution: Execution) -> Curve:
+    """Return what a pool offers short of the orders among which its part ended, nothing if it was no such."""
+    pool, token_in, _ = refused.pool
+    if execution.mode is SwapMode.EXACT_IN or not refused.amount:
+        return ()
+    shorter = short_of_orders(pool.state, token_in, refused.amount, execution.now_s)
+    if shorter is None:
+        return ()
+    return curve_of(shorter, token_in, execution.now_s, slot=execution.slot)
 
 
 def _final_root(leg: ExecutedLeg, mode: SwapMode) -> float:
