@@ -44,9 +44,8 @@ def step_in(price: int, target: int, liquidity: int, remaining: int, fee_rate: i
         amount_in, out = -(-moved >> 64), (moved << 64) // (price * after)
     if amount_in > U64_MAX or out > U64_MAX:
         raise SwapRefusedError(Refusal.INSUFFICIENT_LIQUIDITY)
-    # The dust that did not move the price is a fee too.
-    fee = _fee_on_top(amount_in, fee_rate) if after == target else remaining - amount_in
-    return Step(after, amount_in, out, fee)
+    # The target is not reached: that takes ``capacity``. The dust that did not move the price is a fee too.
+    return Step(after, amount_in, out, remaining - amount_in)
 
 
 def step_out(price: int, target: int, liquidity: int, remaining: int, fee_rate: int) -> Step:

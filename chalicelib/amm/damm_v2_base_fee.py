@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import Final, NamedTuple
 
-from chalicelib.amm.damm_v2_schedule import FEE_DENOMINATOR, SchedulerMode, fee_within, scheduled, with_fee
+from chalicelib.amm.damm_v2_schedule import (
+    BASIS_POINTS,
+    FEE_DENOMINATOR,
+    SchedulerMode,
+    fee_within,
+    scheduled,
+    with_fee,
+)
 from chalicelib.amm.swaps import U64_MAX, Refusal, SwapRefusedError, TokenIndex
 
-BASIS_POINTS: Final = 10_000
 NUMERATOR_PER_BPS: Final = FEE_DENOMINATOR // BASIS_POINTS
 
 

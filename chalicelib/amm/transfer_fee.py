@@ -1,11 +1,11 @@
-"""The fee that a Token-2022 mint takes from every transfer, and a pool whose tokens take one.
+"""The fee that a Token-2022 mint takes from every transfer.
 
-Follows solana-program/token-2022 ``program/src/extension/transfer_fee/mod.rs`` (``TransferFee``). All four
-swap programs work on what arrives in the vault, and send out what the trader receives less the fee: so a swap
-here is the same swap of the pool, with the fees off its input before and off its output after it.
+Follows solana-program/token-2022 ``program/src/extension/transfer_fee/mod.rs`` (``TransferFee``). What it
+makes of a swap is in ``pools.TransferFeePool``.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from chalicelib.amm.swaps import U64_MAX, Refusal, SwapRefusedError
@@ -28,6 +28,13 @@ class TransferFee:
     def of(self, amount: int) -> int:
         """Return the fee on an amount sent: ``calculate_fee``."""
         return min(-(-amount * self.basis_points // BASIS_POINTS), self.maximum)
+
+    def kept_at_best(self, most: int) -> Fraction:
+        """Return a share of any amount up to ``most`` than which no more arrives.
+
+        A fee with a maximum costs large amounts less; what is rounded up, some amounts escape.
+        """
+        return 1 - min(Fraction(self.basis_points, BASIS_POINTS), Fraction(self.maximum, most))
 
     def to_deliver(self, amount: int) -> int:
         """Return the least amount to send so that ``amount`` arrives: ``calculate_inverse_fee`` on top of it.

@@ -42,7 +42,9 @@ def amended(state: OrderState, changes: Amendment, tokens: Tokens, now: datetime
     if changes.limit_price is not None and terms.limit is None:
         raise FieldError("limitPrice", "is not among the terms of this order")
     if terms.limit is not None:
-        terms = replace(terms, limit=_limit(terms, changes.limit_price or terms.limit.price, tokens))
+        # Also under the same price: what it bounds is another amount, perhaps.
+        price = terms.limit.price if changes.limit_price is None else changes.limit_price
+        terms = replace(terms, limit=_limit(terms, price, tokens))
     if changes.expires_at is None:
         return replace(order, terms=terms)
     valid_until = Lifetime(TimeInForce.GTD, None, changes.expires_at).ends_at(now)

@@ -65,9 +65,12 @@ def min_out_units(quoted_units: int, slippage_bps: int) -> int:
 
 
 def max_in_units(quoted_units: int, slippage_bps: int) -> int:
-    """Return the most input to give, in base units, rounded down: in the trader's favour."""
+    """Return the most input to give, in base units, rounded down: in the trader's favour.
+
+    No more than any account holds: the instruction's field is a u64.
+    """
     assert 0 <= slippage_bps <= BPS_PER_UNIT
-    return quoted_units * (BPS_PER_UNIT + slippage_bps) // BPS_PER_UNIT
+    return min(quoted_units * (BPS_PER_UNIT + slippage_bps) // BPS_PER_UNIT, MAX_UNITS)
 
 
 def price_text(quote_units: int, quote_scale: int, base_units: int, base_scale: int) -> str | None:

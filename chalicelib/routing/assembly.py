@@ -41,6 +41,12 @@ def filled_by(order: SwapOrder, paths: Sequence[ExecutedPath]) -> Filling:
     return Filling(paths, amount_in, amount_out, gained - order.leg_cost * legs)
 
 
+def filling_of(order: SwapOrder, plan: Plan) -> Filling:
+    """Return what a plan comes to, without its paths."""
+    gained = plan.amount_out if order.mode is SwapMode.EXACT_IN else -plan.amount_in
+    return Filling((), plan.amount_in, plan.amount_out, gained - order.leg_cost * len(plan.legs))
+
+
 def gap(order: SwapOrder, filling: Filling, bound: int) -> int:
     """Return how far a filling is from the bound, in base units; never below 0."""
     limit = bound if order.mode is SwapMode.EXACT_IN else -bound

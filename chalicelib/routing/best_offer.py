@@ -6,7 +6,7 @@ plans over pools bounds all of them, unless a quote lies beyond it, and then tha
 
 from chalicelib.amm.swaps import SwapResult
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, gap_bps, improvement_bps
+from chalicelib.routing.assembly import Filling, filling_of, gap_bps, improvement_bps
 from chalicelib.routing.errors import RoutingError
 from chalicelib.routing.firm_quotes import FirmQuotes, FixedAmounts, OfferedFill, is_better
 from chalicelib.routing.market import Market
@@ -33,7 +33,7 @@ def best_offer(market: Market, quotes: FirmQuotes, order: SwapOrder) -> Plan:
         over_pools = best_plan(market, order)
     except RoutingError:
         return _beside(order, _plan_of(order, best, None), fills)
-    if _filling(order, best.amounts).objective > _plan_filling(order, over_pools).objective:
+    if _filling(order, best.amounts).objective > filling_of(order, over_pools).objective:
         return _beside(order, _plan_of(order, best, over_pools), fills)
     return _beside(order, over_pools, fills)
 
@@ -41,11 +41,6 @@ def best_offer(market: Market, quotes: FirmQuotes, order: SwapOrder) -> Plan:
 def _filling(order: SwapOrder, amounts: FixedAmounts) -> Filling:
     gained = amounts.amount_out if order.mode is SwapMode.EXACT_IN else -amounts.amount_in
     return Filling((), amounts.amount_in, amounts.amount_out, gained - order.leg_cost)
-
-
-def _plan_filling(order: SwapOrder, plan: Plan) -> Filling:
-    gained = plan.amount_out if order.mode is SwapMode.EXACT_IN else -plan.amount_in
-    return Filling((), plan.amount_in, plan.amount_out, gained - order.leg_cost * len(plan.legs))
 
 
 def _plan_of(order: SwapOrder, fill: OfferedFill, over_pools: Plan | None) -> Plan:

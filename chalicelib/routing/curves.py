@@ -95,16 +95,12 @@ def best_root(pool: Pool, token_in: TokenIndex, now_s: int, top: Range) -> float
 
 
 def _kept_by_transfers(pool: TransferFeePool, token_in: TokenIndex) -> tuple[float, float]:
-    """Return what is left of the input and of the output, at best:
-    a fee with a maximum costs large amounts less.
-    """
-    shares = []
-    for token, fee in enumerate(pool.fees):
-        most = U64_MAX
-        if fee.basis_points and fee.maximum < U64_MAX and token != token_in:
-            most = max(reserves(pool.inner)[token], 1)
-        shares.append(1.0 - fee.of(most) / most)
-    return (shares[0], shares[1]) if token_in == 0 else (shares[1], shares[0])
+    """Return what is left of the input and of the output, at best."""
+    fee_in, fee_out = pool.fees if token_in == 0 else pool.fees[::-1]
+    most_out = U64_MAX
+    if fee_out.basis_points and fee_out.maximum < U64_MAX:
+        most_out = max(reserves(pool.inner)[1 - token_in], 1)
+    return float(fee_in.kept_at_best(U64_MAX)), float(fee_out.kept_at_best(most_out))
 
 
 def _taxed(part: Range, kept_in: float, kept_out: float) -> Range:
@@ -207,7 +203,8 @@ def _limited(pool: DammV2Pool, limiter: RateLimiterFee, stop_in: float) -> Curve
     """Purchases of A under a rate limiter: a range per step of the fee, each dearer than the one before.
 
     The limiter's rate is an average, rounded up, and the cap is on the sum with the dynamic fee: charging
-    each step by itself is never more.
+    each step by itself is never more, exact in. For an exact output the program reckons the limiter's rate as
+    if there were no dynamic fee; beside one it charges less than this, by some hundredths of a per cent.
     """
     curve, cap = pool.curve, pool.fees.max_fee_numerator
     if not isinstance(curve, ConcentratedCurve) or not curve.liquidity:

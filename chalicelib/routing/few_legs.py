@@ -2,20 +2,22 @@
 nothing of what lies between two hops.
 
 A plan with too many legs is made again without the pool whose leg brings least for its room, among the pools
-that it has, until it fits. The certificate stays that of all plans: how far this one is from the best there
-would be without the limit.
+that it has, until it fits; one pool, or one after another, may do more. The certificate stays that of all
+plans: how far this one is from the best there would be without the limit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, gap_bps, improvement_bps
+from chalicelib.routing.assembly import filling_of, gap_bps, improvement_bps
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.market import Market
+from chalicelib.routing.path_execution import Execution
 from chalicelib.routing.plan import Leg, Plan, RoutablePool
 from chalicelib.routing.router import best_plan
+from chalicelib.routing.singles import best_in_a_row
 from chalicelib.routing.swap_order import SwapOrder
 
 
@@ -79,24 +81,50 @@ def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
     """
     if room.holds(plan):
         return plan
+    found = [simple for simple in _simple_plans(market, order, plan) if room.holds(simple)]
     for worth in (lambda leg: leg.share_bps // max(1, room.taken(leg.pool_id)), lambda leg: leg.share_bps):
-        found = _shortened(market, order, plan, room, worth)
-        if found is not None:
-            return _certified(order, found, plan)
-    raise InsufficientLiquidityError(
-        input_token=order.input_token, output_token=order.output_token, amount=order.amount
-    )
+        shortened = _shortened(market, order, plan, room, worth)
+        if shortened is not None:
+            found.append(shortened)
+            break
+    if not found:
+        raise InsufficientLiquidityError(
+            input_token=order.input_token, output_token=order.output_token, amount=order.amount
+        )
+    best = max(found, key=lambda each: filling_of(order, each).objective)
+    return _certified(order, best, plan)
+
+
+def _simple_plans(market: Market, order: SwapOrder, plan: Plan) -> Iterator[Plan]:
+    """Yield plans through one pool, of each venue the best that it has, and through one after another."""
+    for quote in plan.best_single_by_venue.values():
+        if quote.pool_id in market.pools:  # else it is a firm quote's
+            yield _through(market, order, [quote.pool_id])
+    execution = Execution(order.mode, market.now_s, slot=market.slot)
+    for pairs in market.two_hop_pairs(order.input_token, order.output_token):
+        path = best_in_a_row(pairs, execution, order.amount)
+        if path is not None:
+            yield _through(market, order, [leg.pool.pool.pool_id for leg in (*path.first, *path.second)])
+
+
+def _through(market: Market, order: SwapOrder, pool_ids: Iterable[str]) -> Plan:
+    """Return the best plan through some pools alone.
+
+    Raises:
+        RoutingError: As ``best_plan``.
+    """
+    return best_plan(Market([market.pools[each] for each in pool_ids], market.now_s, market.slot), order)
 
 
 def _shortened(
     market: Market, order: SwapOrder, plan: Plan, room: Room, worth: Callable[[Leg], int]
 ) -> Plan | None:
     """Return a plan that has room, None if the pools that are left cannot fill the order."""
-    pools = {leg.pool_id: market.pools[leg.pool_id] for leg in plan.legs}
+    left = {leg.pool_id for leg in plan.legs}
     while not room.holds(plan):
-        del pools[min(plan.legs, key=worth).pool_id]
+        left.remove(min(plan.legs, key=worth).pool_id)
         try:
-            plan = best_plan(Market(pools.values(), market.now_s, market.slot), order)
+            plan = _through(market, order, left)
         except RoutingError:
             return None
     return plan
@@ -104,11 +132,9 @@ def _shortened(
 
 def _certified(order: SwapOrder, found: Plan, best: Plan) -> Plan:
     """Return a plan beside what all pools offer, with the bound over all plans."""
-    gained = found.amount_out if order.mode is SwapMode.EXACT_IN else -found.amount_in
-    filling = Filling((), found.amount_in, found.amount_out, gained - order.leg_cost * len(found.legs))
     return found._replace(
         bound=best.bound,
-        gap_bps=gap_bps(order, filling, best.bound),
+        gap_bps=gap_bps(order, filling_of(order, found), best.bound),
         best_single=best.best_single,
         best_single_by_venue=best.best_single_by_venue,
         improvement_bps=improvement_bps(order.mode, found.amount_in, found.amount_out, best.best_single),

@@ -19,7 +19,6 @@ from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import U64_MAX, SwapRefusedError, TokenIndex
-from chalicelib.amm.transfer_fee import BASIS_POINTS, TransferFee
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.tokens import is_mint
 from chalicelib.routing.open_to import makes_price
@@ -51,8 +50,8 @@ def best_rate(pool: Pool, token_in: TokenIndex, now_s: int, slot: int = 0) -> Fr
 
 def _best_rate(pool: Pool, token_in: TokenIndex, now_s: int, slot: int) -> Fraction:
     if isinstance(pool, TransferFeePool):
-        kept_in = _kept_at_best(pool.fees[token_in], U64_MAX)
-        kept_out = _kept_at_best(pool.fees[1 - token_in], max(reserves(pool.inner)[1 - token_in], 1))
+        kept_in = pool.fees[token_in].kept_at_best(U64_MAX)
+        kept_out = pool.fees[1 - token_in].kept_at_best(max(reserves(pool.inner)[1 - token_in], 1))
         return best_rate(pool.inner, token_in, now_s, slot) * kept_in * kept_out
     if isinstance(pool, DlmmPool):
         return _best_bin(pool, token_in, now_s)
@@ -82,11 +81,6 @@ def _best_bin(pool: DlmmPool, token_in: TokenIndex, now_s: int) -> Fraction:
         if held.bin_id <= calmest_id if for_y else held.bin_id >= calmest_id:
             break
     return best
-
-
-def _kept_at_best(fee: TransferFee, most: int) -> Fraction:
-    """Return the share that arrives of the largest amount: a fee with a maximum costs large amounts less."""
-    return 1 - min(Fraction(fee.basis_points, BASIS_POINTS), Fraction(fee.maximum, most))
 
 
 class MarginalRates:

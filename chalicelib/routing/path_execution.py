@@ -24,11 +24,16 @@ SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
 
 
 class LegRefusedError(Exception):
-    """A pool refuses its part: too little to pay a unit, or a rounding more than it holds."""
+    """A pool refuses its part: too little to pay a unit, or a rounding more than it holds.
 
-    def __init__(self, pool_id: str, refusal: Refusal) -> None:
-        super().__init__(f"{refusal.value}: pool_id={pool_id}")
-        self.pool_id = pool_id
+    Attributes:
+        amount: Its part, of the side that is fixed; 0 if there was none for it.
+    """
+
+    def __init__(self, pool: PoolCurve, amount: int, refusal: Refusal) -> None:
+        super().__init__(f"{refusal.value}: pool_id={pool.pool.pool_id} amount={amount}")
+        self.pool = pool
+        self.amount = amount
         self.refusal = refusal
 
 
@@ -115,12 +120,12 @@ class Execution:
             LegRefusedError: The pool refuses.
         """
         if amount > U64_MAX:
-            raise LegRefusedError(pool.pool.pool_id, Refusal.INSUFFICIENT_LIQUIDITY)
+            raise LegRefusedError(pool, amount, Refusal.INSUFFICIENT_LIQUIDITY)
         try:
             request = Swap(EXACT[self.mode], amount, pool.token_in, self.now_s, self.slot)
             result, after = swap(pool.pool.state, request)
         except SwapRefusedError as e:
-            raise LegRefusedError(pool.pool.pool_id, e.refusal) from e
+            raise LegRefusedError(pool, amount, e.refusal) from e
         return ExecutedLeg(pool, result, after)
 
     def _two_hop_path(self, filled: TwoHopFill, amount: int) -> ExecutedPath:
@@ -138,7 +143,7 @@ class Execution:
     def _hop(self, hop: Hop, fills: Sequence[float], amount: int) -> tuple[ExecutedLeg, ...]:
         planned = sum(fills)
         if not planned:  # so little that none of it reaches this hop
-            raise LegRefusedError(hop.pools[0].pool.pool_id, Refusal.ZERO_OUTPUT)
+            raise LegRefusedError(hop.pools[0], 0, Refusal.ZERO_OUTPUT)
         # The other hop was rounded, so the amount differs a little from what was planned.
         scale = amount / planned
         # Half the slack: a two-hop path filled to its slack leaves that much more for its pools' rounding.

@@ -15,7 +15,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import allocate
 from chalicelib.routing.network import Network
 from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
-from chalicelib.routing.ranges import Range, out_for_in
+from chalicelib.routing.ranges import Range, out_for_in, total_out
 
 SHORTFALL: Final = 1e-8
 ROUNDING_UNITS: Final = 100
@@ -36,8 +36,8 @@ def most_rising_leg(paths: Sequence[ExecutedPath]) -> ExecutedLeg | None:
 def _shortfall(leg: ExecutedLeg) -> float:
     """Return how much less than the curve the leg pays, relatively; 0 if rounding explains it."""
     promised = out_for_in(leg.pool.curve, float(leg.result.amount_in))
-    if promised is None:
-        return 0.0
+    if promised is None:  # it took more than the curve, read so far, takes for all that it pays
+        promised = total_out(leg.pool.curve)
     missing = promised - leg.result.amount_out
     return missing / promised if missing > ROUNDING_UNITS + SHORTFALL * promised else 0.0
 

@@ -1,11 +1,13 @@
 """Best execution of one order over the pools that connect its tokens."""
 
 from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Final
 
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.assembly import Filling, assemble, filled_by, is_close
 from chalicelib.routing.certificate import objective_bound
+from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
@@ -17,11 +19,12 @@ from chalicelib.routing.path_execution import (
     execute,
 )
 from chalicelib.routing.plan import Plan
-from chalicelib.routing.ranges import after_in, after_out
+from chalicelib.routing.ranges import Curve, after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
 from chalicelib.routing.search import best_allocation
+from chalicelib.routing.short_of_orders import short_of_orders
 from chalicelib.routing.single_path import is_alone, single_two_hop_path
-from chalicelib.routing.singles import best_singles
+from chalicelib.routing.singles import best_in_a_row, best_singles
 from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.routing.whole import NoRoomError
 
@@ -55,7 +58,7 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     known: list[float] = []
     if singles.best is not None:
         single = filled_by(order, (direct_path(singles.best),))
-        known = [_final_root(singles.best, order)]
+        known = [_final_root(singles.best, order.mode)]
     two_hop_path = single_two_hop_path(network, order, execution)
     if two_hop_path is not None:
         settled = _settled(network, order, two_hop_path, single, known)
@@ -69,20 +72,61 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
             return assemble(order, single, bound, singles)
         network = network.open_down_to(known[0])
 
+    found = _searched(network, order, execution, single=single, bound=bound, two_hop_path=two_hop_path)
+    return assemble(order, *found, singles)
+
+
+def _searched(
+    network: Network,
+    order: SwapOrder,
+    execution: Execution,
+    *,
+    single: Filling | None,
+    bound: int | None,
+    two_hop_path: tuple[Filling, int] | None,
+) -> tuple[Filling, int]:
+    """Return the best of a search and of what one pool, or one after another, does; and a bound.
+
+    Args:
+        bound: What is known, if one pool fills the order.
+        two_hop_path: One that was found, and a bound, that was not settled on.
+
+    Raises:
+        InsufficientLiquidityError: Nothing fills the amount.
+    """
     split, roots = _split(network, order, execution)
     best = _better(single, split)
     if two_hop_path is not None:
         # Of a few units a search may make something worse, or nothing.
         best = _better(best, two_hop_path[0])
         bound = two_hop_path[1] if bound is None else bound
+    if best is not None:
+        bound = _tightest(network, order, best, roots, bound)
+        if is_close(order, best, bound):
+            return best, bound
+        best = _reconsidered(network, order, best, execution)
+    best = _better(best, _best_in_a_row(network, order, execution))
     if best is None:
         raise InsufficientLiquidityError(
-            input_token=order.input_token, output_token=order.output_token, amount=amount
+            input_token=order.input_token, output_token=order.output_token, amount=order.amount
         )
-    bound = _tightest(network, order, best, roots, bound)
-    if not is_close(order, best, bound):
-        best = _reconsidered(network, order, best, execution)
-    return assemble(order, best, bound, singles)
+    if bound is None:
+        ends = [
+            prod(_final_root(leg, order.mode) for leg in (*path.first, *path.second)) for path in best.paths
+        ]
+        bound = _tightest(network, order, best, ends, None)
+    return best, bound
+
+
+def _best_in_a_row(network: Network, order: SwapOrder, execution: Execution) -> Filling | None:
+    """Return the best that one pool after another does: what is plain, and a search may miss where a token
+    comes in few units, where a leg costs much, or where a pool refuses one part and would have taken another.
+    """
+    best: Filling | None = None
+    for two_hop_path in network.two_hop_paths:
+        path = best_in_a_row(two_hop_path.pairs, execution, order.amount)
+        best = _better(best, None if path is None else filled_by(order, (path,)))
+    return best
 
 
 def _settled(
@@ -133,13 +177,14 @@ def _reconsidered(network: Network, order: SwapOrder, filling: Filling, executio
 
 
 def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Filling | None, list[float]]:
-    """Search, execute, and leave out any pool that refuses its part.
+    """Search, execute, and leave out any pool that refuses its part, or what it has from there on.
 
     Returns:
         The filling, None if no split can be had, and the roots at which to look for a bound.
     """
     remaining = network
     roots: list[float] = []
+    refused: dict[str, int] = {}
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
@@ -148,14 +193,29 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
         except NoRoomError:
             break
         except LegRefusedError as e:
-            remaining = remaining.without({e.pool_id})
+            pool_id = e.pool.pool.pool_id
+            # As long as it was asked for less than the last time: the next part is smaller again.
+            curve = _shorter(e, execution) if e.amount < refused.get(pool_id, e.amount + 1) else ()
+            refused[pool_id] = e.amount
+            remaining = remaining.with_curve(pool_id, curve) if curve else remaining.without({pool_id})
     return None, roots
 
 
-def _final_root(leg: ExecutedLeg, order: SwapOrder) -> float:
-    curve = leg.pool.curve
-    after = after_in if order.mode is SwapMode.EXACT_IN else after_out
-    reached = after(curve, float(order.amount))
+def _shorter(refused: LegRefusedError, execution: Execution) -> Curve:
+    """Return what a pool offers short of the orders among which its part ended, nothing if it was no such."""
+    pool, token_in, _ = refused.pool
+    if execution.mode is SwapMode.EXACT_IN or not refused.amount:
+        return ()
+    shorter = short_of_orders(pool.state, token_in, refused.amount, execution.now_s)
+    if shorter is None:
+        return ()
+    return curve_of(shorter, token_in, execution.now_s, slot=execution.slot)
+
+
+def _final_root(leg: ExecutedLeg, mode: SwapMode) -> float:
+    curve, result = leg.pool.curve, leg.result
+    is_exact_in = mode is SwapMode.EXACT_IN
+    reached = after_in(curve, result.amount_in) if is_exact_in else after_out(curve, result.amount_out)
     return reached[0] if reached else curve[-1].end
 
 

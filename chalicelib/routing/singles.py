@@ -1,11 +1,12 @@
-"""The best that one pool alone does: what a split has to beat, and often the answer."""
+"""The best that one pool alone does, or one after another: what a split has to beat, and often the answer."""
 
+from math import inf
 from typing import Final, NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.market import PoolCurve
-from chalicelib.routing.network import Hop
-from chalicelib.routing.path_execution import ExecutedLeg, Execution, LegRefusedError
+from chalicelib.routing.market import Pair, PoolCurve, TwoHopPairs
+from chalicelib.routing.network import REACH, Hop
+from chalicelib.routing.path_execution import ExecutedLeg, ExecutedPath, Execution, LegRefusedError
 from chalicelib.routing.ranges import in_for_out, out_for_in
 
 ESTIMATE_ERROR: Final = 1e-12
@@ -43,3 +44,23 @@ def best_singles(direct: Hop, execution: Execution, amount: int) -> Singles:
         if known is None or rank < known:
             found[venue], by_venue[venue] = rank, leg
     return Singles(by_venue[min(found, key=found.__getitem__)] if found else None, by_venue)
+
+
+def best_in_a_row(pairs: TwoHopPairs, execution: Execution, amount: int) -> ExecutedPath | None:
+    """Return the best that one pool of each hop does with the whole amount, exactly; None if none can."""
+    is_exact_in = execution.mode is SwapMode.EXACT_IN
+    one, other = (pairs.first, pairs.second) if is_exact_in else (pairs.second, pairs.first)
+    fixed = _best_of(one, execution, amount)
+    if fixed is None:
+        return None
+    following = _best_of(other, execution, fixed.result.amount_out if is_exact_in else fixed.result.amount_in)
+    if following is None:
+        return None
+    first, second = (fixed, following) if is_exact_in else (following, fixed)
+    return ExecutedPath(pairs.token, (first,), (second,), first.result.amount_in, second.result.amount_out)
+
+
+def _best_of(pair: Pair, execution: Execution, amount: int) -> ExecutedLeg | None:
+    reach = amount * REACH
+    stop_in, stop_out = (reach, inf) if execution.mode is SwapMode.EXACT_IN else (inf, reach)
+    return best_singles(Hop([side.read(stop_in, stop_out) for side in pair.sides]), execution, amount).best

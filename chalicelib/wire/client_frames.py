@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chalicelib.domain.errors import Code, FieldError, InvalidRequestError
 from chalicelib.wire.fields import (
+    SEQ_MAX,
     TEXT_LENGTH_MAX,
     NullMeans,
     OrderId,
@@ -29,8 +30,6 @@ from chalicelib.wire.resting_frames import (
     filter_fields,
     is_dry,
 )
-
-SEQ_MAX: Final = 2**31 - 1
 
 
 class SubscribeFields(WireModel):

@@ -25,6 +25,7 @@ from chalicelib.wire.json_text import NumberText
 
 TEXT_LENGTH_MAX: Final = 128
 CLIENT_ORDER_ID_LENGTH_MAX: Final = 64
+SEQ_MAX: Final = 2**31 - 1
 _NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type", "dict_type"})
 _NOT_TEXT: Final = frozenset({"string_type", "string_unicode"})
 # No exponent of more digits stands for anything that a field takes.

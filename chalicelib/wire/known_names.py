@@ -200,8 +200,9 @@ def _meant(plain: str, known: frozenset[str], prefix: str) -> str | None:
 
 @cache
 def plain_words(names: frozenset[str]) -> frozenset[str]:
-    """Return names and other systems' words for them, each as ``plain_name`` has it."""
-    return frozenset(map(plain_name, names)) | {word for word, name in OTHER_WORDS.items() if name in names}
+    """Return names, and other systems' words for them or what is inside, each as ``plain_name`` has it."""
+    words = {word for word, name in OTHER_WORDS.items() if name.partition(".")[0] in names}
+    return frozenset(map(plain_name, names)) | words
 
 
 def refuse_words(members: Mapping[str, Any], words: Collection[str], problem: str) -> None:

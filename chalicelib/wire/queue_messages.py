@@ -32,8 +32,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import OrderTerms, OrderType, TimeInForce
 from chalicelib.domain.tokens import DECIMALS_MAX
 from chalicelib.domain.triggers import CONFIRMATIONS_MAX
-from chalicelib.wire.client_frames import SEQ_MAX
-from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, TEXT_LENGTH_MAX, PrintableText
+from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX, SEQ_MAX, TEXT_LENGTH_MAX, PrintableText
 from chalicelib.wire.flat_orders import FlatOrder, flat
 
 _PROBLEMS_LENGTH_MAX: Final = 300

@@ -11,7 +11,15 @@ from chalicelib.domain.errors import ExecutionError, FieldError, FieldProblem, I
 from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.terms import OrderType
 from chalicelib.domain.tokens import Tokens
-from chalicelib.wire.fields import AmountText, OrderId, PrintableText, WholeNumber, WireModel, validated
+from chalicelib.wire.fields import (
+    SEQ_MAX,
+    AmountText,
+    OrderId,
+    PrintableText,
+    WholeNumber,
+    WireModel,
+    validated,
+)
 from chalicelib.wire.known_names import misspelt, plain_words, refuse_words
 from chalicelib.wire.order_fields import OrderFields
 from chalicelib.wire.resting_fields import (
@@ -25,7 +33,6 @@ from chalicelib.wire.resting_fields import (
 )
 
 BATCH_ORDERS_MAX: Final = 20
-SEQ_MAX: Final = 2**31 - 1
 _TOKENS: Final = ("inputToken", "outputToken", "baseAsset", "quoteAsset")
 _CHANGES: Final = ("limit_price", "trigger_price", "amount", "expires_at")
 

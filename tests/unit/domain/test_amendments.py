@@ -95,6 +95,7 @@ def test_bound_that_no_trade_could_keep_is_named_in_the_other_token() -> None:
             "triggerPrice cannot change any more",
         ),
         (resting(), Amendment("0"), "limitPrice must be greater than 0"),
+        (resting(), Amendment(""), "limitPrice must be a plain positive decimal number"),
         (resting(), Amendment("9" * 30), "limitPrice asks for more than"),
         (resting(), Amendment(None, None, "0"), "amount must be greater than 0"),
         (resting(), Amendment(None, None, "20001"), "amount must be at most"),

@@ -100,8 +100,10 @@ def test_limits_are_rounded_in_the_traders_favour(quoted: int, slippage_bps: int
     assert least >= 1
     assert least == 1 or (least - 1) * BPS_PER_UNIT < quoted * (BPS_PER_UNIT - slippage_bps)
     assert least * BPS_PER_UNIT >= quoted * (BPS_PER_UNIT - slippage_bps)
-    assert quoted <= most
-    assert most * BPS_PER_UNIT <= quoted * (BPS_PER_UNIT + slippage_bps) < (most + 1) * BPS_PER_UNIT
+    assert quoted <= most <= MAX_UNITS
+    allowed = quoted * (BPS_PER_UNIT + slippage_bps)
+    assert most == MAX_UNITS or allowed < (most + 1) * BPS_PER_UNIT
+    assert most * BPS_PER_UNIT <= allowed
 
 
 @given(dividend=UNITS, divisor=UNITS)

@@ -18,7 +18,7 @@ from chalicelib.amm.q64 import ONE
 from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmFees, CpmmPool, CreatorFeeOn
 from chalicelib.amm.swaps import Swap, SwapRefusedError, TokenIndex
-from chalicelib.amm.transfer_fee import TransferFee
+from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
@@ -170,6 +170,15 @@ def test_pool_offers_something_from_the_second_on_in_which_its_program_opens_it(
     pool = replace(state, open_time_s=NOW_S - opened_s_ago)
     is_open = _swap(pool, SwapMode.EXACT_IN, 10**6, 0) is not None
     assert (bool(curve_of(pool, 0, NOW_S)), best_rate(pool, 0, NOW_S) > 0) == (is_open, is_open)
+
+
+def test_curve_counts_no_rounding_of_a_transfer_fee_that_other_amounts_escape() -> None:
+    # Of the odd reserve, half and the unit that is rounded up are withheld; of one unit less, half.
+    pool = TransferFeePool(CpmmPool(10**4, 26_727, CpmmFees(100, 0, 0)), (NO_FEE, TransferFee(5_000, 10**6)))
+    result, _ = swap(pool, Swap(EXACT[SwapMode.EXACT_IN], 10**12, 0, NOW_S))
+    promised = out_for_in(curve_of(pool, 0, NOW_S), 1e12)
+    assert promised is not None
+    assert result.amount_out == 13_363 <= promised
 
 
 @pytest.mark.parametrize("token_in", [0, 1])

@@ -72,6 +72,23 @@ def test_what_fits_and_cannot_fill_the_order_is_no_plan() -> None:
         with_room(market, order, best, legs(1))
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+def test_one_pool_that_fits_is_taken_where_it_does_more_than_what_is_left_of_the_best_plan(
+    mode: SwapMode,
+) -> None:
+    # The best plan needs all of the cheap pools, and the dear one takes the order alone.
+    cheap = [a_routable(f"a{number}", a_cpmm(10**9, 10**9)) for number in range(3)]
+    market = Market([*cheap, a_routable("dear", a_cpmm(10**12, 58 * 10**10))], NOW_S)
+    order = SwapOrder(mode, "A", "B", 8 * 10**8 if mode is SwapMode.EXACT_IN else 6 * 10**8, leg_cost=1)
+    best = best_plan(market, order)
+    assert {leg.pool_id for leg in best.legs} == {"a0", "a1", "a2"}
+    assert best.best_single is not None
+    plan = with_room(market, order, best, legs(1))
+    assert [leg.pool_id for leg in plan.legs] == ["dear"]
+    assert (plan.amount_in, plan.amount_out) == (best.best_single.amount_in, best.best_single.amount_out)
+    assert plan.bound == best.bound
+
+
 @pytest.mark.parametrize("large", ["a", "b", "c"])
 def test_leg_that_brings_least_for_its_room_goes_first(large: str) -> None:
     pools = [a_routable(name, a_cpmm(10**12, 10**12)) for name in ("a", "b", "c")]

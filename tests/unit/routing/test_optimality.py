@@ -72,6 +72,32 @@ def test_few_units_are_bought_over_two_hops_as_well_as_one_pool_after_the_other_
     assert plan.bound <= plan.amount_in <= best
 
 
+@pytest.mark.parametrize("mode", SwapMode)
+def test_no_plan_is_worse_than_one_pool_after_another_where_a_token_comes_in_few_units(
+    mode: SwapMode,
+) -> None:
+    for seed in range(100):
+        random = Random(seed)
+        units = [10 ** random.uniform(6, 9), 10 ** random.uniform(1, 3), 10 ** random.uniform(6, 9)]
+        random.shuffle(units)
+        size = dict(zip("AMB", units, strict=True))
+        pools = [
+            a_routable(f"{one}{other}{index}", _of_about(random, size[one], size[other]), (one, other))
+            for one, other in ("AB", "AM", "MB")
+            for index in range(random.randint(0 if one + other == "AB" else 1, 3))
+        ]
+        given = size["A" if mode is SwapMode.EXACT_IN else "B"]
+        amount = max(1, int(given * 10 ** random.uniform(-2, -0.5)))
+        simple = _best_in_a_row(pools, amount, mode)
+        if simple is None:
+            continue
+        plan = plan_for(pools, amount, mode=mode)
+        if mode is SwapMode.EXACT_IN:
+            assert simple <= plan.amount_out <= plan.bound, seed
+        else:
+            assert plan.bound <= plan.amount_in <= simple, seed
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_constant_product_splits_match_the_closed_form(seed: int) -> None:
     random = Random(seed)
@@ -140,6 +166,27 @@ def _needed(pool: RoutablePool, amount: int) -> int | None:
         return swap(pool.state, Swap(Exact.OUT, amount, 0, NOW_S))[0].amount_in
     except SwapRefusedError:
         return None
+
+
+def _of_about(random: Random, units_0: float, units_1: float) -> CpmmPool:
+    return a_cpmm(*(max(1, int(units * 10 ** random.uniform(-0.3, 0.3))) for units in (units_0, units_1)))
+
+
+def _best_in_a_row(pools: Sequence[RoutablePool], amount: int, mode: SwapMode) -> int | None:
+    """Return what one pool, or one after another, pays (exact in) or takes at best for an amount."""
+    is_exact_in = mode is SwapMode.EXACT_IN
+    swapped = _got if is_exact_in else _needed
+    found: list[int] = []
+    for pool in pools:
+        if pool.tokens == ("A", "B"):
+            found += filter(None, [swapped(pool, amount)])
+        if pool.tokens == (("A", "M") if is_exact_in else ("M", "B")):
+            between = swapped(pool, amount)
+            beyond = ("M", "B") if is_exact_in else ("A", "M")
+            found += filter(
+                None, [swapped(other, between) for other in pools if between and other.tokens == beyond]
+            )
+    return (max if is_exact_in else min)(found, default=None)
 
 
 def _closed_form(pools: Sequence[tuple[float, float, float]], amount: float) -> float:

@@ -57,7 +57,8 @@ def test_pool_that_would_pay_nothing_refuses_by_its_name() -> None:
     (pool,) = network(SwapMode.EXACT_IN, 1, dear).direct.pools
     with pytest.raises(LegRefusedError) as refused:
         Execution(SwapMode.EXACT_IN, NOW_S).leg(pool, 1)
-    assert (refused.value.pool_id, refused.value.refusal) == ("dear", Refusal.ZERO_OUTPUT)
+    assert (refused.value.pool, refused.value.amount) == (pool, 1)
+    assert refused.value.refusal is Refusal.ZERO_OUTPUT
 
 
 def test_amount_that_no_instruction_can_carry_is_refused_by_the_pool() -> None:

@@ -1,17 +1,20 @@
 from dataclasses import replace
+from math import inf
 from random import Random
 
 import pytest
 
 from chalicelib.amm.meteora_dlmm import DlmmPool
-from chalicelib.amm.pools import swap
+from chalicelib.amm.pools import TransferFeePool, swap
 from chalicelib.amm.swaps import Swap, SwapRefusedError
+from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.curves import curve_of
 from chalicelib.routing.exactness import EXACT
-from chalicelib.routing.market import PoolCurve
+from chalicelib.routing.market import PoolCurve, PoolSide
 from chalicelib.routing.path_execution import ExecutedLeg, Execution, direct_path
 from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.ranges import product_range
 from chalicelib.routing.rising import most_rising_leg
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
 from tests.unit.routing.test_router import plan_for
@@ -67,6 +70,19 @@ def test_leg_to_look_at_again_is_the_one_that_falls_short_of_its_curve_and_none_
     rising, larger = a_leg(pool, 10**12), a_leg(pool, 4 * 10**12)
     assert most_rising_leg([steady]) is None
     assert most_rising_leg([direct_path(larger), direct_path(rising), steady]) is rising
+
+
+def test_leg_falls_short_where_it_takes_more_than_all_that_its_curve_takes() -> None:
+    # A curve counts a transfer fee as little as it may be, and it is read no further than the amount.
+    taxed = TransferFeePool(a_cpmm(10**9, 10**9), (TransferFee(1_000, 10**9), NO_FEE))
+    pool = PoolSide(a_routable("taxed", taxed), 0, (NOW_S, 0)).read(inf, 1e6)
+    whole = pool.curve[0]
+    read = pool._replace(
+        curve=(product_range(root=whole.start, end=whole.start * 0.99, liquidity=whole.liquidity),)
+    )
+    leg = Execution(SwapMode.EXACT_OUT, NOW_S).leg(read, int(read.curve[0].amount_out * 0.95))
+    assert leg.result.amount_in > read.curve[0].amount_in
+    assert most_rising_leg([direct_path(leg)]) is leg
 
 
 def test_the_price_of_the_pool_used_here_does_rise() -> None:

@@ -168,6 +168,7 @@ AMEND = {"action": "amend", "orderId": ORDER_ID, "limitPrice": "1"}
         ({"action": "cancel", "orderId": ORDER_ID, "if_seq": 3}, "if_seq"),
         ({"action": "submitBatch", "orders": [ORDER], "slippageBps": 5}, "slippageBps"),
         ({"action": "submitBatch", "orders": [ORDER], "slippage": 5}, "slippage"),
+        ({"action": "submitBatch", "orders": [ORDER], "stopPrice": "2"}, "stopPrice"),
         ({"action": "submitBatch", "orders": [ORDER], "clientOrderId": "mine"}, "clientOrderId"),
     ],
 )
