@@ -208,7 +208,7 @@ class Deployment:
             QueueNotEmptyError: As ``destroy`` would.
         """
         for stack in self._of_stage():
-            if self._cloudformation.outputs(stack.name) is not None:
+            if self._cloudformation.is_there(stack.name):
                 self._say_deleted(stack, "delete")
         if not loses_messages:
             self._require_empty_queues()

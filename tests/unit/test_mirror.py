@@ -137,7 +137,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/cli/token.py": "tests/security/test_token_command.py",
     "infra/cli/advisories.py": "tests/security/test_advisories.py",
     "infra/deploy/cloud.py": "tests/deploy/test_stacks.py",
-    "infra/deploy/cloudformation.py": "tests/deploy/test_stacks.py",
     "infra/deploy/compiling.py": "tests/deploy/test_package.py",
     "infra/deploy/dashboard.py": "tests/deploy/test_documents.py",
     "infra/deploy/deployment.py": "tests/deploy/test_deployment.py",
