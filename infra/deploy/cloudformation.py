@@ -31,13 +31,15 @@ class Change:
     """One resource that a change set adds, modifies or removes.
 
     Attributes:
+        replaced: Whether another resource takes its place, in CloudFormation's words: ``True``, ``False`` or
+            ``Conditional``.
         condition: What has to be true of the stage for it; empty if nothing.
     """
 
     action: str
     kind: str
     logical_id: str
-    is_replaced: bool = False
+    replaced: str = "False"
     condition: str = ""
 
 
@@ -66,6 +68,12 @@ class CloudFormation:
         if stack is None or stack["StackStatus"] in {"REVIEW_IN_PROGRESS", *_FAILED_CREATION}:
             return None
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def parameters(self, name: str) -> dict[str, str]:
+        """Return what a stack was deployed with."""
+        stack = self._described(name)
+        assert stack is not None, "it has outputs"
+        return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
 
     def is_there(self, name: str) -> bool:
         """Return whether there is such a stack, whatever became of its creation."""
@@ -210,5 +218,5 @@ def _change(resource: Mapping[str, str]) -> Change:
         resource["Action"],
         resource["ResourceType"],
         resource["LogicalResourceId"],
-        is_replaced=resource.get("Replacement") == "True",
+        replaced=resource.get("Replacement", "False"),
     )
