@@ -34,7 +34,7 @@ from infra.deploy.variables import check_variables, unheeded, variables_of, with
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
 _POLICIES_OF_KEEPING: Final = frozenset({"DeletionPolicy", "UpdateReplacePolicy"})
-_QUEUES: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+_QUEUE_URLS: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 
 
 class MigrationError(RuntimeError):
@@ -207,7 +207,8 @@ class Deployment:
         """Delete the stage's stacks, the newest first. What is retained on purpose is named.
 
         Raises:
-            QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false.
+            QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false. If it was empty before
+                the functions were deleted, they are gone, and all else is there.
             StackError: Something could not be deleted.
         """
         if not loses_messages:
@@ -215,6 +216,9 @@ class Deployment:
         for stack in self._of_stage():
             if self._cloudformation.delete(stack.name):
                 self._say_deleted(stack, "deleted")
+            if stack.kind == APP and not loses_messages:
+                # Orders were accepted until now. Deployed again, the stage executes them.
+                self._require_empty_queues()
 
     def plan_destruction(self, *, loses_messages: bool) -> None:
         """Say what destroying would delete, and what it would leave. Changes nothing.
@@ -292,7 +296,7 @@ class Deployment:
         sqs = self._cloud.client("sqs")
         kinds = ("", "NotVisible", "Delayed")
         names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
-        for url in (outputs[name] for name in _QUEUES if name in outputs):
+        for url in (outputs[name] for name in _QUEUE_URLS if name in outputs):
             counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")

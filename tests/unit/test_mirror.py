@@ -139,7 +139,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     "infra/deploy/cloud.py": "tests/deploy/test_stacks.py",
     "infra/deploy/compiling.py": "tests/deploy/test_package.py",
     "infra/deploy/dashboard.py": "tests/deploy/test_documents.py",
-    "infra/deploy/deployment.py": "tests/deploy/test_deployment.py",
     "infra/deploy/emulator.py": "tests/deploy/test_localstack.py",
     "infra/deploy/monitoring.py": "tests/deploy/test_documents.py",
     "infra/deploy/packaging.py": "tests/deploy/test_package.py",
