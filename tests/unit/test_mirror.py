@@ -130,6 +130,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/wire/rest_answers.py": "tests/security/test_specs.py",
     "infra/specs/asyncapi.py": "tests/security/test_specs.py",
     "infra/specs/documents.py": "tests/security/test_specs.py",
+    "infra/specs/operations.py": "tests/security/test_specs.py",
     "infra/specs/operator_paths.py": "tests/security/test_specs.py",
     "infra/specs/openapi.py": "tests/security/test_specs.py",
     "infra/specs/postman.py": "tests/security/test_postman.py",
