@@ -25,6 +25,7 @@ _DEPTHS: Final = {
     "ApproximateNumberOfMessagesNotVisible": "in flight",
     "ApproximateNumberOfMessagesDelayed": "delayed",
 }
+_LOCAL: Final = "local"
 _LETTERS: Final = text("""
 SELECT message_id, order_id::text, receive_count, reason, archived_at, body
 FROM dead_letters ORDER BY archived_at DESC LIMIT :limit
@@ -32,11 +33,11 @@ FROM dead_letters ORDER BY archived_at DESC LIMIT :limit
 
 
 @click.command()
-@click.option("--stage", type=NAME, default="local", show_default=True, envvar="STAGE")
+@click.option("--stage", type=NAME, default=_LOCAL, show_default=True, envvar="STAGE")
 @click.pass_obj
 def queues(session: CliSession, stage: str) -> None:
     """Show how many messages wait in each queue."""
-    client = _client()
+    client = _client(stage)
     depths: dict[str, dict[str, int]] = {}
     for name in _names(stage):
         try:
@@ -67,7 +68,7 @@ def list_letters(session: CliSession, limit: int) -> None:
 
 
 @dead_letters.command()
-@click.option("--stage", type=NAME, default="local", show_default=True, envvar="STAGE")
+@click.option("--stage", type=NAME, default=_LOCAL, show_default=True, envvar="STAGE")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def redrive(session: CliSession, stage: str, *, yes: bool) -> None:
@@ -75,7 +76,7 @@ def redrive(session: CliSession, stage: str, *, yes: bool) -> None:
 
     SQS does it by itself, also if this command is ended; an emulator that cannot is asked for each message.
     """
-    client = _client()
+    client = _client(stage)
     target, dead = _names(stage)
     if not yes:
         click.confirm(f"Send all messages of {dead} back to their queue?", abort=True)
@@ -95,30 +96,32 @@ def _names(stage: str) -> tuple[str, str]:
     return f"orderflow-{stage}-orders", f"orderflow-{stage}-orders-dlq"
 
 
-def _client() -> Any:
-    """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one,
-    else the running runtime's.
+def _client(stage: str) -> Any:
+    """Return an SQS client: for AWS_ENDPOINT_URL or AWS if the environment names one, else the runtime's of
+    this machine, and where there is none, AWS's for a stage other than the local one.
 
     Raises:
         ClickException: What the environment names is not there, or it names no region.
     """
-    if (
-        os.environ.get("AWS_ENDPOINT_URL")
-        or os.environ.get("AWS_ACCESS_KEY_ID")
-        or os.environ.get("AWS_PROFILE")
-    ):
+    if not any(os.environ.get(name) for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_PROFILE")):
         try:
-            config = Config(**past_proxies(os.environ.get("AWS_ENDPOINT_URL")))
-            return boto3.Session(region_name=region_of(os.environ)).client("sqs", config=config)
-        except (BotoCoreError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            return _client_of_runtime()
+        except (OSError, ValueError, KeyError) as error:
+            # Other shells than one's own have their keys from elsewhere, such as CloudShell's.
+            if stage == _LOCAL:
+                raise click.ClickException(
+                    f"which queues? {status_file()} names none; set AWS_ENDPOINT_URL"
+                ) from error
     try:
-        status = json.loads(status_file().read_text(encoding="utf-8"))
-        endpoint, aws = status["sqs_endpoint"], status.get("aws") or {}
-    except (OSError, ValueError, KeyError) as error:
-        raise click.ClickException(
-            f"which queues? {status_file()} names none; set AWS_ENDPOINT_URL"
-        ) from error
+        config = Config(**past_proxies(os.environ.get("AWS_ENDPOINT_URL")))
+        return boto3.Session(region_name=region_of(os.environ)).client("sqs", config=config)
+    except (BotoCoreError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _client_of_runtime() -> Any:
+    status = json.loads(status_file().read_text(encoding="utf-8"))
+    endpoint, aws = status["sqs_endpoint"], status.get("aws") or {}
     # An emulator of one's own takes any.
     any_login = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
     return local_client("sqs", endpoint, {**any_login, **aws})

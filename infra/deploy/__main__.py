@@ -42,6 +42,7 @@ _TOLD: Final = (
     SmokeOrderError,
     StackError,
 )
+_REPLACED: Final = {"True": " (replaced)", "Conditional": " (may be replaced)"}
 _QUEUES_ALONE: Final = """\
 This LocalStack has no WebSocket APIs, so the queues alone are deployed into it. With them it takes the whole
 application: start LocalStack with LOCALSTACK_AUTH_TOKEN, of a plan that has API Gateway V2, and with Docker's
@@ -272,10 +273,10 @@ def _show(planned: PlannedStack) -> None:
     title = "create" if planned.is_new else "update" if planned.changes else "unchanged"
     click.echo(f"\n{planned.name}: {title}")
     for change in planned.changes:
-        note = (
-            " (replaced)" if change.is_replaced else f" (if {change.condition})" if change.condition else ""
-        )
+        note = f" (if {change.condition})" if change.condition else _REPLACED.get(change.replaced, "")
         click.echo(f"  {change.action.lower():7} {change.kind} {change.logical_id}{note}")
+    for name, (before, after) in planned.settings.items():
+        click.echo(f"  setting {name}: {before or 'none'} -> {after or 'none'}")
     if planned.doubt:
         click.echo(f"  known once the stacks before it are there: {planned.doubt}")
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,8 +11,12 @@ from botocore.exceptions import ClientError
 from infra.deploy.json_types import JsonObject
 
 _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
-_BODY_MAX_BYTES: Final = 51_200
+BODY_MAX_BYTES: Final = 51_200
 """Of a template in a request (CloudFormation quotas)."""
+
+_BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+# A stack of such a status has nothing, or what its rollback left, and can only be deleted.
+_FAILED_CREATION: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 
 _TIME_LIMIT_S: Final = 45 * 60
 """An Aurora cluster with its proxy takes a quarter of an hour."""
@@ -27,13 +31,15 @@ class Change:
     """One resource that a change set adds, modifies or removes.
 
     Attributes:
+        replaced: Whether another resource takes its place, in CloudFormation's words: ``True``, ``False`` or
+            ``Conditional``.
         condition: What has to be true of the stage for it; empty if nothing.
     """
 
     action: str
     kind: str
     logical_id: str
-    is_replaced: bool = False
+    replaced: str = "False"
     condition: str = ""
 
 
@@ -57,11 +63,21 @@ class CloudFormation:
         self._poll_s = poll_s
 
     def outputs(self, name: str) -> dict[str, str] | None:
-        """Return a stack's outputs; None if there is no such stack."""
+        """Return a stack's outputs; None if there is no such stack, or one that was never made."""
         stack = self._described(name)
-        if stack is None or stack["StackStatus"] == "REVIEW_IN_PROGRESS":
+        if stack is None or stack["StackStatus"] in {"REVIEW_IN_PROGRESS", *_FAILED_CREATION}:
             return None
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+
+    def parameters(self, name: str) -> dict[str, str]:
+        """Return what a stack was deployed with."""
+        stack = self._described(name)
+        assert stack is not None, "it has outputs"
+        return {each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])}
+
+    def is_there(self, name: str) -> bool:
+        """Return whether there is such a stack, whatever became of its creation."""
+        return self._described(name) is not None
 
     def planned(self, name: str, template: JsonObject, parameters: Mapping[str, str]) -> tuple[Change, ...]:
         """Return what updating the stack would change; nothing is changed."""
@@ -81,7 +97,11 @@ class CloudFormation:
         is_new = self.outputs(name) is None
         change_set = self._change_set(name, template, parameters, "CREATE" if is_new else "UPDATE")
         if change_set is not None:
-            self._client.execute_change_set(ChangeSetName=change_set["ChangeSetId"], StackName=name)
+            # What a failed creation made goes with it, also what outlives a stack: a secret that stayed would
+            # have the name that the next creation wants.
+            self._client.execute_change_set(
+                ChangeSetName=change_set["ChangeSetId"], StackName=name, RetainExceptOnCreate=True
+            )
             self._wait(name)
         outputs = self.outputs(name)
         assert outputs is not None, "a deployed stack can be described"
@@ -106,8 +126,7 @@ class CloudFormation:
 
     def _clear_failed_creation(self, name: str) -> None:
         stack = self._described(name)
-        # A stack whose creation was rolled back can only be deleted.
-        if stack is not None and stack["StackStatus"] == "ROLLBACK_COMPLETE":
+        if stack is not None and stack["StackStatus"] in _FAILED_CREATION:
             self.delete(name)
 
     def _described(self, name: str) -> JsonObject | None:
@@ -124,9 +143,9 @@ class CloudFormation:
     ) -> JsonObject | None:
         """Make a change set and return it; None if it would change nothing."""
         body = json.dumps(template, separators=(",", ":"))
-        if len(body.encode()) > _BODY_MAX_BYTES:
+        if len(body.encode()) > BODY_MAX_BYTES:
             raise StackError(
-                f"the template of {name} has {len(body.encode())} bytes, the limit is {_BODY_MAX_BYTES}"
+                f"the template of {name} has {len(body.encode())} bytes, the limit is {BODY_MAX_BYTES}"
             )
         made = self._client.create_change_set(
             StackName=name,
@@ -161,13 +180,27 @@ class CloudFormation:
                 raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}")
             self._sleep(deadline, name)
 
-    def _reasons(self, name: str) -> Sequence[str]:
-        events = self._client.describe_stack_events(StackName=name)["StackEvents"]
-        return [
+    def _reasons(self, name: str) -> list[str]:
+        """Return why the last operation failed, the first reason first."""
+        found = [
             f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
-            for event in reversed(events)
+            for event in self._events(name)
             if event["ResourceStatus"].endswith("FAILED") and event.get("ResourceStatusReason")
         ]
+        return found[::-1]
+
+    def _events(self, name: str) -> Iterator[JsonObject]:
+        """Yield the events of the last operation, the newest first."""
+        token: dict[str, str] = {}
+        while True:
+            page = self._client.describe_stack_events(StackName=name, **token)
+            for event in page["StackEvents"]:
+                yield event
+                if event["PhysicalResourceId"] == event["StackId"] and event["ResourceStatus"] in _BEGUN:
+                    return
+            if "NextToken" not in page:
+                return
+            token = {"NextToken": page["NextToken"]}
 
     def _sleep(self, deadline: float, name: str) -> None:
         if time.monotonic() > deadline:
@@ -185,5 +218,5 @@ def _change(resource: Mapping[str, str]) -> Change:
         resource["Action"],
         resource["ResourceType"],
         resource["LogicalResourceId"],
-        is_replaced=resource.get("Replacement") == "True",
+        replaced=resource.get("Replacement", "False"),
     )

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
+from chalicelib.config import ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
@@ -21,6 +22,7 @@ from infra.deploy.stacks import (
     SOLANA,
     MissingValueError,
     Stack,
+    changed_parameters,
     parameters,
     queues_only,
     stacks,
@@ -32,7 +34,7 @@ from infra.deploy.variables import check_variables, unheeded, variables_of, with
 _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
 _POLICIES_OF_KEEPING: Final = frozenset({"DeletionPolicy", "UpdateReplacePolicy"})
-_QUEUES: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+_QUEUE_URLS: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 
 
 class MigrationError(RuntimeError):
@@ -45,11 +47,17 @@ class QueueNotEmptyError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class PlannedStack:
-    """What a deployment would do to one stack; ``doubt`` says why that cannot be known yet."""
+    """What a deployment would do to one stack.
+
+    Attributes:
+        settings: What parameters are and would be, of those that change.
+        doubt: Why it cannot be known yet.
+    """
 
     name: str
     is_new: bool
     changes: tuple[Change, ...]
+    settings: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     doubt: str = ""
 
 
@@ -143,7 +151,11 @@ class Deployment:
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
         """Yield what deploying would do, stack by stack. Changes nothing,
         and uploads nothing but the package.
+
+        Raises:
+            ConfigurationError: The stage trades on Solana, and would not any more.
         """
+        self._keep_chain()
         self._values |= _package_values(built)
         for stack in self._stacks:
             template = self._template(stack, built)
@@ -163,15 +175,18 @@ class Deployment:
         except MissingValueError as missing:
             return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
         changes = self._cloudformation.planned(stack.name, template, values)
-        return PlannedStack(stack.name, is_new=False, changes=changes)
+        settings = changed_parameters(template, self._cloudformation.parameters(stack.name), values)
+        return PlannedStack(stack.name, is_new=False, changes=changes, settings=settings)
 
     def deploy(self, built: Package | None) -> dict[str, str]:
         """Bring every stack up to date, the database before the code; return all outputs.
 
         Raises:
+            ConfigurationError: The stage trades on Solana, and would not any more.
             StackError: A stack failed and was rolled back; those before it stay.
             MigrationError: The database could not be prepared; the code was not deployed.
         """
+        self._keep_chain()
         self._values |= _package_values(built)
         for stack in self._stacks:
             template = self._template(stack, built)
@@ -192,7 +207,8 @@ class Deployment:
         """Delete the stage's stacks, the newest first. What is retained on purpose is named.
 
         Raises:
-            QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false.
+            QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false. If it was empty before
+                the functions were deleted, they are gone, and all else is there.
             StackError: Something could not be deleted.
         """
         if not loses_messages:
@@ -200,6 +216,9 @@ class Deployment:
         for stack in self._of_stage():
             if self._cloudformation.delete(stack.name):
                 self._say_deleted(stack, "deleted")
+            if stack.kind == APP and not loses_messages:
+                # Orders were accepted until now. Deployed again, the stage executes them.
+                self._require_empty_queues()
 
     def plan_destruction(self, *, loses_messages: bool) -> None:
         """Say what destroying would delete, and what it would leave. Changes nothing.
@@ -208,10 +227,22 @@ class Deployment:
             QueueNotEmptyError: As ``destroy`` would.
         """
         for stack in self._of_stage():
-            if self._cloudformation.outputs(stack.name) is not None:
+            if self._cloudformation.is_there(stack.name):
                 self._say_deleted(stack, "delete")
         if not loses_messages:
             self._require_empty_queues()
+
+    def _keep_chain(self) -> None:
+        """Refuse to let a stage on Solana trade on the simulated market, as a shell without CHAIN would: its
+        orders would end as confirmed, and nothing have executed them.
+        """
+        on_solana = stacks(self._cloud.target, self._stage, is_on_solana=True)
+        nodes = next(stack.name for stack in on_solana if stack.kind == SOLANA)
+        if self._solana is NO_SOLANA and self._cloudformation.is_there(nodes):
+            raise ConfigurationError(
+                f"stage {self._stage} trades on Solana: give CHAIN=solana and what it was deployed with, or "
+                "destroy the stage first"
+            )
 
     def _of_stage(self) -> Iterator[Stack]:
         """Yield the stacks that a stage may have, however it was deployed, the newest first."""
@@ -265,7 +296,7 @@ class Deployment:
         sqs = self._cloud.client("sqs")
         kinds = ("", "NotVisible", "Delayed")
         names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
-        for url in (outputs[name] for name in _QUEUES if name in outputs):
+        for url in (outputs[name] for name in _QUEUE_URLS if name in outputs):
             counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")

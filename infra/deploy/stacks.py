@@ -120,3 +120,20 @@ def parameters(stack: Stack, declared: JsonObject, values: Mapping[str, str]) ->
     if missing:
         raise MissingValueError(stack.name, missing)
     return {name: values[name] for name in names if name in values}
+
+
+def changed_parameters(
+    declared: JsonObject, before: Mapping[str, str], after: Mapping[str, str]
+) -> dict[str, tuple[str, str]]:
+    """Return what a deployed stack's parameters are and would be, of those that change. Secrets are left out.
+
+    Args:
+        after: Those that are given; what else is declared gets its default, whatever it was before.
+    """
+    names: Mapping[str, JsonObject] = declared.get("Parameters", {})
+    would_be = {name: after.get(name, str(each.get("Default", ""))) for name, each in names.items()}
+    return {
+        name: (before.get(name, ""), value)
+        for name, value in would_be.items()
+        if before.get(name, "") != value and not names[name].get("NoEcho")
+    }

@@ -2,12 +2,12 @@
 names, log groups and policies of one stage. Pure.
 
 ``chalice package --merge-template`` merges what is written by hand (``templates/app.yaml``); here is what has
-to be done to each function alike, so that it is not repeated eight times and forgotten for the ninth.
+to be done to each function alike, so that it is not repeated nine times and forgotten for the tenth.
 """
 
 import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from infra.deploy.json_types import JsonObject
@@ -25,6 +25,8 @@ _PINS: Final = (
     (re.compile(r"-archive-\*/"), "-archive-${AWS::AccountId}-${AWS::Region}/"),
     (re.compile(r":\*/\*/(?=POST/|DELETE/)"), ":${WebsocketAPI}/ws/"),
 )
+
+_SAID_ONCE: Final = frozenset({"Architectures", "CodeUri", "Runtime", "Tags", "Tracing"})
 
 # What a function needs only after `chalice deploy`, which gives it no queue's URL, and the REST function
 # another name. Here all of that is known.
@@ -57,7 +59,6 @@ def finished(packaged: Mapping[str, Any]) -> JsonObject:
         if role_id == "DefaultRole":
             raise TemplateError(f"{logical_id} has no policy file: name one in .chalice/config.json")
         name = _function_name(role_id)
-        _keep_what_globals_do_not_say(properties, template)
         properties["FunctionName"] = {"Fn::Sub": f"orderflow-${{Stage}}-{name}"}
         log_group = f"{role_id.removesuffix('Role')}LogGroup"
         function["DependsOn"] = [*function.get("DependsOn", ()), log_group]
@@ -66,17 +67,35 @@ def finished(packaged: Mapping[str, Any]) -> JsonObject:
         group["Properties"]["LogGroupName"] = {"Fn::Sub": f"/aws/lambda/orderflow-${{Stage}}-{name}"}
     for _, role in _of_type(resources, _ROLE):
         _pin(role["Properties"])
+    _say_once(template)
     return template
 
 
-def _keep_what_globals_do_not_say(properties: JsonObject, template: JsonObject) -> None:
-    """Leave a function of its variables what a stage's ``config.json`` adds: those of the merged template's
-    globals are said once for all, by parameters.
+def _say_once(template: JsonObject) -> None:
+    """Move into the globals what all functions say alike, such as variables that a stage's ``config.json``
+    adds: said ten times, a handful of them is more than CloudFormation takes of a template.
+
+    A variable that the merged template's globals say, by parameters, is not taken from there.
     """
-    own = properties.pop("Environment", {}).get("Variables", {})
-    stated = template["Globals"]["Function"]["Environment"]["Variables"]
-    if more := {name: value for name, value in own.items() if name not in stated}:
-        properties["Environment"] = {"Variables": more}
+    shared = template["Globals"]["Function"]
+    functions = [function["Properties"] for function in functions_of(template).values()]
+    for name, value in _alike(functions).items():
+        if name in _SAID_ONCE:
+            shared[name] = value
+            for own in functions:
+                del own[name]
+    added = [own.pop("Environment", {}).get("Variables", {}) for own in functions]
+    stated = {**_alike(added), **shared["Environment"]["Variables"]}
+    shared["Environment"] = {"Variables": stated}
+    for own, variables in zip(functions, added, strict=True):
+        if more := {name: value for name, value in variables.items() if name not in stated}:
+            own["Environment"] = {"Variables": more}
+
+
+def _alike(several: Sequence[JsonObject]) -> JsonObject:
+    """Return the members that all have, and with the same value."""
+    first, *others = several
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
 
 
 def functions_of(template: Mapping[str, Any]) -> dict[str, JsonObject]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from chalicelib.wire.answers import SERVER_FRAMES
 from chalicelib.wire.client_frames import ACTIONS
+from chalicelib.wire.fields import TEXT_LENGTH_MAX
 from chalicelib.wire.order_fields import OrderFields
 from infra.specs.schemas import reference, schemas
 from infra.version import VERSION
@@ -17,7 +18,7 @@ _REQUEST: Final = {
     "requestId": {
         "type": "string",
         "minLength": 1,
-        "maxLength": 128,
+        "maxLength": TEXT_LENGTH_MAX,
         "description": "Printable characters, repeated in the answer.",
     },
 }
@@ -55,9 +56,8 @@ def asyncapi() -> dict[str, Any]:
         "channels": {
             "orders": {
                 "address": "/",
-                "description": "A frame without an action is a submit if it carries order fields, "
-                "and a subscribe if "
-                "it carries only an orderId. The connection URL may carry either as a query.",
+                "description": "A frame without an action is a submit if it carries order fields, and a "
+                "subscribe if it carries only an orderId. The connection URL may carry either as a query.",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in (*sent, *received)},
                 "bindings": {"ws": {"method": "GET", "query": _query()}},
             }

@@ -10,10 +10,12 @@ from chalicelib.config import Settings
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire import answers, rest_answers
+from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX
 from chalicelib.wire.order_fields import OrderFields, SwapFields
 from chalicelib.wire.resting_frames import CancelAllFields, NewTerms, SubmitBatchFields
-from infra.specs.operator_paths import MODELS, operator_paths, refusal
-from infra.specs.schemas import reference, schemas
+from infra.specs.operations import in_path, json_of, query, refusals, response
+from infra.specs.operator_paths import MODELS, operator_paths
+from infra.specs.schemas import schemas
 from infra.version import VERSION
 
 _REFUSALS: Final = {
@@ -41,6 +43,7 @@ _SELLS: Final = (
     {"side": "sell", "amount": "0.25", "clientOrderId": "second"},
 )
 _UUID: Final = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+_NAME: Final = {"type": "string", "minLength": 1}
 _ORDER_ID: Final = {"$ref": "#/components/parameters/orderId"}
 
 
@@ -67,13 +70,8 @@ def openapi() -> dict[str, Any]:
         answers.ErrorBody,
         *MODELS,
     )
-    order_id = {
-        "name": "orderId",
-        "in": "path",
-        "required": True,
-        # The format alone binds no reader of the document.
-        "schema": {"type": "string", "format": "uuid", "pattern": _UUID},
-    }
+    # The format alone binds no reader of the document.
+    order_id = in_path("orderId", {"type": "string", "format": "uuid", "pattern": _UUID})
     return {
         "openapi": "3.1.0",
         "info": {
@@ -114,7 +112,7 @@ def _paths() -> dict[str, Any]:
         **_paths_of_prices(),
         "/console": {"get": _named("console", _console_page())},
         "/console/{version}/{asset}": {
-            "parameters": [_part("version"), _part("asset")],
+            "parameters": [in_path("version", _NAME), in_path("asset", _NAME)],
             "get": _named("consoleAsset", _console_asset()),
         },
         **operator_paths(),
@@ -147,9 +145,9 @@ def _paths_of_orders() -> dict[str, Any]:
     status = {"type": "string", "enum": [str(status) for status in OrderStatus]}
     listing = _operation("List orders, newest first", rest_answers.OrderPage, "200", "400 503")
     listing["parameters"] = [
-        _query("status", status),
-        _query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
-        _query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
+        query("status", status),
+        query("limit", {"type": "integer", "minimum": 1, "maximum": page_size_max}),
+        query("cursor", {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[A-Za-z0-9_-]+$"}),
     ]
     return {
         "/orders": {
@@ -166,30 +164,30 @@ def _submit() -> dict[str, Any]:
     submit = _operation(
         "Submit an order", rest_answers.OrderAccepted, "202", "400 409 413 429 503", body=OrderFields
     )
-    key = _query("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": 64}) | {"in": "header"}
+    key = {"type": "string", "minLength": 1, "maxLength": CLIENT_ORDER_ID_LENGTH_MAX}
     submit["parameters"] = [
-        key | {"description": "The same as clientOrderId."},
-        _query("dryRun", {"type": "string", "enum": ["true", "false"], "default": "false"})
+        query("Idempotency-Key", key) | {"in": "header", "description": "The same as clientOrderId."},
+        query("dryRun", {"type": "string", "enum": ["true", "false"], "default": "false"})
         | {"description": "true: tell what would happen, and do nothing."},
     ]
-    submit["responses"]["200"] = _response("A dry run: nothing was stored.", answers.Preview)
+    submit["responses"]["200"] = response("A dry run: nothing was stored.", answers.Preview)
     return submit
 
 
 def _cancel_all() -> dict[str, Any]:
     cancel_all = _operation("Cancel all orders that fit, or all", answers.Canceled, "200", "400 413 503")
-    types = _query("types", {"type": "array", "items": {"enum": [str(each) for each in OrderType]}})
+    types = query("types", {"type": "array", "items": {"enum": [str(each) for each in OrderType]}})
     cancel_all["parameters"] = [
-        _query("baseAsset", {"type": "string", "minLength": 1}),
-        _query("quoteAsset", {"type": "string", "minLength": 1}),
+        query("baseAsset", {"type": "string", "minLength": 1}),
+        query("quoteAsset", {"type": "string", "minLength": 1}),
         types | {"style": "form", "explode": False},
     ]
     cancel_all["requestBody"] = {
         "required": False,
         "description": "The same filters; each in the query or here.",
-        "content": _json(CancelAllFields),
+        "content": json_of(CancelAllFields),
     }
-    cancel_all["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
+    cancel_all["responses"]["415"] = response(_REFUSALS["415"], answers.ErrorBody)
     return cancel_all
 
 
@@ -200,7 +198,7 @@ def _paths_of_an_order() -> dict[str, Any]:
     cancel = _operation("Cancel an order that was not sent yet", body, "200", "400 404 409 413 503")
     events = _operation("Read an order's events", rest_answers.OrderEvents, "200", "400 404 410 503")
     after = {"type": "integer", "minimum": 0, "maximum": _WHOLE_NUMBER_MAX, "default": 0}
-    events["parameters"] = [_query("afterSeq", after)]
+    events["parameters"] = [query("afterSeq", after)]
     return {
         "/orders/{orderId}": {
             "parameters": [_ORDER_ID],
@@ -229,32 +227,31 @@ def _operation(
     summary: str,
     answer: type[BaseModel],
     status: str,
-    refusals: str,
+    refused: str,
     *,
     body: type[BaseModel] | None = None,
     examples: Mapping[str, Any] = _BODIES,
 ) -> dict[str, Any]:
-    refused = sorted({*refusals.split(), "401", "403", "429"})
     operation: dict[str, Any] = {
         "summary": summary,
         "responses": {
-            status: _response(
+            status: response(
                 "Done." if status == "200" else "Accepted: it will reach a final status.", answer
             ),
-            **{code: refusal(code, _REFUSALS[code]) for code in refused},
+            **refusals(refused, _REFUSALS),
         },
     }
     if body is not None:
-        content = _json(body)
+        content = json_of(body)
         content["application/json"]["examples"] = dict(examples)
         operation["requestBody"] = {"required": True, "content": content}
-        operation["responses"]["415"] = _response(_REFUSALS["415"], answers.ErrorBody)
+        operation["responses"]["415"] = response(_REFUSALS["415"], answers.ErrorBody)
     return operation
 
 
 def _open(summary: str, answer: type[BaseModel], *also: str) -> dict[str, Any]:
     """Return an operation that needs no credential."""
-    responses = {status: _response(summary, answer) for status in ("200", *also)}
+    responses = {status: response(summary, answer) for status in ("200", *also)}
     return {"summary": summary, "security": [], "responses": responses}
 
 
@@ -264,7 +261,7 @@ def _console_page() -> dict[str, Any]:
     return {
         "summary": "The console, for browsers",
         "security": [],
-        "parameters": [_query("If-None-Match", {"type": "string"}) | {"in": "header"}],
+        "parameters": [query("If-None-Match", {"type": "string"}) | {"in": "header"}],
         "responses": {"200": page, "304": known},
     }
 
@@ -273,25 +270,9 @@ def _console_asset() -> dict[str, Any]:
     text = {"schema": {"type": "string"}}
     kinds = sorted({content_type.partition(";")[0] for content_type in CONTENT_TYPES.values()})
     file = {"description": "A file of the console.", "content": dict.fromkeys(kinds, text)}
-    missing = _response("This release has no such file.", answers.ErrorBody)
+    missing = response("This release has no such file.", answers.ErrorBody)
     return {"summary": "A file of the console", "security": [], "responses": {"200": file, "404": missing}}
-
-
-def _part(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
 
 
 def _named(operation_id: str, operation: dict[str, Any]) -> dict[str, Any]:
     return {"operationId": operation_id, **operation}
-
-
-def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}
-
-
-def _response(description: str, model: type[BaseModel]) -> dict[str, Any]:
-    return {"description": description, "content": _json(model)}
-
-
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": reference(model)}}

@@ -5,8 +5,8 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from chalicelib.handlers.operator import LETTERS_PER_PAGE_MAX, MESSAGE_ID_LENGTH_MAX
-from chalicelib.wire import answers, operator_answers
-from infra.specs.schemas import reference
+from chalicelib.wire import operator_answers
+from infra.specs.operations import in_path, query, refusals, response
 
 MODELS: Final[tuple[type[BaseModel], ...]] = (
     operator_answers.OperatorHealth,
@@ -25,10 +25,6 @@ _REFUSALS: Final = {
     "429": "OPERATOR_REQUESTS_PER_SECOND_MAX is reached.",
     "503": "Try again later.",
 }
-_AGAIN_AFTER: Final = {
-    "description": "In how many seconds to ask again, with RATE_LIMITED.",
-    "schema": {"type": "integer", "minimum": 0},
-}
 
 
 def operator_paths() -> dict[str, Any]:
@@ -38,7 +34,7 @@ def operator_paths() -> dict[str, Any]:
     letters = _operation(
         "deadLetters", "Archived dead letters, newest first", operator_answers.DeadLetters, "400 503"
     )
-    letters["parameters"] = [_query("limit", limit), _query("cursor", cursor)]
+    letters["parameters"] = [query("limit", limit), query("cursor", cursor)]
     health = _operation(
         "operatorHealth", "How orders fare now, and what waits", operator_answers.OperatorHealth, "400"
     )
@@ -53,13 +49,8 @@ def operator_paths() -> dict[str, Any]:
         "400 404 409 503",
         success="202",
     )
-    message_id = {
-        "name": "messageId",
-        "in": "path",
-        "required": True,
-        "schema": {"type": "string", "minLength": 1, "maxLength": MESSAGE_ID_LENGTH_MAX},
-    }
-    rule_id = {"name": "ruleId", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+    message_id = in_path("messageId", {"type": "string", "minLength": 1, "maxLength": MESSAGE_ID_LENGTH_MAX})
+    rule_id = in_path("ruleId", {"type": "string", "minLength": 1})
     return {
         "/metrics": {"get": _metrics()},
         "/operator/health": {"get": health},
@@ -70,39 +61,23 @@ def operator_paths() -> dict[str, Any]:
     }
 
 
-def refusal(code: str, description: str) -> dict[str, Any]:
-    """Return the answer of a status that says that nothing was done."""
-    schema = reference(answers.ErrorBody)
-    shown = {"description": description, "content": {"application/json": {"schema": schema}}}
-    return shown | ({"headers": {"Retry-After": _AGAIN_AFTER}} if code == "429" else {})
-
-
 def _metrics() -> dict[str, Any]:
     shown = {
         "description": "The numbers.",
         "content": {"application/openmetrics-text": {"schema": {"type": "string"}}},
     }
-    refused = {code: refusal(code, _REFUSALS[code]) for code in ("401", "403", "404", "429")}
     return {
         "operationId": "metrics",
         "summary": "The operator's numbers in OpenMetrics; off unless METRICS=1",
-        "responses": {"200": shown, **refused},
+        "responses": {"200": shown, **refusals("404", _REFUSALS)},
     }
 
 
 def _operation(
-    name: str, summary: str, answer: type[BaseModel], refusals: str, *, success: str = "200"
+    name: str, summary: str, answer: type[BaseModel], refused: str, *, success: str = "200"
 ) -> dict[str, Any]:
-    refused = sorted({*refusals.split(), "401", "403", "429"})
     return {
         "operationId": name,
         "summary": summary,
-        "responses": {
-            success: {"description": "Done.", "content": {"application/json": {"schema": reference(answer)}}},
-            **{code: refusal(code, _REFUSALS[code]) for code in refused},
-        },
+        "responses": {success: response("Done.", answer), **refusals(refused, _REFUSALS)},
     }
-
-
-def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "schema": schema}

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from chalicelib.config import ConfigurationError
 from infra.cli.orderflow import orderflow
 from infra.deploy.__main__ import main as deploy
 from infra.deploy.deployment import QueueNotEmptyError
@@ -257,6 +258,17 @@ def test_stage_on_solana_settles_dead_letters_without_a_key_that_signs(
     assert_it_takes(stage, stage_on_solana["settle_dead_letters"], letter, finished_all)
     order = order_event(an_order_of_this_stage())
     assert_it_takes(stage, stage_on_solana["execute_orders"], order, finished_all)
+
+
+def test_stage_on_solana_is_never_deployed_as_one_of_the_simulated_market(
+    stage: Stage, stage_on_solana: dict[str, Right], built: Package
+) -> None:
+    assert stage_on_solana
+    # As a shell that lacks CHAIN would: its orders would end as confirmed, and nothing have executed them.
+    with pytest.raises(ConfigurationError, match="CHAIN=solana"):
+        stage.deploy(built)
+    with pytest.raises(ConfigurationError, match="CHAIN=solana"):
+        next(stage.deployment.plan(built))
 
 
 def assert_it_takes(

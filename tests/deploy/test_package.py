@@ -14,10 +14,14 @@ import pytest
 
 from chalicelib.adapters.console_files import FOLDER
 from infra.deploy.cloud import Target
+from infra.deploy.cloudformation import BODY_MAX_BYTES
+from infra.deploy.json_types import JsonObject
 from infra.deploy.metrics import REST
 from infra.deploy.packaging import CHALICE, SIZE_MAX_BYTES, Package
-from infra.deploy.stacks import stacks, template
+from infra.deploy.stacks import stacks, stage_values, template
 from infra.deploy.template import ONLY_BESIDE_CHALICE, TemplateError, finished, functions_of, pinned
+from infra.deploy.variables import BYTES_MAX as VARIABLES_MAX_BYTES
+from infra.deploy.variables import variables_of, with_later
 from tests.deploy.stage import APP_DIR
 
 CFN_LINT = (str(Path(sys.executable).with_name("cfn-lint")),)
@@ -319,18 +323,34 @@ def test_function_without_a_policy_file_is_refused() -> None:
         finished({"Resources": {"Forgotten": function}})
 
 
-def test_variables_of_config_json_reach_functions_beside_those_that_the_stacks_say() -> None:
-    function = {
+def a_function(**variables: str) -> JsonObject:
+    """Return a function of a packaged template, with these variables."""
+    return {
         "Type": "AWS::Serverless::Function",
         "Properties": {
             "Role": {"Fn::GetAtt": ["ApiHandlerRole", "Arn"]},
-            "Environment": {"Variables": {"STAGE": "dev", "PACKED_EVENTS": "0"}},
+            "Environment": {"Variables": {"STAGE": "dev", **variables}},
         },
     }
+
+
+def test_variables_of_config_json_reach_functions_beside_those_that_the_stacks_say() -> None:
+    functions = {"Api": a_function(PACKED_EVENTS="0", OWN="1"), "Sweep": a_function(PACKED_EVENTS="0")}
     stated = {"Function": {"Environment": {"Variables": {"STAGE": {"Ref": "Stage"}}}}}
-    made = finished({"Globals": stated, "Resources": {"Api": function}})
-    assert made["Globals"] == stated
-    assert made["Resources"]["Api"]["Properties"]["Environment"] == {"Variables": {"PACKED_EVENTS": "0"}}
+    made = finished({"Globals": stated, "Resources": functions})
+    shared = made["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared == {"STAGE": {"Ref": "Stage"}, "PACKED_EVENTS": "0"}
+    assert made["Resources"]["Api"]["Properties"]["Environment"] == {"Variables": {"OWN": "1"}}
+    assert "Environment" not in made["Resources"]["Sweep"]["Properties"]
+
+
+def test_template_has_room_for_all_the_variables_that_functions_may_have(built: Package) -> None:
+    region = "ap-southeast-2"
+    stage = {**stage_values("prod"), "AuthMode": "jwt"}
+    made = json.dumps(variables_of(built.template, with_later(stage, region)))
+    body = json.dumps(built.stored_at(f"orderflow-artifacts-123456789012-{region}"), separators=(",", ":"))
+    # What a stage's config.json may add is what is left of Lambda's room, and is said once.
+    assert len(body) + VARIABLES_MAX_BYTES - len(made) <= BODY_MAX_BYTES
 
 
 def test_pinning_leaves_nothing_of_a_policy_files_wildcards_but_the_connection() -> None:

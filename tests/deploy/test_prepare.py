@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
@@ -54,6 +54,21 @@ def test_functions_login_reads_orders_and_cannot_drop_them(as_app: Engine) -> No
         assert connection.execute(text("SELECT count(*) FROM orders")).scalar_one() == 0
     with pytest.raises(ProgrammingError, match="must be owner"), as_app.begin() as connection:
         connection.execute(text("DROP TABLE orders CASCADE"))
+
+
+def test_password_is_in_no_statement_that_a_database_may_log(database_url: str, app_secret: str) -> None:
+    said: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        said.append(f"{statement} {parameters}")
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        prepare_from_secrets(secret(database_url), app_secret, host="")
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert [each for each in said if each.startswith("ALTER ROLE")]
+    assert not [each for each in said if "100% secret" in each or "100%% secret" in each]
 
 
 def test_preparing_again_gives_the_login_the_secrets_new_password(database_url: str, as_app: Engine) -> None:

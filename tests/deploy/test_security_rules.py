@@ -165,6 +165,13 @@ def test_database_is_backed_up_and_prod_is_protected(
     assert cluster["BackupRetentionPeriod"] == {"Ref": "BackupRetentionDays"}
 
 
+def test_package_is_there_for_as_long_as_a_stage_may_be_rolled_back_to_it(
+    resources: dict[str, JsonObject],
+) -> None:
+    # CloudFormation fetches it again when the next deployment fails, however long after this one that comes.
+    assert "Expiration" not in json.dumps(resources["Artifacts"])
+
+
 def test_logins_and_keys_are_rotated(resources: dict[str, JsonObject]) -> None:
     attached = {
         name: each["SecretId"]["Ref"]

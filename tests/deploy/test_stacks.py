@@ -7,7 +7,15 @@ from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import additions
 from infra.deploy.deployment import database_options
-from infra.deploy.stacks import MissingValueError, Stack, parameters, queues_only, stacks, stage_values
+from infra.deploy.stacks import (
+    MissingValueError,
+    Stack,
+    changed_parameters,
+    parameters,
+    queues_only,
+    stacks,
+    stage_values,
+)
 
 STACK = Stack("orderflow-dev-app", "app", None)
 
@@ -60,6 +68,30 @@ def test_parameters_come_by_name_and_defaults_stay_with_the_template() -> None:
 def test_parameter_that_nothing_decides_is_named() -> None:
     with pytest.raises(MissingValueError, match="orderflow-dev-app has no value for SubnetIds"):
         parameters(STACK, {"Parameters": {"SubnetIds": {}}}, {"Stage": "dev"})
+
+
+def test_parameters_that_a_shell_no_longer_names_are_shown_to_get_their_defaults_and_secrets_are_not() -> (
+    None
+):
+    declared = {
+        "Parameters": {
+            "AlarmEmail": {"Default": ""},
+            "ConnectionsPerSecond": {"Default": 500},
+            "PackageKey": {},
+            "JwtSecret": {"Default": "", "NoEcho": True},
+            "New": {"Default": ""},
+        }
+    }
+    before = {
+        "AlarmEmail": "ops@example.com",
+        "ConnectionsPerSecond": "500",
+        "PackageKey": "a.zip",
+        "JwtSecret": "****",
+    }
+    assert changed_parameters(declared, before, {"PackageKey": "b.zip", "JwtSecret": "new"}) == {
+        "AlarmEmail": ("ops@example.com", ""),
+        "PackageKey": ("a.zip", "b.zip"),
+    }
 
 
 def test_prod_is_protected_and_pays_nobodys_trades() -> None:

@@ -1,6 +1,7 @@
 """``orderflow queues`` and ``orderflow dead-letters`` on the queues of a running instance."""
 
 import json
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -58,3 +59,21 @@ def test_queues_that_a_shell_names_and_that_are_not_there_are_told_in_a_sentence
     ):
         refused = CliRunner().invoke(orderflow, ["queues"], env={**NO_AWS, **environment})
         assert (refused.exit_code, told in refused.stderr) == (1, True), refused.stderr
+
+
+def test_stage_on_aws_is_asked_with_whatever_keys_the_shell_has_and_needs_no_variable_of_them(
+    tmp_path: Path,
+) -> None:
+    # As in CloudShell, which has its keys from a service of its own.
+    keys = tmp_path / "credentials"
+    keys.write_text("[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    shell = {
+        "ORDERFLOW_HOME": str(tmp_path),
+        "STAGE": "dev",
+        "AWS_REGION": "eu-west-1",
+        "AWS_SHARED_CREDENTIALS_FILE": str(keys),
+        "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    asked = CliRunner().invoke(orderflow, ["queues"], env={**NO_AWS, **shell})
+    assert "orderflow-dev-orders: Could not connect" in asked.stderr

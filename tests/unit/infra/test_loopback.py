@@ -37,14 +37,14 @@ def test_emulator_on_this_machine_is_asked_past_the_shells_proxy(monkeypatch: py
         endpoint = server.address.geturl()
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         deployed = Cloud.of(Target.MINISTACK, {"AWS_ENDPOINT_URL": endpoint})
-        for client in (_client(), deployed.client("sqs")):
+        for client in (_client("local"), deployed.client("sqs")):
             assert "QueueUrls" not in client.list_queues()
 
 
 def test_aws_is_asked_through_the_shells_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     deployed = Cloud.of(Target.AWS, {"AWS_REGION": "eu-west-1"})
-    for client in (_client(), deployed.client("sqs")):
+    for client in (_client("local"), deployed.client("sqs")):
         with pytest.raises(ProxyConnectionError):
             client.list_queues()
     assert past_proxies("https://sqs.eu-west-1.amazonaws.com") == {}
