@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from tests.browser.chromium import Page
-from tests.browser.conftest import OpenPage
+from tests.browser.chromium import Chromium, Page
+from tests.browser.conftest import opened
 from tests.browser.told import all_told, told
+from tests.support.instance import Instance
 
 
-@pytest.fixture
-def page(console: OpenPage) -> Iterator[Page]:
-    with console("#/audit") as page:
+@pytest.fixture(scope="module")
+def page(chromium: Chromium, instance: Instance) -> Iterator[Page]:
+    """One page for all: what is asked of it reckons, and changes nothing in it."""
+    with opened(chromium, instance, "#/audit") as page:
         yield page
 
 
