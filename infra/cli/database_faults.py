@@ -45,5 +45,5 @@ def _check_revision(session: CliSession) -> None:
     try:
         check_revision(session.engine, revisions())
     except MigrationsMissingError as error:
-        remedy = "which make run and make deploy apply, or python -m chalicelib.prepare"
+        remedy = "which make run and make deploy apply, or .venv/bin/python -m chalicelib.prepare"
         raise DatabaseFaultError(f"{error.message}, {remedy}") from error

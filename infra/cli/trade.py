@@ -75,9 +75,9 @@ def trade(
     """Buy or sell AMOUNT of a pair's base token, and print one line per event.
 
     \b
-    orderflow trade sell 1.5
-    orderflow trade buy 10 SOL/USDC --limit 140
-    orderflow trade sell 10 --stop 120
+    ./orderflow trade sell 1.5
+    ./orderflow trade buy 10 SOL/USDC --limit 140
+    ./orderflow trade sell 10 --stop 120
     """  # noqa: D301  # click's mark, not a backslash
     base, _, quote = pair.partition("/")
     if not base or not quote:
@@ -132,7 +132,7 @@ def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_
             known = known or dict(event.raw)
             session.tell(event.raw, f"{datetime.now(UTC):%H:%M:%S} {event_line(event.raw, known)}")
         return EXIT_BY_STATUS[str(order.status)]
-    click.echo(f"{order.id} goes on: orderflow order {order.id[:8]}", err=True)
+    click.echo(f"{order.id} goes on: ./orderflow order {order.id[:8]}", err=True)
     return 130
 
 
