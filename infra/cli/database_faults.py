@@ -34,7 +34,9 @@ class DatabaseCommands(click.Group):
             raise DatabaseFaultError(error.message) from error
         except DBAPIError as error:
             if is_passing(error):
-                raise DatabaseFaultError(f"the database does not answer: {said(error)}") from error
+                place = ctx.obj.database_place if isinstance(ctx.obj, CliSession) else None
+                told = f"the database{f' at {place}' if place else ''} does not answer: {said(error)}"
+                raise DatabaseFaultError(told) from error
             if isinstance(ctx.obj, CliSession):
                 _check_revision(ctx.obj)
             raise
