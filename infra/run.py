@@ -15,4 +15,4 @@ if __name__ == "__main__":
             "ORDERFLOW",
             {"app": Path("chalice_app"), "port": 3000, "stage": "local", "state_dir": Path(".orderflow")},
         )
-    main(prog_name="python -m infra.run")
+    main(prog_name=".venv/bin/python -m infra.run")

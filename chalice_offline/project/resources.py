@@ -8,6 +8,7 @@ not: they are no stack here. Variables in ``config.json`` may be expressions of 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 # Chalice's own kinds, which the runtime has in its own way.
@@ -66,10 +67,15 @@ def own_template(template: Mapping[str, Any], wanted: list[Any]) -> tuple[dict[s
 
 def stack_name(app_name: str, stage: str) -> str:
     """Return what the stack of an app's stage is called: CloudFormation takes letters, digits and hyphens,
-    a letter first, where Chalice takes an underscore or a digit as well.
+    a letter first, where Chalice takes an underscore or a digit as well. One that is too long ends in what
+    stands for all of it, its stage too.
     """
     name = re.sub("[^a-zA-Z0-9-]", "-", f"{app_name}-{stage}")
-    return (name if name[:1].isalpha() else f"app-{name}")[:_STACK_NAME_MAX]
+    name = name if name[:1].isalpha() else f"app-{name}"
+    if len(name) <= _STACK_NAME_MAX:
+        return name
+    end = f"-{sha256(name.encode()).hexdigest()[:8]}"
+    return name[: _STACK_NAME_MAX - len(end)] + end
 
 
 def answers(wanted: list[Any], outputs: Mapping[str, str]) -> dict[str, str]:

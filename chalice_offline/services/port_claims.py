@@ -81,8 +81,18 @@ class PortClaims:
             descriptor = self._held.pop(path)
             path.unlink(missing_ok=True)
             os.close(descriptor)
+        if paths and not self._held:
+            self._clear()
         with suppress(OSError):
             self._folder.rmdir()
+
+    def _clear(self) -> None:
+        """Remove what was left by runtimes that were killed: files that no process has a lock on."""
+        with suppress(OSError):
+            for path in self._folder.iterdir():
+                if self._lock(path):
+                    os.close(self._held.pop(path))
+                    path.unlink()
 
 
 def _is_still(path: Path, descriptor: int) -> bool:

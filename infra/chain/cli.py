@@ -56,7 +56,7 @@ faults and their defaults:
 def parser() -> argparse.ArgumentParser:
     """Return the parser; its help documents the program."""
     made = argparse.ArgumentParser(
-        "python -m infra.chain",
+        ".venv/bin/python -m infra.chain",
         description=_DESCRIPTION,
         epilog=_EPILOG + json.dumps(Faults().shown(), indent=2),
         formatter_class=argparse.RawDescriptionHelpFormatter,

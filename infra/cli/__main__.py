@@ -18,4 +18,4 @@ if __name__ == "__main__":
     sys.stdout = answer_stream(sys.stdout)
     if isinstance(sys.stderr, io.TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
-    orderflow(prog_name="orderflow")
+    orderflow(prog_name="./orderflow")

@@ -74,7 +74,7 @@ def archive(session: CliSession, days: int, kept_days: int, *, archive_url: str 
         "folded": done.folded,
     }
     refused = (
-        f"; {done.refused} are not what was written and stay: see orderflow audit" if done.refused else ""
+        f"; {done.refused} are not what was written and stay: see ./orderflow audit" if done.refused else ""
     )
     forgotten = f"; {done.forgotten} of long ago forgotten" if done.forgotten else ""
     session.show(facts, lambda console: console.print(f"{done.orders} orders archived{forgotten}{refused}"))

@@ -59,7 +59,7 @@ def archived(url: str | None, place: str, digest: bytes, order_id: str) -> Archi
     if content is None:
         raise click.ClickException(f"{told} is not there: --archives says where archives are")
     if sha256(content).digest() != digest:
-        raise click.ClickException(f"{told} is not what was written: see orderflow audit")
+        raise click.ClickException(f"{told} is not what was written: see ./orderflow audit")
     if found is None:
         raise click.ClickException(f"{told} does not hold it")
     return found

@@ -69,6 +69,14 @@ def rest_address(session: CliSession, url: str | None, rest_url: str | None) -> 
     return address(session, rest_url, "rest_url")
 
 
+def said(engine: str, error: Exception) -> str:
+    """Return what an error of the client says; of an engine that does not answer, with its address."""
+    from orderflow_client import DisconnectedError, UnknownOutcomeError
+
+    is_silent = isinstance(error, DisconnectedError | UnknownOutcomeError)
+    return f"{engine}: {error}" if is_silent else str(error)
+
+
 def bearer(token: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 

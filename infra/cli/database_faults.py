@@ -34,7 +34,9 @@ class DatabaseCommands(click.Group):
             raise DatabaseFaultError(error.message) from error
         except DBAPIError as error:
             if is_passing(error):
-                raise DatabaseFaultError(f"the database does not answer: {said(error)}") from error
+                place = ctx.obj.database_place if isinstance(ctx.obj, CliSession) else None
+                told = f"the database{f' at {place}' if place else ''} does not answer: {said(error)}"
+                raise DatabaseFaultError(told) from error
             if isinstance(ctx.obj, CliSession):
                 _check_revision(ctx.obj)
             raise
@@ -45,5 +47,5 @@ def _check_revision(session: CliSession) -> None:
     try:
         check_revision(session.engine, revisions())
     except MigrationsMissingError as error:
-        remedy = "which make run and make deploy apply, or python -m chalicelib.prepare"
+        remedy = "which make run and make deploy apply, or .venv/bin/python -m chalicelib.prepare"
         raise DatabaseFaultError(f"{error.message}, {remedy}") from error

@@ -1,13 +1,11 @@
 """The database's login in a secret, as a stage on AWS keeps it."""
 
 import json
-import os
 from typing import NamedTuple
 
 import click
 
 from chalicelib.adapters.aws.secrets import login_url
-from infra.region import region_of
 
 
 class DatabaseLogin(NamedTuple):
@@ -28,17 +26,18 @@ class DatabaseLogin(NamedTuple):
             ClickException: The secret cannot be read, or is none of RDS's form.
         """
         # A third of a second, for a command that may not need it.
-        import boto3
         from botocore.exceptions import BotoCoreError, ClientError
 
+        from infra.cli.aws_client import aws_client, said
+
         try:
-            client = boto3.Session(region_name=region_of(os.environ)).client("secretsmanager")
-            found = client.get_secret_value(SecretId=self.secret)["SecretString"]
+            found = aws_client("secretsmanager").get_secret_value(SecretId=self.secret)["SecretString"]
             return login_url(found, host=self.host)
         except (BotoCoreError, ClientError, ValueError) as error:
             if isinstance(error, json.JSONDecodeError):
                 raise click.ClickException(f"{self.secret} is no secret of RDS's form: no JSON") from None
-            raise click.ClickException(f"the secret {self.secret} cannot be read: {error}") from error
+            told = said("Secrets Manager", error)
+            raise click.ClickException(f"the secret {self.secret} cannot be read: {told}") from error
         except (KeyError, TypeError) as error:
             raise click.ClickException(
                 f"{self.secret} is no secret of RDS's form: it lacks {error}"

@@ -65,8 +65,8 @@ def send(nodes: RpcNodes, key: SeedKey, instructions: Sequence[Instruction]) -> 
             if isinstance(error, RpcError) and error.fault == "AccountNotFound":
                 address = address_of(key.key)
                 raise click.ClickException(
-                    f"{address} has no SOL for the fee: orderflow wallet airdrop --address {address}, or send"
-                    " it some"
+                    f"{address} has no SOL for the fee: ./orderflow wallet airdrop --address {address},"
+                    " or send it some"
                 ) from error
             if error.remedy is Remedy.REFUSAL:
                 why = _refusal(error, instructions)

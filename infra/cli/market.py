@@ -41,7 +41,7 @@ def show(session: CliSession, pair: str | None, *, is_wide: bool) -> None:
     found = market_facts(session.engine)
     if not found:
         raise click.ClickException(
-            "there is no simulated market here: with CHAIN=solana it is `orderflow pools show`"
+            "there is no simulated market here: with CHAIN=solana it is `./orderflow pools show`"
         )
     facts = [each for each in found if wanted in (None, set(each["pair"].split("/")))]
     if not facts:

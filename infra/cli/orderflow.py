@@ -29,7 +29,7 @@ COMMANDS: Final = {
 
 
 @click.group(name="orderflow", cls=LateCommands, places=COMMANDS)
-@click.version_option(VERSION)
+@click.version_option(VERSION, prog_name="orderflow")
 @click.option("--database-url", envvar="DATABASE_URL", help="Default: that of the runtime that is running.")
 @click.option(
     "--database-secret",

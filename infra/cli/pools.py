@@ -87,7 +87,7 @@ def show_command(session: CliSession, /, **options: Any) -> None:
     solana = SolanaNodes(session, **options)
     listed = solana.listed()
     if not listed:
-        raise click.ClickException("no pool is listed: orderflow pools discover SOL/USDC --pools-file FILE")
+        raise click.ClickException("no pool is listed: ./orderflow pools discover SOL/USDC --pools-file FILE")
     try:
         book = _reader(solana, listed).read()
     except NodeError as error:

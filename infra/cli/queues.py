@@ -4,21 +4,18 @@ import json
 import os
 from typing import Any, Final
 
-import boto3
 import click
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from sqlalchemy import text
 
 from chalice_offline.aws_client import local_client
+from infra.cli.aws_client import aws_client, limits, said
 from infra.cli.columns import column_lines
 from infra.cli.moments import in_utc, to_the_second
 from infra.cli.parameters import NAME
 from infra.cli.redrive import DONE, send_back
 from infra.cli.session import CliSession, status_file
-from infra.loopback import past_proxies
-from infra.region import region_of
 
 _DEPTHS: Final = {
     "ApproximateNumberOfMessages": "waiting",
@@ -44,7 +41,7 @@ def queues(session: CliSession, stage: str) -> None:
             url = client.get_queue_url(QueueName=name)["QueueUrl"]
             found = client.get_queue_attributes(QueueUrl=url, AttributeNames=list(_DEPTHS))["Attributes"]
         except (ClientError, BotoCoreError) as error:
-            raise click.ClickException(f"{name}: {error}") from error
+            raise click.ClickException(f"{name}: {said('SQS', error)}") from error
         depths[name] = {label: int(found.get(attribute, 0)) for attribute, label in _DEPTHS.items()}
     session.show(depths, lambda console: _print_depths(console, depths))
 
@@ -85,7 +82,7 @@ def redrive(session: CliSession, stage: str, *, yes: bool) -> None:
             bar = progress.add_task("Moving", total=None)
             done = send_back(client, dead, target, lambda moved: progress.update(bar, completed=moved))
     except (ClientError, BotoCoreError) as error:
-        raise click.ClickException(f"{dead}: {error}") from error
+        raise click.ClickException(f"{dead}: {said('SQS', error)}") from error
     facts = {"status": done.status, "moved": done.moved}
     session.show(facts, lambda console: console.print(f"{done.status}: {done.moved} messages moved"))
     if done.status != DONE:
@@ -113,8 +110,7 @@ def _client(stage: str) -> Any:
                     f"which queues? {status_file()} names none; set AWS_ENDPOINT_URL"
                 ) from error
     try:
-        config = Config(**past_proxies(os.environ.get("AWS_ENDPOINT_URL")))
-        return boto3.Session(region_name=region_of(os.environ)).client("sqs", config=config)
+        return aws_client("sqs")
     except (BotoCoreError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
@@ -124,7 +120,7 @@ def _client_of_runtime() -> Any:
     endpoint, aws = status["sqs_endpoint"], status.get("aws") or {}
     # An emulator of one's own takes any.
     any_login = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
-    return local_client("sqs", endpoint, {**any_login, **aws})
+    return local_client("sqs", endpoint, {**any_login, **aws}, config=limits())
 
 
 def _print_depths(console: Console, depths: dict[str, dict[str, int]]) -> None:

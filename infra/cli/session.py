@@ -16,14 +16,17 @@ from rich.progress import Progress
 from sqlalchemy import Engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from chalicelib.adapters.postgres.engine import CONNECT_TIME_LIMIT_S, make_engine
 from chalicelib.adapters.token_list import load_tokens
 from chalicelib.domain.tokens import Tokens
 from infra.cli.database_login import DatabaseLogin
 from infra.cli.parameters import is_host, wrong
 from infra.cli.progress_lines import ProgressLines
+from infra.cli.slow_database import engine_at, place_of
 
 _POSTGRES: Final = re.compile(r"postgres(?:ql)?(\+(pg8000|psycopg))?://")
+_TIME_LIMIT_S: Final = 5
+"""For one answer about an order, or some."""
+
 _PATIENCE_S: Final = 6 * 3_600
 """For one answer about all of a record: ten million orders are counted in seconds and audited in hours.
 A server that does not even let in is not waited for so long.
@@ -55,11 +58,17 @@ class CliSession:
         return engine
 
     @property
+    def database_place(self) -> str | None:
+        """Return where the database is that was connected to; None if none was."""
+        engine: Engine | None = vars(self).get("engine") or vars(self).get("patient_engine")
+        return place_of(engine.url) if engine is not None else None
+
+    @property
     def is_elsewhere(self) -> bool:
         """Return whether another database was named than the running runtime's."""
         return bool(self._database_url or self._login)
 
-    def _engine(self, time_limit_s: int = CONNECT_TIME_LIMIT_S) -> Engine:
+    def _engine(self, time_limit_s: int = _TIME_LIMIT_S) -> Engine:
         named = self._login.url() if self._login and not self._database_url else self._database_url
         url = named or _running_database_url()
         # Others have no driver here: SQLAlchemy would look for one.
@@ -68,7 +77,7 @@ class CliSession:
         try:
             if (host := make_url(url).host) and not is_host(host):
                 raise wrong("--database-url", "names a host that cannot be looked up")
-            return make_engine(url, time_limit_s=time_limit_s, connect_time_limit_s=CONNECT_TIME_LIMIT_S)
+            return engine_at(url, time_limit_s=time_limit_s)
         except (ArgumentError, ValueError) as error:
             raise wrong("--database-url", error) from error
 

@@ -20,7 +20,7 @@ def specs(session: CliSession, *, is_check: bool) -> None:
 
     stale = [path for path, text in documents().items() if _written(_REPOSITORY / path) != text]
     if is_check and stale:
-        raise click.ClickException(f"out of date: {', '.join(map(str, stale))}; run `orderflow specs`")
+        raise click.ClickException(f"out of date: {', '.join(map(str, stale))}; run `./orderflow specs`")
     for path in stale:
         (_REPOSITORY / path).parent.mkdir(parents=True, exist_ok=True)
         (_REPOSITORY / path).write_text(documents()[path], encoding="utf-8")

@@ -11,7 +11,7 @@ import click
 
 from chalicelib.domain.lifetimes import RESTING_S_MAX
 from chalicelib.wire.fields import CLIENT_ORDER_ID_LENGTH_MAX
-from infra.cli.client import PACKAGE, address, as_a_client
+from infra.cli.client import PACKAGE, address, as_a_client, said
 from infra.cli.event_lines import event_line
 from infra.cli.order_ids import both_ends
 from infra.cli.parameters import PrintableText
@@ -75,9 +75,9 @@ def trade(
     """Buy or sell AMOUNT of a pair's base token, and print one line per event.
 
     \b
-    orderflow trade sell 1.5
-    orderflow trade buy 10 SOL/USDC --limit 140
-    orderflow trade sell 10 --stop 120
+    ./orderflow trade sell 1.5
+    ./orderflow trade buy 10 SOL/USDC --limit 140
+    ./orderflow trade sell 10 --stop 120
     """  # noqa: D301  # click's mark, not a backslash
     base, _, quote = pair.partition("/")
     if not base or not quote:
@@ -93,15 +93,16 @@ def trade(
     from orderflow_client import OrderflowError, UnknownOutcomeError
     from orderflow_client.sync import Client
 
+    engine = address(session, url, "url")
     try:
-        with Client(address(session, url, "url"), token, rest_url=rest_url) as client:
+        with Client(engine, token, rest_url=rest_url) as client:
             if is_dry:
                 preview = client.preview(**order)
                 session.tell(preview.raw, "\n".join(preview_lines(preview)))
                 sys.exit(preview.verdict == "refused")
             sys.exit(_follow(session, client, order, is_detached=is_detached))
     except UnknownOutcomeError as error:
-        click.echo(f"Error: {error}. Repeat with --key {key}: that is safe.", err=True)
+        click.echo(f"Error: {said(engine, error)}. Repeat with --key {key}: that is safe.", err=True)
         sys.exit(OUTCOME_UNKNOWN)
     except KeyboardInterrupt:
         click.echo(
@@ -109,7 +110,7 @@ def trade(
         )
         sys.exit(OUTCOME_UNKNOWN)
     except (OrderflowError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(said(engine, error)) from error
 
 
 def preview_lines(preview: "Preview") -> Iterator[str]:
@@ -132,7 +133,7 @@ def _follow(session: CliSession, client: "Client", terms: dict[str, Any], *, is_
             known = known or dict(event.raw)
             session.tell(event.raw, f"{datetime.now(UTC):%H:%M:%S} {event_line(event.raw, known)}")
         return EXIT_BY_STATUS[str(order.status)]
-    click.echo(f"{order.id} goes on: orderflow order {order.id[:8]}", err=True)
+    click.echo(f"{order.id} goes on: ./orderflow order {order.id[:8]}", err=True)
     return 130
 
 

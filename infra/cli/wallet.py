@@ -120,7 +120,7 @@ def airdrop(
     session.show(
         facts,
         lambda console: console.print(
-            f"{facts['wallet']} has got {told}: orderflow wallet show", highlight=False, soft_wrap=True
+            f"{facts['wallet']} has got {told}: ./orderflow wallet show", highlight=False, soft_wrap=True
         ),
     )
 
@@ -154,13 +154,13 @@ def _hints(facts: dict[str, Any], owner: WalletOwner, account_id: str, cluster: 
     if owner.desk is not None and not owner.is_registered:
         yield (
             f"{account_id} has registered no wallet, and this is the desk's own: "
-            f"orderflow wallet register --account {account_id} --keypair FILE"
+            f"./orderflow wallet register --account {account_id} --keypair FILE"
         )
     elif owner.desk is not None and not any(float(row["allowance"]) for row in facts["tokens"]):
-        yield "The desk may move nothing: orderflow wallet approve --keypair FILE --token USDC --amount 100"
+        yield "The desk may move nothing: ./orderflow wallet approve --keypair FILE --token USDC --amount 100"
     if not float(facts["sol"]):
         is_free = cluster is not Cluster.MAINNET
-        yield "It has no SOL for fees: " + ("orderflow wallet airdrop" if is_free else "send it some")
+        yield "It has no SOL for fees: " + ("./orderflow wallet airdrop" if is_free else "send it some")
         if cluster is Cluster.LOCAL:
             yield "The local chain also funds a wallet with the first order that it signs."
     if facts["missing"]:

@@ -13,7 +13,6 @@ from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.domain.errors import RetryableError
 from infra.cli.session import CliSession
-from infra.region import region_of
 
 
 class WalletOwner(NamedTuple):
@@ -44,9 +43,9 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
 
 def _kms() -> KmsClient:
     # A third of a second, for few commands.
-    import boto3
+    from infra.cli.aws_client import aws_client
 
-    made: KmsClient = boto3.Session(region_name=region_of(os.environ)).client("kms")
+    made: KmsClient = aws_client("kms")
     return made
 
 

@@ -65,7 +65,8 @@ def challenge_command(
 ) -> None:
     """Print the text that a wallet signs to be an account's; it is good for five minutes.
 
-    Keep it to the last character: orderflow wallet challenge ... > text, sign it, then register with --text.
+    Keep it to the last character: ./orderflow wallet challenge ... > text, sign it, then register with
+    --text.
     """
     secret = seed_of(session, wallet_seed)
     try:
@@ -115,7 +116,7 @@ def register(
     except (ValueError, FieldError) as error:
         raise click.ClickException(str(error)) from error
     facts = {"account": account_id, "wallet": address_of(owner), "new": is_new}
-    next_step = "approve the desk: orderflow wallet approve --keypair FILE --token USDC --amount 100"
+    next_step = "approve the desk: ./orderflow wallet approve --keypair FILE --token USDC --amount 100"
     told = f"{facts['wallet']} is {account_id}'s{'' if is_new else ', as it was'}. Next, {next_step}"
     session.show(facts, lambda console: console.print(told, highlight=False, soft_wrap=True))
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import click
 from rich.console import Console
 
-from infra.cli.client import PACKAGE, address, as_a_client
+from infra.cli.client import PACKAGE, address, as_a_client, said
 from infra.cli.session import CliSession
 
 if TYPE_CHECKING:
@@ -38,14 +38,15 @@ def watch(
     from orderflow_client import OrderflowError
     from orderflow_client.sync import Client
 
+    engine = address(session, url, "url")
     try:
-        with Client(address(session, url, "url"), token, rest_url=rest_url) as client:
+        with Client(engine, token, rest_url=rest_url) as client:
             for event in _events(client, order_id):
                 session.show(event.raw, partial(_print, event.raw))
     except KeyboardInterrupt:
         return
     except (OrderflowError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(said(engine, error)) from error
 
 
 def _events(client: "Client", order_id: UUID | None) -> "Iterator[OrderEventFrame]":

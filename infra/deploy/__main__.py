@@ -290,4 +290,4 @@ def _show_addresses(cloud: Cloud, outputs: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(prog_name=".venv/bin/python -m infra.deploy"))

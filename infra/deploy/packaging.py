@@ -175,11 +175,12 @@ def _entry(name: str) -> zipfile.ZipInfo:
 
 
 def _environment(shell: Mapping[str, str], stage: str) -> dict[str, str]:
-    """Return the shell's environment with what packaging needs;
-    Chalice asks for a region although it makes no call.
+    """Return the shell's environment with what packaging needs; Chalice asks for a region although it makes
+    no call, and its pip would note in the caller's home when it looked for a newer one.
     """
     queues = {
         "ORDERS_QUEUE_NAME": f"orderflow-{stage}-orders",
         "ORDERS_DLQ_NAME": f"orderflow-{stage}-orders-dlq",
     }
-    return {**shell, **queues, "AWS_DEFAULT_REGION": region_of(shell) or "us-east-1"}
+    others = {"AWS_DEFAULT_REGION": region_of(shell) or "us-east-1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    return {**shell, **queues, **others}

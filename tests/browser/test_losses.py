@@ -196,7 +196,7 @@ def test_order_page_shows_what_happened_while_there_was_no_connection(
 
 
 def test_order_that_never_comes_on_record_is_said_to_be_none(console: OpenPage) -> None:
-    with console(f"#/order/{uuid4()}", before=SHORT_WAITS) as page:
+    with console(f"#/order/{uuid4()}", before=SHORT_WAITS, is_refused=True) as page:
         page.shown("main [role=alert]")
         assert page.text("main [role=alert]") == "Your account has no order of this id."
         assert page.text("main [role=status]") == ""

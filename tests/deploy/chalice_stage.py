@@ -66,6 +66,8 @@ class ChaliceStage:
             "AWS_ACCESS_KEY_ID": credentials.access_key,
             "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
             "AWS_DEFAULT_REGION": "us-east-1",
+            # pip's note of when it looked would stay in the caller's home.
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
         return subprocess.run(
             (sys.executable, "-c", _CHALICE, "deploy", "--stage", "dev"),

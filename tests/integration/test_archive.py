@@ -294,7 +294,7 @@ def test_audit_reads_archives_and_finds_what_is_missing_or_changed(engine: Engin
     assert broken() == ["is not what was written"]
     told = command(engine, tmp_path, "order", str(ids[0]))
     assert told.exit_code == 1
-    assert "is not what was written: see orderflow audit" in told.output
+    assert "is not what was written: see ./orderflow audit" in told.output
     path.unlink()
     assert broken() == ["is missing"]
     (order_id, *_) = ids

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import is_passing
+from infra.cli import slow_database
 from infra.cli.session import CliSession
 
 LIMIT = "50ms"
@@ -42,7 +43,8 @@ def test_transaction_that_waits_for_something_else_goes_on_beyond_the_servers_li
 
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
-def test_server_that_lets_nothing_in_is_given_up(driver: str) -> None:
+def test_server_that_lets_nothing_in_is_given_up(driver: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_database, "CONNECT_TIME_LIMIT_S", 2)
     # As one that hangs: the system accepts connections in its name.
     with socket.create_server(("127.0.0.1", 0)) as server:
         # What waits for ever meets its end, and the test fails.

@@ -31,7 +31,8 @@ class BucketArchiveStore:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and self._has(place, content):
                 return
-            raise RetryableError(f"the archive's bucket did not take it: {_reason(error)}") from error
+            told = f"the archive's bucket did not take {self._prefix}{place}: {_reason(error)}"
+            raise RetryableError(told) from error
 
     def get(self, place: str) -> bytes | None:
         try:
@@ -41,7 +42,8 @@ class BucketArchiveStore:
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
-            raise RetryableError(f"the archive's bucket did not give it back: {_reason(error)}") from error
+            told = f"the archive's bucket did not give {self._prefix}{place} back: {_reason(error)}"
+            raise RetryableError(told) from error
         return found
 
     def _has(self, place: str, content: bytes) -> bool:

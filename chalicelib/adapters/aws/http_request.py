@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from chalicelib.adapters.aws.connection_pool import PooledConnection
-from chalicelib.adapters.aws.http_response import HttpResponse, answer_in
+from chalicelib.adapters.aws.http_response import EMPTY_LINE, HttpResponse, answer_in, look_again_at
 
 READ_BYTES: Final = 65_536
 
@@ -51,7 +51,10 @@ class HttpRequest:
         answers: Those that have come.
     """
 
-    __slots__ = ("_asked", "_received", "answers", "connection", "deadline", "has_sent", "unsent", "wanted")
+    __slots__ = (
+        "_asked", "_look_at", "_received",
+        "answers", "connection", "deadline", "has_sent", "unsent", "wanted",
+    )  # fmt: skip
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -79,7 +82,8 @@ class HttpRequest:
             OSError: As above.
         """
         self.unsent = b"".join(requests)
-        self._asked, self.answers, self._received = len(requests), list[HttpResponse](), b""
+        self._asked, self.answers = len(requests), list[HttpResponse]()
+        self._received, self._look_at = bytearray(), 0
         self._send()
 
     def _send(self) -> None:
@@ -102,12 +106,22 @@ class HttpRequest:
                 data = self.connection.socket.recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False
-            received = self._received + data if self._received else data
-            while (answer := answer_in(received, is_over=not data)) is not None:
-                self.answers.append(answer)
-                if len(self.answers) == self._asked or not answer.is_reusable:
-                    return True
-                received = answer.rest
-            self._received = received
+            received = self._received
+            received += data
+            # Another answer may have begun behind an end.
+            may_end = EMPTY_LINE in received[-len(data) - len(EMPTY_LINE) :]
+            if (not data or len(received) >= self._look_at or may_end) and self._take(is_over=not data):
+                return True
             if not self.connection.has_decrypted_rest():
                 return False
+
+    def _take(self, *, is_over: bool) -> bool:
+        """Take the answers out of what was received; return whether no further one will come."""
+        received = bytes(self._received)
+        while (answer := answer_in(received, is_over=is_over)) is not None:
+            self.answers.append(answer)
+            if len(self.answers) == self._asked or not answer.is_reusable:
+                return True
+            received = answer.rest
+        self._received, self._look_at = bytearray(received), look_again_at(received)
+        return False

@@ -19,9 +19,8 @@ _CHUNKS_MAX: Final = 16_384
 
 _OK: Final = 200
 _NO_BODY: Final = frozenset({204, 304})
-_END_OF_HEAD: Final = b"\r\n\r\n"
-END_OF_CHUNKS: Final = b"\r\n\r\n"
-"""Behind the last chunk, or the last trailer."""
+EMPTY_LINE: Final = b"\r\n\r\n"
+"""Behind a line: the end of a head, and of a body in chunks, behind the last of them or the last trailer."""
 
 _STATUS_BYTES: Final = len(b"HTTP/1.1 200")
 # Of nearly all answers: their number of bytes, and nothing else that matters. One look, where field by field
@@ -79,11 +78,11 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
         if end <= len(data):
             return HttpResponse(_OK, data[usual.end() : end], True, None, data[end:])  # noqa: FBT003  # reusable
     for _ in range(_INTERIM_MAX):
-        end = data.find(_END_OF_HEAD)
+        end = data.find(EMPTY_LINE)
         if end < 0:
             break
         # Each line of the head with its end.
-        head, rest = data[: end + 2].lower(), data[end + len(_END_OF_HEAD) :]
+        head, rest = data[: end + 2].lower(), data[end + len(EMPTY_LINE) :]
         status = _status(head[:_STATUS_BYTES])
         if status >= 200:
             found = _answer(status, head, rest, is_over=is_over)
@@ -103,16 +102,16 @@ def answer_in(data: bytes, *, is_over: bool) -> HttpResponse | None:
 def look_again_at(data: bytes) -> int:
     """Return of how many bytes the next look for an answer is worth making that so many did not hold.
 
-    What ends as ``END_OF_CHUNKS`` may hold it before that. Each look begins at the first byte: some megabytes
+    What ends in an ``EMPTY_LINE`` may hold it before that. Each look begins at the first byte: some megabytes
     that come in pieces of a TLS record would take half a minute to be looked at with each of them.
     """
-    end = data.find(_END_OF_HEAD)
+    end = data.find(EMPTY_LINE)
     head = data[: end + 2].lower()
     if end < 0 or _status(head[:_STATUS_BYTES]) < 200:
         return len(data) + 1
     is_chunked = _TRANSFER_ENCODING in head and _value(head, _TRANSFER_ENCODING) == b"chunked"
     length = None if is_chunked else _value(head, _CONTENT_LENGTH)
-    whole = 2 * len(data) if length is None else end + len(_END_OF_HEAD) + _size(length, 10)
+    whole = 2 * len(data) if length is None else end + len(EMPTY_LINE) + _size(length, 10)
     return min(whole, ANSWER_BYTES_MAX + 1)
 
 
@@ -163,8 +162,8 @@ def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
             # The last chunk, then trailers if any, then an empty line.
             if data.startswith(b"\r\n", at):
                 return b"".join(parts), data[at + 2 :]
-            end = data.find(_END_OF_HEAD, at)
-            return (b"".join(parts), data[end + len(_END_OF_HEAD) :]) if end >= 0 else None
+            end = data.find(EMPTY_LINE, at)
+            return (b"".join(parts), data[end + len(EMPTY_LINE) :]) if end >= 0 else None
         if len(data) < at + size + 2:
             return None
         parts.append(data[at : at + size])

@@ -11,7 +11,7 @@ from time import monotonic
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import READ_BYTES, NoAnswerError, NotSentError
 from chalicelib.adapters.aws.http_response import (
-    END_OF_CHUNKS,
+    EMPTY_LINE,
     HttpResponse,
     ProtocolError,
     answer_in,
@@ -70,7 +70,7 @@ def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             continue
         received += data
-        if not data or len(received) >= look_at or received.endswith(END_OF_CHUNKS):
+        if not data or len(received) >= look_at or received.endswith(EMPTY_LINE):
             so_far = bytes(received)
             answer = answer_in(so_far, is_over=not data)
             if answer is not None:

@@ -88,6 +88,7 @@ def make_engine(
     time_limit_s: int = CONNECT_TIME_LIMIT_S,
     connect_time_limit_s: int | None = None,
     connect: Connect | None = None,
+    before_connecting: Callable[[], None] | None = None,
 ) -> Engine:
     """Return an engine for a database URL; nothing is connected yet.
 
@@ -100,6 +101,7 @@ def make_engine(
         connect_time_limit_s: For connecting instead, where answers may take longer than any server that is
             well takes to let in.
         connect: Makes pg8000's connections instead, as a handler of SQLAlchemy's event ``do_connect``.
+        before_connecting: Called before each connection is made.
 
     Raises:
         ValueError: The URL asks for an ``sslmode`` that is not offered.
@@ -122,6 +124,8 @@ def make_engine(
         **_dialect_arguments(address),
     )
     event.listen(engine, "handle_error", _notice_end)
+    if before_connecting is not None:
+        event.listen(engine, "do_connect", lambda *_: before_connecting())
     if address.get_driver_name() == "pg8000":
         event.listen(engine, "do_connect", connect or _connect)
         engine.dialect.set_isolation_level = _switcher(engine.dialect)  # type: ignore[assignment, method-assign]  # see there

@@ -189,6 +189,11 @@ class Database:
             return pool, pool.lend()
         except self.dialect.loaded_dbapi.Error as error:
             raise _as_dbapi_error(error, None, self.dialect, is_broken=True) from error
+        except DBAPIError as error:
+            # SQLAlchemy's, of what it asks a first connection itself: what is to be executed was not sent.
+            original = error.orig
+            assert isinstance(original, Exception), "the driver's"
+            raise _as_dbapi_error(original, None, self.dialect, is_broken=True) from error
 
     def take_back(self, pool: TimedPool, lent: Any, error: BaseException | None) -> None:
         """Keep a connection as it came, unless it is of no more use after ``error``."""

@@ -282,12 +282,18 @@ class SolanaChain:
         """Return whether a node took it, or had it before."""
         call = send_transaction(transaction.payload, is_simulated_first=False)
         told = self._nodes.tell_all(call, time_limit_s=self._policy.time_limit_s)
-        for name, answer in told.items():
-            if isinstance(answer, NodeError) and answer.remedy is Remedy.DEFECT:
-                logger.error("defect", tx_signature=transaction.signature, doing="sending", node=name)
-        return any(
-            not isinstance(answer, NodeError) or answer.remedy is Remedy.POLL for answer in told.values()
-        )
+        errors = {name: answer for name, answer in told.items() if isinstance(answer, NodeError)}
+        is_taken = len(errors) < len(told) or any(each.remedy is Remedy.POLL for each in errors.values())
+        for name, error in errors.items():
+            if error.remedy is not Remedy.DEFECT:
+                continue
+            if is_taken:
+                # Another one has shown that it was no mistake of ours.
+                logger.info("node passed over", node=name, reason=str(error))
+            else:
+                signature = transaction.signature
+                logger.error("transaction called wrong", tx_signature=signature, node=name, reason=str(error))
+        return is_taken
 
 
 def _has_room(wallet: TradingWallet, instruction: SwapInstruction, plan: FixedPlan) -> bool:

@@ -108,7 +108,7 @@ def test_pools_that_no_node_shows_are_an_error_that_says_so(run: Run, chain: Run
         (("pools", "discover", "SOL/USDC"), "Give --pools-file"),
         (("pools", "discover", "SOL", "--pools-file", "/nowhere/p"), "a pair is two tokens"),
         (("pools", "discover", "SOL/DOGE", "--pools-file", "/nowhere/p"), "must be a known token"),
-        (("pools", "show"), "no pool is listed: orderflow pools discover"),
+        (("pools", "show"), "no pool is listed: ./orderflow pools discover"),
         (("wallet", "show", "--address", "0"), "base58"),
         (("wallet", "airdrop", "--sol", "much", "--address", address_of(WALLET.key)), "sol"),
         (("wallet", "register", "--account", "a"), "either --keypair, or"),
@@ -132,7 +132,7 @@ def test_wallet_of_an_account_is_its_signers_and_is_funded_by_an_airdrop(run: Ru
     facts = shown(run("wallet", "show", "--account", "bob"))
     assert facts["wallet"] == address_of(SeedSigner(SEED.encode()).wallet("bob").owner)
     assert (facts["cluster"], facts["sol"], facts["missing"]) == ("local", "0", [])
-    assert any("orderflow wallet airdrop" in hint for hint in facts["hints"])
+    assert any("./orderflow wallet airdrop" in hint for hint in facts["hints"])
     assert shown(run("wallet", "airdrop", "--account", "bob"))["funded"]
     facts = shown(run("wallet", "show", "--account", "bob"))
     assert (facts["sol"], facts["hints"]) == ("10000", [])
@@ -148,7 +148,7 @@ def test_registered_wallet_approves_the_desk_and_takes_it_back(run: Run, keypair
     assert (facts["wallet"], facts["registered"]) == (address_of(WALLET.key), True)
     poor = run("wallet", "approve", "--keypair", str(keypair), "--token", "USDC", "--amount", "1")
     assert poor.exit_code == 1
-    assert "has no SOL for the fee: orderflow wallet airdrop --address" in poor.output
+    assert "has no SOL for the fee: ./orderflow wallet airdrop --address" in poor.output
     shown(run("wallet", "airdrop", "--address", address_of(WALLET.key)))
     for token, amount in (("USDC", "100.5"), ("SOL", "2")):
         shown(run("wallet", "approve", "--keypair", str(keypair), "--token", token, "--amount", amount))

@@ -21,7 +21,7 @@ from orderflow_client import (
     UnknownOutcomeError,
 )
 from tests.fakes.engine_server import LIFE, FakeEngine, Frame, RestRefusal
-from tests.unit.orderflow_client.conftest import QUICK, Play
+from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
 NOWHERE = "0192f3a4-5b6c-7d8e-9f01-23456789abcd"
 
@@ -241,49 +241,39 @@ def test_who_waits_for_events_is_told_when_the_client_is_closed_however_quiet_it
 
 
 def test_order_that_another_client_made_is_told_of_at_once_also_on_a_new_connection() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            await client.preview(side="sell", amount="1")  # it is connected
-            order_id = NOWHERE
-            engine.terms[order_id], engine.orders[order_id] = {"type": "limit"}, []
-            await engine.happens(order_id, "pending", "open")
-            seen = (await client.order(order_id)).events()
-            assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
-            following = asyncio.ensure_future(anext(seen))
-            await engine.happens(order_id, "open")
-            assert (await following).seq == 3
-            following = asyncio.ensure_future(anext(seen))
-            engine.handshakes.append(503)
-            engine.cut()
-            await engine.happens(order_id, "canceled")
-            assert (await following).seq == 4
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.preview(side="sell", amount="1")  # it is connected
+        order_id = NOWHERE
+        engine.terms[order_id], engine.orders[order_id] = {"type": "limit"}, []
+        await engine.happens(order_id, "pending", "open")
+        seen = (await client.order(order_id)).events()
+        assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
+        following = asyncio.ensure_future(anext(seen))
+        await engine.happens(order_id, "open")
+        assert (await following).seq == 3
+        following = asyncio.ensure_future(anext(seen))
+        engine.handshakes.append(503)
+        engine.cut()
+        await engine.happens(order_id, "canceled")
+        assert (await following).seq == 4
 
-    asyncio.run(story())
+    play_with(replace(QUICK, quiet_s=86_400, quiet_most_s=86_400))(story)
 
 
 def test_order_is_followed_again_once_a_credential_that_was_refused_is_taken() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
-            seen = order.events()
-            assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
-            engine.handshakes.append(401)
-            engine.cut()
-            with pytest.raises(UnauthorizedError):
-                await anext(seen)
-            following = asyncio.ensure_future(anext(order.events(after_seq=2)))
-            await engine.happens(order.id, "canceled")
-            assert (await following).status == "canceled"
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        seen = order.events()
+        assert [(await anext(seen)).seq for _ in range(2)] == [1, 2]
+        engine.handshakes.append(401)
+        engine.cut()
+        with pytest.raises(UnauthorizedError):
+            await anext(seen)
+        following = asyncio.ensure_future(anext(order.events(after_seq=2)))
+        await engine.happens(order.id, "canceled")
+        assert (await following).status == "canceled"
 
-    asyncio.run(story())
+    play_with(replace(QUICK, quiet_s=86_400, quiet_most_s=86_400))(story)
 
 
 def test_cancel_that_was_done_and_not_answered_is_done(play: Play[None]) -> None:

@@ -19,7 +19,7 @@ def test_function_is_asked_for_a_token_each_time() -> None:
 
     async def twice() -> list[dict[str, str]]:
         credentials = Credentials(fresh, LOCAL)
-        return [await credentials.headers() for _ in range(2)]
+        return [await credentials.headers(60) for _ in range(2)]
 
     assert asyncio.run(twice()) == [{"Authorization": "Bearer a"}, {"Authorization": "Bearer b"}]
 
@@ -32,17 +32,17 @@ def test_function_that_makes_no_token_is_told_without_its_words() -> None:
         return None  # type: ignore[return-value]  # what a caller may do all the same
 
     with pytest.raises(DisconnectedError, match=r"raised KeyError$") as caught:
-        asyncio.run(Credentials(fails, LOCAL).headers())
+        asyncio.run(Credentials(fails, LOCAL).headers(60))
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(DisconnectedError, match=r"returned NoneType$"):
-        asyncio.run(Credentials(makes_none, LOCAL).headers())
+        asyncio.run(Credentials(makes_none, LOCAL).headers(60))
     with pytest.raises(DisconnectedError, match=r"returned an empty one$"):
-        asyncio.run(Credentials(lambda: "", LOCAL).headers())
+        asyncio.run(Credentials(lambda: "", LOCAL).headers(60))
 
 
 @pytest.mark.parametrize("none", [None, ""])
 def test_no_token_is_no_header(none: str | None) -> None:
-    assert asyncio.run(Credentials(none, LOCAL).headers()) == {}
+    assert asyncio.run(Credentials(none, LOCAL).headers(60)) == {}
 
 
 @pytest.mark.parametrize("text", ["secret\n", "Bearer secret", "sécret"])
@@ -51,7 +51,7 @@ def test_text_that_no_header_may_carry_is_refused_at_once_and_not_repeated(text:
         Credentials(text, LOCAL)
     assert "cret" not in str(caught.value)
     with pytest.raises(DisconnectedError, match="the token has a space, a line's end") as told:
-        asyncio.run(Credentials(lambda: text, LOCAL).headers())
+        asyncio.run(Credentials(lambda: text, LOCAL).headers(60))
     assert "cret" not in str(told.value)
 
 

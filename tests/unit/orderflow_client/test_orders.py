@@ -21,7 +21,7 @@ from orderflow_client import (
 )
 from orderflow_client.history import KEPT_MAX
 from tests.fakes.engine_server import LIFE, FakeEngine
-from tests.unit.orderflow_client.conftest import QUICK, Play
+from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
 Frame = dict[str, Any]
 AWAY = {"code": "SERVICE_UNAVAILABLE", "message": "the database did not answer"}
@@ -110,24 +110,17 @@ def test_order_is_subscribed_to_again_however_long_the_engine_refuses_it() -> No
     def asked(engine: FakeEngine) -> int:
         return sum(frame["action"] == "subscribe" for frame in engine.received)
 
-    async def story() -> None:
-        limits = replace(QUICK, time_limit_s=0.2, quiet_s=10_000)  # the record is not asked instead
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            order = await in_time(
-                lambda: client.submit(type="limit", side="sell", amount="1", limit_price="150")
-            )
-            events = aiter(order.events())
-            assert [(await anext(events)).status for _ in range(2)] == ["pending", "open"]
-            engine.refusals["subscribe"] = deque([AWAY] * 8)
-            engine.cut()
-            await engine.until(lambda: asked(engine) >= 9)
-            await engine.happens(order.id, "canceled")
-            assert (await anext(events)).status == "canceled"
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await in_time(lambda: client.submit(type="limit", side="sell", amount="1", limit_price="150"))
+        events = aiter(order.events())
+        assert [(await anext(events)).status for _ in range(2)] == ["pending", "open"]
+        engine.refusals["subscribe"] = deque([AWAY] * 8)
+        engine.cut()
+        await engine.until(lambda: asked(engine) >= 9)
+        await engine.happens(order.id, "canceled")
+        assert (await anext(events)).status == "canceled"
 
-    asyncio.run(story())
+    play_with(replace(QUICK, time_limit_s=0.2, quiet_s=10_000))(story)  # the record is not asked instead
 
 
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:
@@ -184,22 +177,17 @@ def test_state_of_an_order_is_read_without_waiting(play: Play[None]) -> None:
 
 
 def test_event_that_is_missing_between_others_is_asked_for_long_before_a_silence_is_over() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, quiet_s=86_400, quiet_most_s=86_400)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, "token", rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            engine.deliver = lambda frame: [] if frame.get("seq") == 2 else [frame]
-            order = await client.submit(type="limit", side="sell", amount="1", limit_price="9")
-            seen = order.events()
-            assert (await anext(seen)).seq == 1
-            following = asyncio.ensure_future(anext(seen))
-            await engine.happens(order.id, "canceled")
-            assert (await following).seq == 2
-            assert [event.seq async for event in seen] == [3]
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.deliver = lambda frame: [] if frame.get("seq") == 2 else [frame]
+        order = await client.submit(type="limit", side="sell", amount="1", limit_price="9")
+        seen = order.events()
+        assert (await anext(seen)).seq == 1
+        following = asyncio.ensure_future(anext(seen))
+        await engine.happens(order.id, "canceled")
+        assert (await following).seq == 2
+        assert [event.seq async for event in seen] == [3]
 
-    asyncio.run(story())
+    play_with(replace(QUICK, quiet_s=86_400, quiet_most_s=86_400))(story)
 
 
 def test_order_that_is_on_record_no_more_is_told_of_as_missing(play: Play[None]) -> None:

@@ -19,7 +19,7 @@ from orderflow_client import (
     UnknownOutcomeError,
 )
 from tests.fakes.engine_server import FakeEngine
-from tests.unit.orderflow_client.conftest import QUICK, Play
+from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
 BUSY = {"code": "RATE_LIMITED", "message": "later"}
 UNKNOWN = {"code": "OUTCOME_UNKNOWN", "message": "perhaps"}
@@ -63,25 +63,20 @@ def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None])
 
 
 def test_outcome_that_stays_unknown_names_the_key_to_ask_again_with() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, time_limit_s=0.5)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            engine.refusals["submit"] = deque([UNKNOWN] * 99)
-            with pytest.raises(UnknownOutcomeError) as caught:
-                await client.submit(side="sell", amount="1", client_order_id="mine")
-            assert caught.value.client_order_id == "mine"
-            engine.refusals["submit"] = deque([BUSY] * 99)
-            with pytest.raises(LimitReachedError):
-                await client.submit(side="sell", amount="1")
-            engine.refusals["submit"] = deque([UNKNOWN, *[BUSY] * 99])
-            with pytest.raises(UnknownOutcomeError, match="perhaps; then: RATE_LIMITED") as caught:
-                await client.submit(side="sell", amount="1", client_order_id="mine")
-            assert caught.value.client_order_id == "mine"
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([UNKNOWN] * 99)
+        with pytest.raises(UnknownOutcomeError) as caught:
+            await client.submit(side="sell", amount="1", client_order_id="mine")
+        assert caught.value.client_order_id == "mine"
+        engine.refusals["submit"] = deque([BUSY] * 99)
+        with pytest.raises(LimitReachedError):
+            await client.submit(side="sell", amount="1")
+        engine.refusals["submit"] = deque([UNKNOWN, *[BUSY] * 99])
+        with pytest.raises(UnknownOutcomeError, match="perhaps; then: RATE_LIMITED") as caught:
+            await client.submit(side="sell", amount="1", client_order_id="mine")
+        assert caught.value.client_order_id == "mine"
 
-    asyncio.run(story())
+    play_with(replace(QUICK, time_limit_s=0.5))(story)
 
 
 @pytest.mark.parametrize("then", [{"code": "UNAUTHORIZED", "message": "no"}, {"code": "X", "message": ""}])
@@ -215,19 +210,14 @@ def test_token_that_cannot_be_made_for_a_while_delays_and_says_why_when_the_time
 
 
 def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, idle_s=0.05, connection_s=0.4)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
-            await engine.until(lambda: engine.connected >= 3)
-            assert {"action": "ping"} in engine.received
-            await engine.happens(order.id, "canceled")
-            assert [event.seq async for event in order.events()] == [1, 2, 3]
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        await engine.until(lambda: engine.connected >= 3)
+        assert {"action": "ping"} in engine.received
+        await engine.happens(order.id, "canceled")
+        assert [event.seq async for event in order.events()] == [1, 2, 3]
 
-    asyncio.run(story())
+    play_with(replace(QUICK, idle_s=0.05, connection_s=0.4))(story)
 
 
 def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_was_sent(
@@ -255,22 +245,17 @@ def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_
 
 
 def test_questions_beyond_the_limit_wait_their_turn() -> None:
-    async def story() -> None:
-        limits = replace(QUICK, in_flight_max=2, answer_s=5)
-        async with (
-            FakeEngine() as engine,
-            Client(engine.url, rest_url=engine.rest_url, limits=limits) as client,
-        ):
-            engine.refusals["submit"] = deque([None] * 99)
-            asking = [asyncio.create_task(client.submit(side="sell", amount="1")) for _ in range(5)]
-            await engine.until(lambda: len(engine.received) >= 2)
-            for _ in range(20):
-                await asyncio.sleep(0)
-            assert len(engine.received) == 2
-            for task in asking:
-                task.cancel()
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.refusals["submit"] = deque([None] * 99)
+        asking = [asyncio.create_task(client.submit(side="sell", amount="1")) for _ in range(5)]
+        await engine.until(lambda: len(engine.received) >= 2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert len(engine.received) == 2
+        for task in asking:
+            task.cancel()
 
-    asyncio.run(story())
+    play_with(replace(QUICK, in_flight_max=2, answer_s=5))(story)
 
 
 def test_garbage_from_the_engine_is_passed_over(play: Play[None]) -> None:

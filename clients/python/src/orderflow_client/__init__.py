@@ -21,6 +21,7 @@ from orderflow_client.errors import (
     UnauthorizedError,
     UnavailableError,
     UnknownOutcomeError,
+    WithinTokenError,
 )
 from orderflow_client.history import FINAL
 from orderflow_client.limits import Limits
@@ -82,5 +83,6 @@ __all__ = [
     "UnauthorizedError",
     "UnavailableError",
     "UnknownOutcomeError",
+    "WithinTokenError",
     "__version__",
 ]

@@ -17,6 +17,7 @@ OrderflowError
   UnknownOutcomeError           perhaps done, perhaps not: ask for the order, or submit its key again
   DisconnectedError             the engine was not reached in time; nothing was sent
   ClientClosedError             the client was closed
+  WithinTokenError              called by the function that makes the client's own token
   ProtocolError                 the engine said what its contract does not
 """
 
@@ -128,6 +129,16 @@ class DisconnectedError(OrderflowError):
 
 class ClientClosedError(OrderflowError):
     pass
+
+
+class WithinTokenError(OrderflowError):
+    """The function that makes a client's token called that client, which waits for the token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "called within the function that makes this client's token, which it would wait for for ever: "
+            "use another client there; nothing was sent"
+        )
 
 
 class ProtocolError(OrderflowError):

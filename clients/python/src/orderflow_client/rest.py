@@ -78,7 +78,9 @@ class Rest:
             RefusedError: As the engine said, for good or for all of the time limit.
             UnknownOutcomeError: No answer came that speaks for each time that it was sent.
             DisconnectedError: The engine was not reached.
+            WithinTokenError: The caller is what makes the token.
         """
+        self._credentials.check_outside()
         deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()
         tries = Tries(effect)
         while True:
@@ -132,7 +134,7 @@ class Rest:
     ) -> dict[str, Any]:
         if self._closed.is_set():
             raise ClientClosedError("the client is closed")
-        headers = {"Accept": "application/json", **await self._credentials.headers()}
+        headers = {"Accept": "application/json", **await self._credentials.headers(self._limits.time_limit_s)}
         try:
             async with self._http.stream(method, path, params=query, json=body, headers=headers) as response:
                 return _read(response, await self._bytes(response), answers)

@@ -27,6 +27,7 @@ from orderflow_client.errors import (
     OrderflowError,
     RefusedError,
     UnknownOutcomeError,
+    WithinTokenError,
     error_from,
     passes,
 )
@@ -93,9 +94,15 @@ class Session:
         return ClientClosedError("the client is closed") if self._closed.is_set() else self._failure
 
     def start(self) -> None:
-        """Begin to connect, if that has not begun; a refusal that was final is forgotten."""
+        """Begin to connect, if that has not begun; a refusal that was final is forgotten.
+
+        Raises:
+            ClientClosedError: The client is closed.
+            WithinTokenError: The caller is what makes the token.
+        """
         if self._closed.is_set():
             raise ClientClosedError("the client is closed")
+        self._credentials.check_outside()
         if self._running is None or self._running.done():
             self._failure = None
             self._running = asyncio.create_task(self._run(), name="orderflow connection")
@@ -148,6 +155,7 @@ class Session:
             RefusedError: The engine refused it, for good or for all of the time limit.
             UnknownOutcomeError: It was sent, and no answer came that speaks for each time.
             DisconnectedError: It was never sent.
+            WithinTokenError: The caller is what makes the token.
         """
         if not self._closed.is_set():
             self.start()
@@ -163,7 +171,7 @@ class Session:
             while (left_s := deadline - time.monotonic()) > 0:
                 try:
                     found = await self._try(text, mark, left_s)
-                except (RefusedError, ClientClosedError) as failure:
+                except (RefusedError, ClientClosedError, WithinTokenError) as failure:
                     error = failure
                     break
                 if found is None:
@@ -242,6 +250,11 @@ class Session:
                     return
                 self._fault = error
                 asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
+            except WithinTokenError as error:
+                self._failure = error
+                self._connected.set()
+                self._on_failed(error)
+                return
             except Exception as fault:  # noqa: BLE001  # nothing is above it: calls tell of it as their cause
                 self._fault = fault
             finally:
@@ -249,7 +262,7 @@ class Session:
             await asyncio.sleep(backoff.next_s(asked_s))
 
     async def _one_connection(self, backoff: Backoff) -> None:
-        headers = await self._credentials.headers()
+        headers = await self._credentials.headers(self._limits.time_limit_s)
         connection = connect(
             self._addresses.websocket,
             additional_headers=headers,

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar, Unpack
 from orderflow_client import client as asynchronous
 from orderflow_client import orders as asynchronous_orders
 from orderflow_client.credentials import TokenSource
-from orderflow_client.errors import ClientClosedError, OrderflowError
+from orderflow_client.errors import ClientClosedError, OrderflowError, WithinTokenError
 from orderflow_client.limits import Limits
 from orderflow_client.models import (
     CancelAllFields,
@@ -82,6 +82,8 @@ class Client:
 
         An interrupt ends the wait for that, not the closing.
         """
+        if threading.current_thread() is self._thread:
+            raise WithinTokenError
         if not self._thread.is_alive():
             return  # as in a process that was forked: the threads stay with the other one
         with self._handing_over:
@@ -134,7 +136,14 @@ class Client:
         return self.wait(self._client.health())
 
     def wait(self, doing: Coroutine[Any, Any, Value]) -> Value:
-        """Return what a call of the asynchronous client returns; an interrupt cancels it."""
+        """Return what a call of the asynchronous client returns; an interrupt cancels it.
+
+        Raises:
+            WithinTokenError: The caller is in the client's thread, as what makes its token is.
+        """
+        if threading.current_thread() is self._thread:
+            doing.close()
+            raise WithinTokenError
         closed = ClientClosedError("the client is closed")
         if not self._thread.is_alive():
             doing.close()

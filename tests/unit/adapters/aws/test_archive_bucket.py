@@ -53,5 +53,17 @@ def test_bucket_that_takes_no_file_twice_has_what_it_was_given_before(
     monkeypatch.setattr(client, "put_object", refused)
     store.put("a", b"content")
     for place, content in (("a", b"other"), ("b", b"content")):
-        with pytest.raises(RetryableError, match="did not take it: AccessDenied"):
+        with pytest.raises(RetryableError, match=f"did not take {place}: AccessDenied"):
             store.put(place, content)
+
+
+def test_archive_that_the_bucket_refuses_to_give_is_named(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    monkeypatch.setattr(client, "get_object", refused)
+    store = BucketArchiveStore(client, "kept", "orders")
+    with pytest.raises(RetryableError, match="did not give orders/2026-11-30/1 back: AccessDenied"):
+        store.get("2026-11-30/1")

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.adapters.aws import http_request
 from chalicelib.adapters.aws.connection_pool import PooledConnection
 from chalicelib.adapters.aws.http_request import HttpRequest
+from chalicelib.adapters.aws.http_response import HttpResponse, answer_in
 from tests.fakes.http_server import OK
 
 
@@ -84,3 +86,56 @@ def test_peer_that_is_gone_is_an_error(ends: tuple[PooledConnection, socket.sock
     theirs.close()
     with pytest.raises(OSError, match="Broken pipe"):
         a_request(connection).ask([b"ask"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000,
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        + b"".join(b"3e8\r\n%s\r\n" % (b"x" * 1_000) for _ in range(100))
+        + b"0\r\n\r\n",
+    ],
+    ids=["of a length", "in chunks"],
+)
+def test_answer_in_many_pieces_is_looked_at_a_few_times(
+    ends: tuple[PooledConnection, socket.socket], monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """Each look reads from the first byte: with one for each piece a large answer takes the square of its
+    time.
+    """
+    looks: list[int] = []
+
+    def look(data: bytes, *, is_over: bool) -> HttpResponse | None:
+        looks.append(len(data))
+        return answer_in(data, is_over=is_over)
+
+    monkeypatch.setattr(http_request, "answer_in", look)
+    connection, theirs = ends
+    request = a_request(connection)
+    request.ask([b"ask"])
+    for start in range(0, len(answer), 1_000):
+        theirs.send(answer[start : start + 1_000])
+        is_whole = request.advance()
+    assert is_whole
+    assert [len(each.body) for each in request.answers] == [100_000]
+    assert len(looks) < 20
+
+
+def test_answers_that_come_in_single_bytes_are_each_returned(
+    ends: tuple[PooledConnection, socket.socket],
+) -> None:
+    """Also where one ends as the last chunk does, and where another begins behind it in one piece."""
+    chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    empty = b"HTTP/1.1 204 No Content\r\n\r\n"
+    connection, theirs = ends
+    for pieces in (1, 7, 1_000):
+        request = a_request(connection)
+        request.ask([b"ask"] * 4)
+        told = chunked + OK + empty + chunked
+        found = []
+        for start in range(0, len(told), pieces):
+            theirs.send(told[start : start + pieces])
+            found.append(request.advance())
+        assert found == [False] * (len(found) - 1) + [True]
+        assert [each.body for each in request.answers] == [b"hi", b"hi", b"", b"hi"]

@@ -6,7 +6,7 @@ import pytest
 
 from chalicelib.adapters.aws.http_response import (
     ANSWER_BYTES_MAX,
-    END_OF_CHUNKS,
+    EMPTY_LINE,
     HttpResponse,
     ProtocolError,
     answer_in,
@@ -87,7 +87,7 @@ def test_answer_that_is_made_to_keep_its_reader_busy_is_given_up(answer: bytes) 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_no_look_that_would_find_an_answer_is_left_out(answer: bytes) -> None:
     for end in range(len(answer)):
-        assert look_again_at(answer[:end]) <= len(answer) or answer.endswith(END_OF_CHUNKS)
+        assert look_again_at(answer[:end]) <= len(answer) or answer.endswith(EMPTY_LINE)
         assert look_again_at(answer[:end]) > end
 
 
@@ -107,7 +107,7 @@ def test_megabytes_in_many_pieces_are_looked_at_a_few_times(answer: bytes) -> No
     """Each look reads from the first byte: with one for each piece they would outlast a call's time."""
     looked, look_at = 0, 0
     for end in range(1_000, len(answer), 1_000):
-        if end >= look_at or answer.endswith(END_OF_CHUNKS, 0, end):
+        if end >= look_at or answer.endswith(EMPTY_LINE, 0, end):
             looked, look_at = looked + 1, look_again_at(answer[:end])
     assert looked < 20
     assert answer_in(answer, is_over=False) is not None

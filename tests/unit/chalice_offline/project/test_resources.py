@@ -77,8 +77,16 @@ def test_answers_are_found_by_their_expressions() -> None:
         ("chat_room", "my_stage", "chat-room-my-stage"),
         ("2048", "dev", "app-2048-dev"),
         ("_own", "dev", "app--own-dev"),
-        ("long" * 40, "dev", f"{'long' * 40}-dev"[:128]),
     ],
 )
 def test_stack_of_an_app_has_a_name_that_cloudformation_takes(app_name: str, stage: str, name: str) -> None:
     assert stack_name(app_name, stage) == name
+
+
+def test_stack_whose_name_would_be_too_long_is_no_other_stages_and_no_other_apps() -> None:
+    whole = stack_name("x" * 124, "dev")
+    names = [stack_name(app, stage) for app in ("long" * 40, "long" * 41) for stage in ("dev", "prod")]
+
+    assert (len(whole), whole[-4:]) == (128, "-dev")
+    assert {len(name) for name in names} == {128}
+    assert len(set(names)) == len(names)

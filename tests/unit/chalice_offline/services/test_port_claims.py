@@ -52,6 +52,21 @@ def test_port_whose_claimant_was_killed_can_be_claimed_though_its_file_is_there(
     claims.release()
 
 
+def test_what_a_killed_runtime_left_goes_with_the_next_ones_claims_and_what_others_hold_stays(
+    tmp_path: Path,
+) -> None:
+    ours, others = PortClaims(tmp_path), PortClaims(tmp_path)
+    assert ours.claim(8_899, 1)
+    assert others.claim(8_901, 1)
+    (folder,) = tmp_path.iterdir()
+    (folder / "8970").touch()
+    ours.release()
+    assert [path.name for path in folder.iterdir()] == ["8901"]
+    assert not ours.claim(8_901, 1)
+    others.release()
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("is_link", [True, False])
 def test_folder_that_is_not_ours_to_use_is_left_alone_and_nothing_is_claimed(
     tmp_path: Path, *, is_link: bool

@@ -3,7 +3,8 @@
 import click
 import pytest
 
-from infra.cli.client import request
+from infra.cli.client import request, said
+from orderflow_client import DisconnectedError, RefusedError, UnknownOutcomeError
 from tests.fakes.http_server import scripted_server
 
 
@@ -41,3 +42,10 @@ def test_read_that_is_not_answered_and_an_engine_that_is_not_there_have_done_not
 def test_answer_is_returned() -> None:
     with scripted_server(answer("200 OK", '{"canceled":2}')) as server:
         assert request("DELETE", server.address.geturl(), None) == {"canceled": 2}
+
+
+def test_engine_that_does_not_answer_is_named_by_its_address_and_one_that_refuses_is_not() -> None:
+    assert said("ws://h:1/ws", DisconnectedError("no connection")) == "ws://h:1/ws: no connection"
+    assert said("ws://h:1/ws", UnknownOutcomeError("no answer came")) == "ws://h:1/ws: no answer came"
+    refusal = RefusedError("INVALID_REQUEST", "amount is missing")
+    assert said("ws://h:1/ws", refusal) == str(refusal)

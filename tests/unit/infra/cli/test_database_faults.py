@@ -19,9 +19,10 @@ def test_database_out_of_reach_is_told_in_one_sentence_and_is_no_finding(words: 
         orderflow, ["--database-url", "postgresql://app:x@127.0.0.1:1/app", *words.split()]
     )
     assert result.exit_code == NOT_ANSWERED
-    assert result.output.splitlines() == [
-        "Error: the database does not answer: Can't create a connection to host 127.0.0.1 and port 1"
-    ]
+    assert result.output == (
+        "Error: the database at 127.0.0.1:1 does not answer: "
+        "Can't create a connection to host 127.0.0.1 and port 1\n"
+    )
 
 
 def command_that_raises(error: Exception) -> Callable[[], Result]:
