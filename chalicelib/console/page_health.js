@@ -204,13 +204,16 @@ function Recent({ of }) {
   </div>`;
 }
 
-// The newest page, or the one after a cursor; what was read before and is not in it stays.
+// The newest page, or the one after a cursor; what was read before and is not in it stays. Unless more came
+// at once than a page shows: then the list begins anew, so that those between are found behind it.
 async function more(cursor) {
   try {
     const page = await ask(`/operator/dead-letters?limit=20${cursor ? `&cursor=${cursor}` : ''}`);
     const before = letters.value;
+    if (cursor && before?.nextCursor !== cursor) return; // it began anew meanwhile
     const read = new Set(page.deadLetters.map((each) => each.messageId));
-    const others = before ? before.deadLetters.filter((each) => !read.has(each.messageId)) : [];
+    let others = before ? before.deadLetters.filter((each) => !read.has(each.messageId)) : [];
+    if (!cursor && others.length === before?.deadLetters.length) others = [];
     letters.value = {
       deadLetters: cursor ? [...others, ...page.deadLetters] : [...page.deadLetters, ...others],
       nextCursor: cursor || !others.length ? page.nextCursor : before.nextCursor,

@@ -34,17 +34,22 @@ window.fetch = async (url, options, ...more) => {
 """
 
 
-def archived(instance: Instance, message: Message) -> str:
+# A page that looks again in a moment.
+LOOKS_OFTEN = """
+const wait = window.setTimeout;
+window.setTimeout = (run, ms, ...more) => wait(run, ms === 3000 ? 50 : ms, ...more);
+"""
+
+
+def archived(instance: Instance, *messages: Message) -> None:
+    """Archive messages, all at once."""
     engine = make_engine(instance.status()["database_url"])
-    order_id = message.order.order_id if isinstance(message, OrderMessage) else None
-    message_id = str(uuid4())
     with engine.begin() as connection:
-        connection.execute(
-            _LETTER,
-            {"id": message_id, "order_id": order_id and str(order_id), "body": render_message(message)},
-        )
+        for message in messages:
+            order_id = str(message.order.order_id) if isinstance(message, OrderMessage) else None
+            letter = {"id": str(uuid4()), "order_id": order_id, "body": render_message(message)}
+            connection.execute(_LETTER, letter)
     engine.dispose()
-    return message_id
 
 
 def test_archived_order_that_is_not_on_record_is_sent_again_by_a_button_and_others_say_why_not(
@@ -67,6 +72,22 @@ def test_archived_order_that_is_not_on_record_is_sent_again_by_a_button_and_othe
             "document.querySelector('section[aria-labelledby=dead] td button') === null", "no button any more"
         )
     recorded(rest, order.order_id, status="confirmed")
+
+
+def test_letters_of_which_more_come_at_once_than_a_page_shows_are_all_found(
+    console: OpenPage, instance: Instance
+) -> None:
+    archived(instance, ResumeMessage(order_id=uuid4()))
+    with console("#/health", before=LOOKS_OFTEN) as page:
+        page.shown("section[aria-labelledby=dead] tbody tr")
+        order_ids = [uuid4() for _ in range(25)]
+        archived(instance, *[ResumeMessage(order_id=each) for each in order_ids])
+        page.click("section[aria-labelledby=dead] p button", text="Older")
+        told = "[...document.querySelectorAll('[aria-labelledby=dead] pre')].map((each) => each.textContent)"
+        page.until(
+            f"{[str(each) for each in order_ids]}.every((each) => `${{{told}}}`.includes(each))",
+            "all of them",
+        )
 
 
 def test_check_that_fails_beside_another_is_still_told_when_that_one_ends(console: OpenPage) -> None:

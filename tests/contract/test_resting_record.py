@@ -309,6 +309,7 @@ def test_event_is_noted_as_published_if_all_before_it_were(floor: Floor) -> None
     floor.store.record.record([transitions.release(claimed, published=True)], lease_ms=0)
     floor.store.record.amend("alice", order.order_id, NOON, to("180"), {})
     floor.store.record.note_published([Published(order.order_id, 2, 3)])
+    floor.store.record.note_published([Published(order.order_id, 0, 2)])  # late
     assert floor.claimed(order).state.published_seq == 3
 
 

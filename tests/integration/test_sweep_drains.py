@@ -1,6 +1,7 @@
 """What a lost queue leaves behind is taken up in one run, in a bounded number of bounded statements."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from chalicelib.handlers import schedule
 from chalicelib.services.recovery.sweeper import SWEPT_MAX, SubscriptionBehind, Sweep
 from chalicelib.services.recovery.turns import Rest
 from tests.contract.records import on_postgres
+from tests.contract.waiting import wait_for_waiting
 from tests.fakes.orders import an_order
 from tests.fakes.ports import FakeConnections, FakeQueue
 from tests.unit.handlers.conftest import ENVIRONMENT, CountingObserver
@@ -122,17 +124,48 @@ def test_sweep_waits_for_nothing_that_another_function_holds_and_leaves_it_to_th
         assert [each.order_id for each in behind()] == [free]
 
 
-def test_order_whose_changes_were_all_published_is_named_to_no_sweep(engine: Engine) -> None:
-    store, order = on_postgres(engine), an_order()
+def canceled(engine: Engine, *, is_published: bool) -> UUID:
+    """Return an order that was canceled a while ago.
+
+    If that is published, it is as if one that did so had ended before it could say so.
+    """
+    store, order = on_postgres(engine), an_order(order_id=uuid4())
     store.created(order)
     assert store.record.cancel(order.account_id, order.order_id, order.accepted_at)
-    run(engine, "UPDATE unpublished SET since = since - interval '1 hour'")
-    # As if one that published it had ended before it could say so of each.
-    run(engine, "SET LOCAL session_replication_role = replica; UPDATE orders SET told_seq = seq")
-    housekeeping = PostgresHousekeeping(engine)
-    assert housekeeping.unpublished_orders(limit=9) == []
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE unpublished SET since = since - interval '1 hour'"))
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        told = text("UPDATE orders SET told_seq = CASE WHEN :all THEN seq ELSE 0 END WHERE order_id = :id")
+        connection.execute(told, {"all": is_published, "id": order.order_id})
+    return order.order_id
+
+
+def unpublished(engine: Engine) -> list[UUID]:
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM unpublished")).scalar() == 0
+        return list(connection.execute(text("SELECT order_id FROM unpublished")).scalars())
+
+
+def test_order_whose_changes_were_all_published_is_named_to_no_sweep_and_keeps_no_other_from_it(
+    engine: Engine,
+) -> None:
+    canceled(engine, is_published=True)
+    other = canceled(engine, is_published=False)
+    housekeeping = PostgresHousekeeping(engine)
+    assert [each.order_id for each in housekeeping.unpublished_orders(limit=9)] == [other]
+    assert unpublished(engine) == [other]
+
+
+def test_change_that_comes_while_the_sweep_finds_all_before_it_published_is_left_to_the_next(
+    engine: Engine,
+) -> None:
+    order_id, housekeeping = canceled(engine, is_published=True), PostgresHousekeeping(engine)
+    with engine.connect() as another, ThreadPoolExecutor(1) as executor:
+        another.execute(text("UPDATE unpublished SET since = clock_timestamp()"))
+        found = executor.submit(housekeeping.unpublished_orders, limit=9)
+        wait_for_waiting(another, 1)
+        another.commit()
+        assert found.result() == []
+    assert unpublished(engine) == [order_id]
 
 
 def test_finished_subscriptions_are_forgotten_in_parts_and_no_others(engine: Engine) -> None:

@@ -1,6 +1,7 @@
 """The connection: comes back by itself, asks until it is answered, and stops where it must."""
 
 import asyncio
+import selectors
 from collections import deque
 from dataclasses import replace
 
@@ -166,6 +167,37 @@ def test_credential_that_is_refused_ends_trying_until_the_caller_asks_again(play
         await client.submit(side="sell", amount="1")
 
     play(story)
+
+
+class Turns(selectors.DefaultSelector):
+    """Counts the turns of a loop that has something to do at once."""
+
+    busy = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.busy += timeout is not None and timeout <= 0
+        return super().select(timeout)
+
+
+def test_call_after_a_credential_was_refused_keeps_no_processor_busy_until_it_is_connected() -> None:
+    turns, waiting = Turns(), []
+
+    async def token() -> str:
+        begun = turns.busy
+        await asyncio.sleep(0.1)
+        waiting.append(turns.busy - begun)
+        return "token"
+
+    async def story() -> None:
+        async with FakeEngine() as engine, Client(engine.url, token, rest_url=engine.rest_url) as client:
+            engine.handshakes.append(401)
+            with pytest.raises(UnauthorizedError):
+                await client.submit(side="sell", amount="1")
+            await client.submit(side="sell", amount="1")
+
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
+        runner.run(story())
+    assert max(waiting) < 50, waiting
 
 
 def test_credential_that_is_refused_later_ends_what_waits_for_events(play: Play[None]) -> None:

@@ -105,6 +105,7 @@ class Session:
         self._credentials.check_outside()
         if self._running is None or self._running.done():
             self._failure = None
+            self._connected.clear()  # a refusal sets it, so that nothing waits for what will not come
             self._running = asyncio.create_task(self._run(), name="orderflow connection")
 
     async def close(self) -> None:
