@@ -211,6 +211,11 @@ class Settings(BaseModel):
         return configured or f"https://sqs.{self.aws_region}.amazonaws.com"
 
     @property
+    def kms_endpoint(self) -> str:
+        """Where KMS answers, likewise."""
+        return self.aws_endpoint_url or f"https://kms.{self.aws_region}.amazonaws.com"
+
+    @property
     def database_secret(self) -> str:
         """The database login's secret, by ARN or by the name that the deployment's stacks give it;
         empty for the local stage, which has none.

@@ -4,7 +4,7 @@ and threads to wait in.
 
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.config import ConfigurationError, Settings, node_addresses
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from chalicelib.adapters.aws.endpoint import AwsEndpoint
     from chalicelib.adapters.aws.secrets import Secrets
-    from chalicelib.adapters.solana.kms_key import KmsClient
 
 THREADS: Final = 16
 """For questions to venues, counts of open orders and replays: waiting, not computing."""
@@ -142,11 +141,9 @@ class Clients:
         return nodes
 
     @cached_property
-    def kms(self) -> "KmsClient":
+    def kms(self) -> "AwsEndpoint":
         """AWS KMS, for the keys that it holds."""
-        # Its methods are made from the service's description when it is, so no type has them.
-        made: Any = self._aws.create_client("kms", region_name=self._settings.aws_region)
-        return cast("KmsClient", made)
+        return self.endpoint(self._settings.kms_endpoint, "kms")
 
     @cached_property
     def _aws(self) -> "botocore.session.Session":

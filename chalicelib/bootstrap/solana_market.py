@@ -358,7 +358,7 @@ class SolanaMarket:
     def _kms_key(self, key_id: str) -> "KeyHolder":
         from chalicelib.adapters.solana.kms_key import KmsKey
 
-        return KmsKey(self._clients.kms, key_id)
+        return KmsKey(lambda: self._clients.kms, key_id)
 
     @cached_property
     def _listed(self) -> "tuple[ListedPool, ...]":

@@ -15,6 +15,7 @@
       RetryableError                  503, or the message comes back later; nothing was done, except after
         VenueUnavailableError         503: a venue did not answer, or not in time
         PlanOutdatedError             of one order alone: its pools have moved, and it is to be planned anew
+        KeyUnusableError              of one account alone: its key's holder refuses to sign
         MigrationsMissingError        503: the database is older than the code
         UnansweredError               which may be repeated where that is harmless, and refuses no client
       UnknownOutcomeError             503: perhaps done; ask for the order, or repeat its clientOrderId
@@ -178,6 +179,10 @@ class VenueUnavailableError(RetryableError):
 
 class PlanOutdatedError(RetryableError):
     """Nothing is signed for a plan whose pools have moved since: it is that order's, and no other's."""
+
+
+class KeyUnusableError(RetryableError):
+    """Nothing is signed with one account's key until an operator mends that: no other's order suffers."""
 
 
 class MigrationsMissingError(RetryableError):

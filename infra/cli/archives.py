@@ -51,15 +51,17 @@ def archived(url: str | None, place: str, digest: bytes, order_id: str) -> Archi
     told = f"the order is archived in {place}, which"
     try:
         content = store_at(url).get(place)
-        found = None if content is None else found_in(content, order_id)
     except RetryableError as fault:
         raise click.ClickException(f"{told} cannot be read: {fault.message}") from fault
-    except UnreadableArchiveError as error:
-        raise click.ClickException(f"{told} cannot be read: {error}") from error
     if content is None:
         raise click.ClickException(f"{told} is not there: --archives says where archives are")
     if sha256(content).digest() != digest:
+        # Not even unpacked: a few KB may be made to become all of the memory.
         raise click.ClickException(f"{told} is not what was written: see ./orderflow audit")
+    try:
+        found = found_in(content, order_id)
+    except UnreadableArchiveError as error:
+        raise click.ClickException(f"{told} cannot be read: {error}") from error
     if found is None:
         raise click.ClickException(f"{told} does not hold it")
     return found

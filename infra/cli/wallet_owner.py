@@ -1,18 +1,21 @@
 """Whose wallet a command is about: an account's own, or what it has registered for the desk."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import NamedTuple
 
 import click
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
 
+from chalicelib.adapters.aws.endpoint import AwsEndpoint, Endpoint
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
-from chalicelib.adapters.solana.kms_key import KmsClient, KmsKey
+from chalicelib.adapters.solana.kms_key import KmsKey
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.domain.errors import RetryableError
 from infra.cli.session import CliSession
+from infra.region import region_of
 
 
 class WalletOwner(NamedTuple):
@@ -41,15 +44,29 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
     return seed.encode()
 
 
-def _kms() -> KmsClient:
+@contextmanager
+def _kms() -> Iterator[Endpoint]:
     # A third of a second, for few commands.
-    from infra.cli.aws_client import aws_client
+    import boto3
 
-    made: KmsClient = aws_client("kms")
-    return made
+    session = boto3.Session(region_name=region_of(os.environ))
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    region = session.region_name
+    if region is None:
+        raise NoRegionError
+    url = session.client("kms").meta.endpoint_url
+    with closing(AwsEndpoint(url, service="kms", region=region, credentials=credentials)) as endpoint:
+        yield endpoint
 
 
-def desk_of(session: CliSession, wallet_seed: str | None, *, kms: Callable[[], KmsClient] = _kms) -> Pubkey:
+def desk_of(
+    session: CliSession,
+    wallet_seed: str | None,
+    *,
+    kms: Callable[[], AbstractContextManager[Endpoint]] = _kms,
+) -> Pubkey:
     """Return the desk's address: of its key in KMS where ``SOLANA_DESK_KMS_KEY`` names one, else of the seed.
 
     Raises:
@@ -59,8 +76,9 @@ def desk_of(session: CliSession, wallet_seed: str | None, *, kms: Callable[[], K
     if not key_id:
         return desk_key_of(seed_of(session, wallet_seed)).key
     try:
-        return KmsKey(kms(), key_id).key
-    except (BotoCoreError, RetryableError, ValueError) as error:
+        with kms() as endpoint:
+            return KmsKey(lambda: endpoint, key_id).key
+    except (BotoCoreError, RetryableError) as error:
         raise click.ClickException(
             f"whose desk? SOLANA_DESK_KMS_KEY names {key_id}, and its address cannot be read: {error}"
         ) from error

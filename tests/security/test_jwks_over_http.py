@@ -14,6 +14,7 @@ from chalicelib.adapters import jwt_keys
 from chalicelib.adapters.jwt_keys import JWKS_BYTES_MAX, fetch_jwks
 from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
+from tests.fakes.http_server import scripted_server
 
 
 @contextmanager
@@ -99,10 +100,65 @@ def test_compressed_set_counts_by_what_is_in_it() -> None:
         fetch_jwks(url)()
 
 
-def test_answer_whose_parts_come_past_its_time_is_a_passing_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jwt_keys, "TIME_LIMIT_S", 0.0)
-    with serving(200, b"{}") as url, pytest.raises(RetryableError, match="takes too long"):
-        fetch_jwks(url)()
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;aaaa",
+    ],
+)
+def test_answer_of_which_some_is_still_to_come_past_its_time_is_a_passing_fault(
+    said: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwt_keys, "TIME_LIMIT_S", 0.2)
+    with (
+        scripted_server(said, None) as server,
+        pytest.raises(RetryableError, match=r"takes too long|not reached"),
+    ):
+        fetch_jwks(f"{server.address.geturl()}/keys")()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_is_no_answer_is_a_passing_fault(said: bytes) -> None:
+    with scripted_server(said) as server, pytest.raises(RetryableError, match="answer is none"):
+        fetch_jwks(f"{server.address.geturl()}/keys")()
+
+
+def test_set_is_asked_for_with_the_urls_own_query_and_host() -> None:
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Host"], self.headers["Accept"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"keys":[]}')
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        host = f"127.0.0.1:{server.server_address[1]}"
+        try:
+            assert fetch_jwks(f"http://user:secret@{host}/a/keys?p=1")() == {"keys": []}
+        finally:
+            server.shutdown()
+            thread.join()
+    assert asked == [("/a/keys?p=1", host, "application/json")]
 
 
 def test_issuer_is_not_asked_where_its_answer_could_outlast_the_invocation() -> None:

@@ -146,7 +146,7 @@ def serving(data: Path, port: int, **settings: str) -> Iterator[tuple[str, subpr
         # Its data does not outlive the run, and databases are made and dropped much faster.
         "fsync": "off",
         "full_page_writes": "off",
-        # Statistics that come by a clock would have the server plan a test's statements now so, now otherwise.
+        # Statistics that come by a clock would have a statement planned now so, now otherwise.
         "autovacuum": "off",
         **settings,
     }

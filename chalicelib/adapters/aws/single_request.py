@@ -11,6 +11,7 @@ from time import monotonic
 from chalicelib.adapters.aws.connection_pool import ConnectionPool, PooledConnection
 from chalicelib.adapters.aws.http_request import READ_BYTES, NoAnswerError, NotSentError
 from chalicelib.adapters.aws.http_response import (
+    ANSWER_BYTES_MAX,
     EMPTY_LINE,
     HttpResponse,
     ProtocolError,
@@ -19,8 +20,10 @@ from chalicelib.adapters.aws.http_response import (
 )
 
 
-def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> HttpResponse:
-    """Make one request and return its answer.
+def ask_single(
+    pool: ConnectionPool, data: bytes, *, time_limit_s: float, bytes_max: int = ANSWER_BYTES_MAX
+) -> HttpResponse:
+    """Make one request and return its answer, which has so many bytes at most.
 
     Raises:
         NotSentError: The server has seen nothing of it.
@@ -34,7 +37,7 @@ def ask_single(pool: ConnectionPool, data: bytes, *, time_limit_s: float) -> Htt
     try:
         while unsent:
             unsent = _send(connection, unsent, deadline)
-        answer = _answer(connection, deadline)
+        answer = _answer(connection, deadline, bytes_max)
     except (OSError, ProtocolError, ValueError) as error:
         if not isinstance(error, TimeoutError):
             pool.close()  # what is idle beside it may have gone the same way, unheard
@@ -59,7 +62,7 @@ def _send(connection: PooledConnection, unsent: bytes, deadline: float) -> bytes
     return unsent
 
 
-def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
+def _answer(connection: PooledConnection, deadline: float, bytes_max: int) -> HttpResponse:
     received, look_at = bytearray(), 0
     unread: int | None = None
     while True:
@@ -70,6 +73,8 @@ def _answer(connection: PooledConnection, deadline: float) -> HttpResponse:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             continue
         received += data
+        if len(received) > bytes_max:
+            raise ProtocolError("the answer is too long")
         if not data or len(received) >= look_at or received.endswith(EMPTY_LINE):
             so_far = bytes(received)
             answer = answer_in(so_far, is_over=not data)

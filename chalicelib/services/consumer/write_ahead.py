@@ -11,6 +11,7 @@ from chalicelib.domain.errors import (
     Code,
     DayCapError,
     ExecutionError,
+    KeyUnusableError,
     PlanOutdatedError,
     RefusedError,
     RetryableError,
@@ -309,7 +310,7 @@ class WriteAhead:
             if len(ready) > 1:
                 raise  # one order's reason: each is signed alone
             return [self._unsigned(order, error) for order, _ in ready]
-        except PlanOutdatedError as error:
+        except (PlanOutdatedError, KeyUnusableError) as error:
             if len(ready) > 1:  # likewise, and no defect
                 return [step for each in ready for step in self._signed_together([each])]
             return [self._unsigned(order, error) for order, _ in ready]

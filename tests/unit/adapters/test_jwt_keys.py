@@ -1,6 +1,7 @@
 """The keys that tokens are verified with: an issuer's set, as it is rotated, falls silent, or is strange."""
 
 import json
+import logging
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from chalicelib.adapters.jwt_keys import JwksKeys
 from chalicelib.adapters.jwt_verifier import JwtVerifier
 from chalicelib.domain.errors import Code, RetryableError
+from chalicelib.logs import SERVICE
 from tests.security.tokens import SECRET, a_verifier, claims, refusal, unsigned
 
 
@@ -189,6 +191,42 @@ def test_silent_issuer_is_not_asked_again_within_an_interval(issuer: Issuer) -> 
     assert verifier.verify(issuer.token("old")).account_id == "alice"
 
 
+def test_issuer_without_a_key_so_far_is_asked_again_soon(issuer: Issuer) -> None:
+    issuer.is_silent = True
+    verifier = issuer.verifier()
+    with pytest.raises(RetryableError):
+        verifier.verify(issuer.token("old"))
+    issuer.is_silent, issuer.now = False, issuer.now + 5
+    assert verifier.verify(issuer.token("old")).account_id == "alice"
+
+
+@pytest.mark.parametrize("name", ["mine", None])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_keys_of_one_name_are_each_tried(name: str | None, *, is_last: bool) -> None:
+    """A type of key each may have the same one (RFC 7517, 4.5), and during a rotation none may have any."""
+    issuer = Issuer("mine", "other")
+    named = [{**each, "kid": name} for each in [*published()["keys"][-3:], *issuer.fetch()["keys"]]]
+    keys = JwksKeys(
+        lambda: {"keys": named if is_last else named[::-1]}, lifespan_s=600, refresh_interval_s=30
+    )
+    verifier, headers = a_verifier(keys, "RS256"), {"kid": name} if name else {}
+    for key_id in ("mine", "other"):
+        signed = jwt.encode(claims(), issuer.private[key_id], algorithm="RS256", headers=headers)
+        assert verifier.verify(signed).account_id == "alice"
+    foreign = jwt.encode(claims(), private_key("foreign"), algorithm="RS256", headers=headers)
+    assert refusal(verifier, foreign) is Code.UNAUTHORIZED
+
+
+def test_set_full_of_what_cannot_be_read_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    keys = JwksKeys(lambda: {"keys": [1] * 1_000}, lifespan_s=600, refresh_interval_s=30)
+    with caplog.at_level(logging.INFO, SERVICE), pytest.raises(RetryableError):
+        keys.named("mine")
+    unread, kept = caplog.records
+    assert (unread.message, unread.__dict__["count"]) == ("signing keys not read", 1_000)
+    # JSON has no infinity, which is how old no keys at all are.
+    assert (kept.message, kept.__dict__["age_s"]) == ("signing keys not refreshed", None)
+
+
 def test_keys_are_fetched_anew_only_when_older_than_a_lifespan_and_good_for_two(issuer: Issuer) -> None:
     verifier = issuer.verifier()
     verifier.verify(issuer.token("old"))
@@ -208,4 +246,4 @@ def test_keys_are_fetched_anew_only_when_older_than_a_lifespan_and_good_for_two(
 def test_set_without_a_key_is_a_passing_fault(document: dict[str, Any]) -> None:
     keys = JwksKeys(lambda: document, lifespan_s=600, refresh_interval_s=30)
     with pytest.raises(RetryableError):
-        keys.key("mine")
+        keys.named("mine")

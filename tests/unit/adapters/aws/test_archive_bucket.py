@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from chalicelib.adapters.aws.archive_bucket import BucketArchiveStore
+from chalicelib.adapters.aws.archive_bucket import ARCHIVE_BYTES_MAX, BucketArchiveStore
+from chalicelib.adapters.time_left import MARGIN_S, time_left
 from chalicelib.domain.errors import RetryableError
 
 
@@ -67,3 +68,52 @@ def test_archive_that_the_bucket_refuses_to_give_is_named(
     store = BucketArchiveStore(client, "kept", "orders")
     with pytest.raises(RetryableError, match="did not give orders/2026-11-30/1 back: AccessDenied"):
         store.get("2026-11-30/1")
+
+
+class Body:
+    """An object's, of as many pieces as it is told; it counts those that were read."""
+
+    def __init__(self, piece: bytes, pieces: int) -> None:
+        self._piece, self._pieces = piece, pieces
+        self.read_pieces = 0
+        self.is_closed = False
+
+    def read(self, amount: int) -> bytes:
+        assert 0 < len(self._piece) <= amount
+        self.read_pieces += 1
+        return self._piece if self.read_pieces <= self._pieces else b""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Bucket:
+    """A client that answers with a body, or raises."""
+
+    def __init__(self, said: Body | Exception) -> None:
+        self._said = said
+
+    def get_object(self, **_: str) -> dict[str, Body]:
+        if isinstance(self._said, Exception):
+            raise self._said
+        return {"Body": self._said}
+
+
+def test_object_that_is_larger_than_any_archive_is_not_read_to_its_end() -> None:
+    body = Body(b"x" * 65_536, ARCHIVE_BYTES_MAX)
+    with pytest.raises(RetryableError, match="larger than any archive"):
+        BucketArchiveStore(Bucket(body), "kept", "").get("a")
+    assert body.is_closed
+    assert body.read_pieces == ARCHIVE_BYTES_MAX // 65_536 + 1
+
+
+def test_object_that_comes_on_and_on_is_not_waited_for() -> None:
+    body = Body(b"x", 1_000_000)
+    with time_left.of_invocation(MARGIN_S), pytest.raises(RetryableError, match="takes too long"):
+        BucketArchiveStore(Bucket(body), "kept", "").get("a")
+    assert body.is_closed
+
+
+def test_head_that_is_no_buckets_is_a_passing_fault() -> None:
+    with pytest.raises(RetryableError, match="invalid literal"):
+        BucketArchiveStore(Bucket(ValueError("invalid literal for int()")), "kept", "").get("a")

@@ -1,12 +1,14 @@
 """Whose key the desk's is: that of KMS where one is named, and never the seed's instead."""
 
+from contextlib import nullcontext
+
 import click
 import pytest
-from moto import mock_aws
 
 from chalicelib.adapters.solana.signer import desk_key_of
 from infra.cli.session import CliSession
 from infra.cli.wallet_owner import desk_of, wallet_of
+from tests.fakes.http_server import scripted_server
 from tests.unit.adapters.solana.test_kms_key import HELD, FakeKms
 
 SEED = "the engine's seed"
@@ -28,19 +30,35 @@ def test_desk_without_a_key_in_kms_is_the_seeds(session: CliSession) -> None:
 
 def test_desk_whose_key_is_in_kms_is_that_key(session: CliSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOLANA_DESK_KMS_KEY", "alias/desk")
-    assert desk_of(session, SEED, kms=FakeKms) == HELD.key
+    assert desk_of(session, SEED, kms=lambda: nullcontext(FakeKms())) == HELD.key
     with pytest.raises(click.ClickException, match="SOLANA_DESK_KMS_KEY names alias/desk"):
-        desk_of(session, SEED, kms=lambda: FakeKms(PublicKey=b"of another kind"))
+        desk_of(session, SEED, kms=lambda: nullcontext(FakeKms(PublicKey=b"of another kind")))
 
 
-@mock_aws
 def test_key_in_kms_that_cannot_be_read_is_told_and_not_replaced_by_the_seeds(
     session: CliSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOLANA_DESK_KMS_KEY", "none")
-    for ask in (
-        lambda: desk_of(session, SEED),
-        lambda: wallet_of(session, "alice", address=None, signer="desk", wallet_seed=SEED),
-    ):
-        with pytest.raises(click.ClickException, match="SOLANA_DESK_KMS_KEY names none"):
-            ask()
+    body = b'{"__type":"AccessDeniedException"}'
+    denied = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    with scripted_server(denied) as kms:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", kms.address.geturl())
+        for ask in (
+            lambda: desk_of(session, SEED),
+            lambda: wallet_of(session, "alice", address=None, signer="desk", wallet_seed=SEED),
+        ):
+            with pytest.raises(click.ClickException, match="SOLANA_DESK_KMS_KEY names none"):
+                ask()
+
+
+def test_key_in_kms_is_not_asked_for_without_a_login(
+    session: CliSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOLANA_DESK_KMS_KEY", "alias/desk")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    with pytest.raises(click.ClickException, match="Unable to locate credentials"):
+        desk_of(session, SEED)

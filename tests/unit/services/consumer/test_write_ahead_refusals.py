@@ -13,6 +13,7 @@ from chalicelib.domain.errors import (
     Code,
     DayCapError,
     ExecutionError,
+    KeyUnusableError,
     PlanOutdatedError,
     RefusedError,
     RetryableError,
@@ -110,6 +111,12 @@ def test_node_that_does_not_answer_is_no_orders_end(accounts: list[str]) -> None
 
 def test_order_whose_pools_have_moved_is_planned_anew_and_the_others_are_sent() -> None:
     found = statuses(PlanOutdatedError("a pool of the plan has moved"), ["rich", "poor", "other"])
+    assert found["rich"][0] is found["other"][0] is OrderStatus.SUBMITTED
+    assert found["poor"] == (OrderStatus.ROUTING, None)
+
+
+def test_key_that_does_not_sign_costs_no_other_accounts_orders_an_attempt() -> None:
+    found = statuses(KeyUnusableError("the wallet's key cannot be used now"), ["rich", "poor", "other"])
     assert found["rich"][0] is found["other"][0] is OrderStatus.SUBMITTED
     assert found["poor"] == (OrderStatus.ROUTING, None)
 
