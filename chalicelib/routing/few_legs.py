@@ -1,9 +1,9 @@
 """Plans that one transaction can carry: some chains carry only so much at once, and some signers may keep
 nothing of what lies between two hops.
 
-A plan with too many legs is made again without the pool whose leg brings least for its room, among the pools
-that it has, until it fits; one pool, or one after another, may do more. The certificate stays that of all
-plans: how far this one is from the best there would be without the limit.
+A plan with too many legs is made again without the pools whose legs bring least for their room, among the
+pools that it has, until it fits; one pool, or one after another, may do more. The certificate stays that of
+all plans: how far this one is from the best there would be without the limit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -122,12 +122,27 @@ def _shortened(
     """Return a plan that has room, None if the pools that are left cannot fill the order."""
     left = {leg.pool_id for leg in plan.legs}
     while not room.holds(plan):
-        left.remove(min(plan.legs, key=worth).pool_id)
+        left.difference_update(_leaving(plan, room, worth))
         try:
             plan = _through(market, order, left)
         except RoutingError:
             return None
     return plan
+
+
+def _leaving(plan: Plan, room: Room, worth: Callable[[Leg], int]) -> list[str]:
+    """Return the pools of the legs that bring least: no more than have to leave, nor than a quarter of many.
+
+    One at a time would be a search for each of dozens.
+    """
+    over = sum(room.taken(leg.pool_id) for leg in plan.legs) - room.most
+    leaving: list[str] = []
+    for leg in sorted(plan.legs, key=worth)[: max(1, len(plan.legs) // 4)]:
+        if over <= 0:
+            break
+        leaving.append(leg.pool_id)
+        over -= room.taken(leg.pool_id)
+    return leaving
 
 
 def _certified(order: SwapOrder, found: Plan, best: Plan) -> Plan:

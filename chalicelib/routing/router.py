@@ -29,6 +29,10 @@ from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.routing.whole import NoRoomError
 
 FEW_UNITS: Final = 1_000
+CUTS_MAX: Final = 8
+"""So often is a pool asked again for less. What refuses its part after that leaves: each time costs another
+search, and strangers open as many pools of their mint as they like.
+"""
 
 
 def best_plan(market: Market, order: SwapOrder) -> Plan:
@@ -185,6 +189,7 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
     remaining = network
     roots: list[float] = []
     refused: dict[str, int] = {}
+    cuts = 0
     while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
         roots.extend(found.roots)
         try:
@@ -195,9 +200,13 @@ def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fi
         except LegRefusedError as e:
             pool_id = e.pool.pool.pool_id
             # As long as it was asked for less than the last time: the next part is smaller again.
-            curve = _shorter(e, execution) if e.amount < refused.get(pool_id, e.amount + 1) else ()
-            refused[pool_id] = e.amount
-            remaining = remaining.with_curve(pool_id, curve) if curve else remaining.without({pool_id})
+            is_less = e.amount < refused.get(pool_id, e.amount + 1)
+            curve = _shorter(e, execution) if is_less and cuts < CUTS_MAX else ()
+            if curve:
+                refused[pool_id] = e.amount
+                remaining, cuts = remaining.with_curve(pool_id, curve), cuts + 1
+            else:
+                remaining = remaining.without({pool_id})
     return None, roots
 
 

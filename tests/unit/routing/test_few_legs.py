@@ -9,6 +9,7 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.few_legs import Room, common_room, leaving_nothing, with_room
 from chalicelib.routing.market import Market
+from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.swap_order import SwapOrder
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable, random_pool
@@ -152,3 +153,26 @@ def test_common_room_leaves_nothing_between_if_one_venue_demands_it() -> None:
     both = common_room([legs(3), legs(4)])
     assert both is not None
     assert both.passes_all_on is None
+
+
+def test_plan_of_many_legs_is_made_again_few_times() -> None:
+    asked: list[int] = []
+
+    class Asked(Room):
+        def holds(self, plan: Plan) -> bool:
+            asked.append(len(plan.legs))
+            return super().holds(plan)
+
+    pools = [a_routable(f"{number:02}", a_cpmm(10**12 + number, 10**12)) for number in range(80)]
+    market, order = Market(pools, NOW_S), SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**12, leg_cost=0)
+    best = best_plan(market, order)
+    assert len(best.legs) == 80
+    assert len(with_room(market, order, best, Asked(3, lambda _: 1)).legs) == 3
+    assert len([count for count in asked if count > 3]) < 20
+
+
+@pytest.mark.parametrize("most", [7, 8, 9, 11])
+def test_no_more_legs_leave_than_it_takes(most: int) -> None:
+    pools = [a_routable(f"{number:02}", a_cpmm(10**12 + number, 10**12)) for number in range(12)]
+    market, order = Market(pools, NOW_S), SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**12, leg_cost=0)
+    assert len(with_room(market, order, best_plan(market, order), legs(most)).legs) == most
