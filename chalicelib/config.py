@@ -68,6 +68,7 @@ class Settings(BaseModel):
         connections_hosts: Without ``connections_url``, the only hosts that frames are posted to, with commas
             between them; empty: API Gateway's own.
         aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
+        aws_endpoint_url_kms: Where KMS is, likewise.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
@@ -128,6 +129,7 @@ class Settings(BaseModel):
     aws_region: str = "us-east-1"
     aws_endpoint_url: str = ""
     aws_endpoint_url_sqs: str = ""
+    aws_endpoint_url_kms: str = ""
     wallet_seed: str = Field(default="", repr=False)
     wallet_seed_secret_arn: str = ""
 
@@ -213,7 +215,8 @@ class Settings(BaseModel):
     @property
     def kms_endpoint(self) -> str:
         """Where KMS answers, likewise."""
-        return self.aws_endpoint_url or f"https://kms.{self.aws_region}.amazonaws.com"
+        configured = self.aws_endpoint_url_kms or self.aws_endpoint_url
+        return configured or f"https://kms.{self.aws_region}.amazonaws.com"
 
     @property
     def database_secret(self) -> str:

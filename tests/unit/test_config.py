@@ -30,17 +30,22 @@ def test_every_reason_not_to_start_is_named_at_once() -> None:
     assert str(refused.value).count("AUTH_MODE") == 2
 
 
+@pytest.mark.parametrize("service", ["SQS", "KMS"])
 @pytest.mark.parametrize(
     ("variables", "endpoint"),
     [
-        ({}, "https://sqs.us-east-1.amazonaws.com"),
-        ({"AWS_REGION": "eu-west-1"}, "https://sqs.eu-west-1.amazonaws.com"),
+        ({}, "https://{}.us-east-1.amazonaws.com"),
+        ({"AWS_REGION": "eu-west-1"}, "https://{}.eu-west-1.amazonaws.com"),
         ({"AWS_ENDPOINT_URL": "http://all"}, "http://all"),
-        ({"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_SQS": "http://sqs"}, "http://sqs"),
+        ({"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_{}": "http://own"}, "http://own"),
     ],
 )
-def test_queue_is_where_the_sdks_would_look_for_it(variables: dict[str, str], endpoint: str) -> None:
-    assert Settings.from_env(JWT | variables).sqs_endpoint == endpoint
+def test_service_is_where_the_sdks_would_look_for_it(
+    service: str, variables: dict[str, str], endpoint: str
+) -> None:
+    settings = Settings.from_env(JWT | {name.format(service): each for name, each in variables.items()})
+    found = {"SQS": settings.sqs_endpoint, "KMS": settings.kms_endpoint}[service]
+    assert found == endpoint.format(service.lower())
 
 
 def test_settings_do_not_change() -> None:

@@ -17,6 +17,10 @@ _TIME_LIMIT_S: Final = 60.0
 """For all of an archive; botocore bounds how long each part of it may take."""
 
 
+class _UnusableBodyError(Exception):
+    """An object is not read to its end."""
+
+
 class BucketArchiveStore:
     """``ArchiveStore`` in a bucket, below a prefix.
 
@@ -49,6 +53,9 @@ class BucketArchiveStore:
         try:
             body = self._client.get_object(Bucket=self._bucket, Key=self._prefix + place)["Body"]
             found = b"".join(_pieces(body, ends_at))
+        except _UnusableBodyError as error:
+            told = f"the archive's bucket did not give {self._prefix}{place} back: {error}"
+            raise RetryableError(told) from None
         except (BotoCoreError, ClientError) as error:
             if isinstance(error, ClientError) and error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
                 return None
@@ -71,7 +78,7 @@ def _pieces(body: Any, ends_at: float) -> Iterator[bytes]:
     """Yield a body's pieces.
 
     Raises:
-        RetryableError: They come too slowly, or are more than an archive has.
+        _UnusableBodyError: They come too slowly, or are more than an archive has.
     """
     size = 0
     # Read to its end, whose checksum is looked at there.
@@ -81,7 +88,7 @@ def _pieces(body: Any, ends_at: float) -> Iterator[bytes]:
         if is_late or size > ARCHIVE_BYTES_MAX:
             body.close()
             problem = "takes too long" if is_late else "is larger than any archive"
-            raise RetryableError(f"the archive's bucket did not give it back: it {problem}")
+            raise _UnusableBodyError(f"it {problem}")
         yield piece
 
 

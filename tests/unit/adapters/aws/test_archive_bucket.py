@@ -101,7 +101,7 @@ class Bucket:
 
 def test_object_that_is_larger_than_any_archive_is_not_read_to_its_end() -> None:
     body = Body(b"x" * 65_536, ARCHIVE_BYTES_MAX)
-    with pytest.raises(RetryableError, match="larger than any archive"):
+    with pytest.raises(RetryableError, match="give a back: it is larger than any archive"):
         BucketArchiveStore(Bucket(body), "kept", "").get("a")
     assert body.is_closed
     assert body.read_pieces == ARCHIVE_BYTES_MAX // 65_536 + 1
@@ -109,7 +109,10 @@ def test_object_that_is_larger_than_any_archive_is_not_read_to_its_end() -> None
 
 def test_object_that_comes_on_and_on_is_not_waited_for() -> None:
     body = Body(b"x", 1_000_000)
-    with time_left.of_invocation(MARGIN_S), pytest.raises(RetryableError, match="takes too long"):
+    with (
+        time_left.of_invocation(MARGIN_S),
+        pytest.raises(RetryableError, match="give a back: it takes too long"),
+    ):
         BucketArchiveStore(Bucket(body), "kept", "").get("a")
     assert body.is_closed
 
