@@ -1,10 +1,10 @@
 """The part of the wiring that authenticates clients and limits what an account may take."""
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.config import Settings
+from chalicelib.made_once import made_once
 from chalicelib.services.intake.limits import ConnectionLimits, OpenOrders, OrderLimits, OrderRate
 from chalicelib.services.intake.rates import RequestKind, RequestRate, RequestRates
 from chalicelib.services.ports import Clock
@@ -24,7 +24,7 @@ class Access:
         self._clock = clock
         self._clients = clients
 
-    @cached_property
+    @made_once
     def verifier(self) -> "JwtVerifier":
         from chalicelib.adapters.jwt_keys import JwksKeys, SharedSecret, fetch_jwks
         from chalicelib.adapters.jwt_verifier import JwtVerifier
@@ -45,7 +45,7 @@ class Access:
             leeway_s=settings.jwt_leeway_s,
         )
 
-    @cached_property
+    @made_once
     def orders(self) -> OrderLimits:
         settings = self._settings
         rate = OrderRate(settings.orders_per_second_max, settings.orders_burst_max, self._clock)
@@ -64,7 +64,7 @@ class Access:
         )
         return OrderLimits(rate, open_orders, resting_orders)
 
-    @cached_property
+    @made_once
     def requests(self) -> RequestRates:
         settings = self._settings
         rates = {
@@ -82,7 +82,7 @@ class Access:
         }
         return RequestRates(rates, self._clock)
 
-    @cached_property
+    @made_once
     def connections(self) -> ConnectionLimits:
         return ConnectionLimits(
             self._usage,
@@ -91,18 +91,18 @@ class Access:
             subscriptions_max=self._settings.subscriptions_max,
         )
 
-    @cached_property
+    @made_once
     def messages(self) -> JsonLimits:
         settings = self._settings
         return JsonLimits(settings.message_bytes_max, settings.json_depth_max, settings.text_length_max)
 
-    @cached_property
+    @made_once
     def known_connections(self) -> "KnownConnections":
         from chalicelib.services.intake.known_connections import KnownConnections
 
         return KnownConnections(self._usage)
 
-    @cached_property
+    @made_once
     def _usage(self) -> "PostgresUsage":
         from chalicelib.adapters.postgres.usage import PostgresUsage
 

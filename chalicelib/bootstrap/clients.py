@@ -3,12 +3,12 @@ and threads to wait in.
 """
 
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.config import ConfigurationError, Settings, node_addresses
 from chalicelib.domain.errors import RetryableError
+from chalicelib.made_once import made_once
 
 if TYPE_CHECKING:
     import botocore.session
@@ -32,11 +32,11 @@ class Clients:
         self._endpoints: list[AwsEndpoint] = []
         self._settings = settings
 
-    @cached_property
+    @made_once
     def executor(self) -> Executor:
         return ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="io")
 
-    @cached_property
+    @made_once
     def engine(self) -> "Engine":
         from chalicelib.adapters.postgres.revision import refuse_older
         from chalicelib.migrations import revisions
@@ -140,18 +140,18 @@ class Clients:
             raise ConfigurationError("SOLANA_RPC_URLS: is missing: a node's address")
         return nodes
 
-    @cached_property
+    @made_once
     def kms(self) -> "AwsEndpoint":
         """AWS KMS, for the keys that it holds."""
         return self.endpoint(self._settings.kms_endpoint, "kms")
 
-    @cached_property
+    @made_once
     def _aws(self) -> "botocore.session.Session":
         import botocore.session
 
         return botocore.session.get_session()
 
-    @cached_property
+    @made_once
     def _secrets(self) -> "Secrets":
         from chalicelib.adapters.aws.secrets import Secrets
 

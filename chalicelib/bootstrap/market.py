@@ -1,7 +1,6 @@
 """The part of the wiring that stands for venues and chain: one of two markets, as CHAIN says."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -12,6 +11,7 @@ from chalicelib.bootstrap.simulated_market import SimulatedMarket
 from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, ConfigurationError, Settings
 from chalicelib.domain.tokens import Tokens
+from chalicelib.made_once import made_once
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class MarketPorts:
         """
         return self._market.check()
 
-    @cached_property
+    @made_once
     def prices(self) -> "PriceReader":
         """What resting orders are compared with: the market's own word, or else the venues'."""
         if isinstance(self._market, SimulatedMarket):
@@ -151,7 +151,7 @@ class MarketPorts:
         """
         return self._market.height()
 
-    @cached_property
+    @made_once
     def openings(self) -> "Openings":
         """Where the pools are seen to open that sniper orders wait for."""
         if isinstance(self._market, SimulatedMarket):
@@ -163,7 +163,7 @@ class MarketPorts:
             return VenueOpenings(self.quote_collector, self.height)
         return VenueOpenings(self.quote_collector, self.height, found_at=found.found_at)
 
-    @cached_property
+    @made_once
     def searched_openings(self) -> "Openings":
         """The same, and new pools are searched for: by what looks each second, and by nothing else."""
         if not isinstance(self._market, SolanaMarket) or self._market.found is None:
@@ -173,7 +173,7 @@ class MarketPorts:
         found = self._market.found
         return VenueOpenings(self.quote_collector, self.height, SearchBeside(found.search), found.found_at)
 
-    @cached_property
+    @made_once
     def quote_collector(self) -> "QuoteCollector":
         from chalicelib.services.planning.venues import QuoteCollector
 

@@ -4,7 +4,6 @@ Each is made on first use and kept while the process lives; what needs the datab
 made.
 """
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from chalicelib.adapters.clock import SystemClock
@@ -14,6 +13,7 @@ from chalicelib.bootstrap.market import MarketPorts, check_market, traded_tokens
 from chalicelib.bootstrap.tracing import check_tracing
 from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
+from chalicelib.made_once import made_once
 from chalicelib.services.mints import LearnMints
 from chalicelib.services.ports import (
     BatchQueue,
@@ -53,24 +53,24 @@ class Ports:
         if settings.traces:
             check_tracing()
 
-    @cached_property
+    @made_once
     def tokens(self) -> Tokens:
         return traded_tokens(self.settings)
 
-    @cached_property
+    @made_once
     def access(self) -> Access:
         return Access(self.settings, self.clock, self.clients)
 
-    @cached_property
+    @made_once
     def market(self) -> MarketPorts:
         return MarketPorts(self.settings, self.clock, self.tokens, self.clients)
 
-    @cached_property
+    @made_once
     def mints(self) -> LearnMints:
         """Learns of tokens that are not listed: only what names one asks the market."""
         return LearnMints(self.tokens, self.market)
 
-    @cached_property
+    @made_once
     def queue(self) -> OrderQueue:
         return self._sqs_queue
 
@@ -78,19 +78,19 @@ class Ports:
     def batch_queue(self) -> BatchQueue:
         return self._sqs_queue
 
-    @cached_property
+    @made_once
     def _sqs_queue(self) -> "SqsOrderQueue":
         from chalicelib.adapters.aws.sqs import SqsOrderQueue
 
         return SqsOrderQueue(*self._orders_queue_at)
 
-    @cached_property
+    @made_once
     def received_orders(self) -> ReceivedMessages:
         from chalicelib.adapters.aws.sqs import SqsReceivedMessages
 
         return SqsReceivedMessages(*self._orders_queue_at)
 
-    @cached_property
+    @made_once
     def received_dead_letters(self) -> ReceivedMessages:
         from chalicelib.adapters.aws.sqs import SqsReceivedMessages
 
@@ -107,12 +107,12 @@ class Ports:
         endpoint = self.clients.endpoint(self.settings.sqs_endpoint, "sqs")
         return endpoint, url or find_queue_url(endpoint, name)
 
-    @cached_property
+    @made_once
     def connection_names(self) -> ConnectionNames:
         hosts = self.settings.connections_hosts.split(",")
         return ConnectionNames(self.settings.aws_region, {each.strip() for each in hosts if each.strip()})
 
-    @cached_property
+    @made_once
     def connections(self) -> Connections:
         from chalicelib.adapters.aws.connections_by_api import ConnectionsByApi
 
@@ -130,35 +130,35 @@ class Ports:
         endpoint = self.clients.endpoint(url, "execute-api", region=region)
         return ManagementApi(endpoint, time_limit_ms=self.settings.post_time_limit_ms)
 
-    @cached_property
+    @made_once
     def client_order_keys(self) -> ClientOrderKeys:
         return _LazyKeys(self)
 
-    @cached_property
+    @made_once
     def subscriptions(self) -> Subscriptions:
         from chalicelib.adapters.postgres.subscriptions import PostgresSubscriptions
 
         return PostgresSubscriptions(self.engine)
 
-    @cached_property
+    @made_once
     def queries(self) -> OrderQueries:
         from chalicelib.adapters.postgres.order_queries import PostgresOrderQueries
 
         return PostgresOrderQueries(self.engine)
 
-    @cached_property
+    @made_once
     def event_views(self) -> "EventViews":
         from chalicelib.wire.event_views import EventViews
 
         return EventViews(self.tokens)
 
-    @cached_property
+    @made_once
     def watches(self) -> "Watches":
         from chalicelib.adapters.postgres.watches import PostgresWatches
 
         return PostgresWatches(self.engine)
 
-    @cached_property
+    @made_once
     def observer(self) -> "PowertoolsObserver | TracingObserver":
         from chalicelib.adapters.observer import PowertoolsObserver
 
@@ -169,7 +169,7 @@ class Ports:
 
         return TracingObserver(own, otlp_exporter(), self.settings.stage)
 
-    @cached_property
+    @made_once
     def record(self) -> OrderRecord:
         from chalicelib.adapters.postgres.order_record import PostgresOrderRecord
 
@@ -181,19 +181,19 @@ class Ports:
             must_be_known=self.market.is_beside_the_record,
         )
 
-    @cached_property
+    @made_once
     def operations(self) -> "Operations":
         from chalicelib.adapters.postgres.operations import PostgresOperations
 
         return PostgresOperations(self.engine)
 
-    @cached_property
+    @made_once
     def queue_depths(self) -> "QueueDepths":
         from chalicelib.adapters.aws.queue_depths import SqsQueueDepths
 
         return SqsQueueDepths(*self._orders_queue_at, beside=[self.settings.orders_dlq_name])
 
-    @cached_property
+    @made_once
     def audit_rules(self) -> "PostgresAuditRules":
         from chalicelib.adapters.postgres.audit_rules import PostgresAuditRules
         from chalicelib.bootstrap.audit import checks
@@ -237,7 +237,7 @@ class _LazyKeys:
     def content_of(self, account_id: str, client_order_id: str) -> str | None:
         return self._keys.content_of(account_id, client_order_id)
 
-    @cached_property
+    @made_once
     def _keys(self) -> ClientOrderKeys:
         from chalicelib.adapters.postgres.order_queries import PostgresClientOrderKeys
 

@@ -1,12 +1,12 @@
 """The simulated market behind the ports: its chain, and its venues."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from chalicelib.bootstrap.clients import Clients
 from chalicelib.config import Settings
 from chalicelib.domain.tokens import Tokens
+from chalicelib.made_once import made_once
 from chalicelib.services.ports import Clock
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class SimulatedMarket:
         self._tokens = tokens
         self._clients = clients
 
-    @cached_property
+    @made_once
     def chain(self) -> "Chain":
         from chalicelib.adapters.simulated_market.chain import MarketChain
 
@@ -42,7 +42,7 @@ class SimulatedMarket:
             cache=self._pool_cache,
         )
 
-    @cached_property
+    @made_once
     def venues(self) -> "Sequence[Venue]":
         from chalicelib.adapters.simulated_market.venue import MarketVenue
 
@@ -65,31 +65,31 @@ class SimulatedMarket:
 
         check_has_pools(self._clients.engine)
 
-    @cached_property
+    @made_once
     def prices(self) -> "PriceReader":
         from chalicelib.adapters.simulated_market.prices import LedgerPrices
 
         return LedgerPrices(self._pool_reader, self._faults, [venue.name for venue in self.venues])
 
-    @cached_property
+    @made_once
     def openings(self) -> "Openings":
         from chalicelib.adapters.simulated_market.launches import MarketOpenings
 
         return MarketOpenings(self._clients.engine)
 
-    @cached_property
+    @made_once
     def mints(self) -> "Mints":
         from chalicelib.adapters.simulated_market.mints import MarketMints
 
         return MarketMints(self._clients.engine)
 
-    @cached_property
+    @made_once
     def _pool_reader(self) -> "LedgerPoolReader":
         from chalicelib.adapters.simulated_market.venue import LedgerPoolReader
 
         return LedgerPoolReader(self._clients.engine, self._pool_cache)
 
-    @cached_property
+    @made_once
     def _market_settings(self) -> "MarketSettings":
         from chalicelib.adapters.simulated_market.settings import MarketSettings
 
@@ -99,13 +99,13 @@ class SimulatedMarket:
             is_faucet_on=self._settings.market_faucet,
         )
 
-    @cached_property
+    @made_once
     def _faults(self) -> "FaultBoard":
         from chalicelib.adapters.simulated_market.fault_injection import FaultBoard
 
         return FaultBoard(self._clients.engine)
 
-    @cached_property
+    @made_once
     def _pool_cache(self) -> "PoolCache":
         from chalicelib.adapters.simulated_market.pool_cache import PoolCache
 

@@ -1,7 +1,6 @@
 """Solana behind the ports: its chain, and the venues of the listed pools."""
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.tokens import DECIMALS_MAX, Tokens
 from chalicelib.domain.transactions import ChainHealth
 from chalicelib.logs import logger
+from chalicelib.made_once import made_once
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.ports import Clock
 
@@ -57,7 +57,7 @@ class SolanaMarket:
         self._clients = clients
         self._call_limit_s = settings.solana_call_time_limit_ms / 1000
 
-    @cached_property
+    @made_once
     def chain(self) -> "SolanaChain":
         from chalicelib.adapters.solana.chain import SendingPolicy, SolanaChain
         from chalicelib.adapters.solana.found_pools import TradedKeys
@@ -95,7 +95,7 @@ class SolanaMarket:
             spending=self._spending,
         )
 
-    @cached_property
+    @made_once
     def _blockhashes(self) -> "Blockhashes":
         from chalicelib.adapters.solana.blockhashes import Blockhashes
 
@@ -103,7 +103,7 @@ class SolanaMarket:
             self.nodes, time_limit_s=self._call_limit_s, witnesses=self._settings.solana_witnesses
         )
 
-    @cached_property
+    @made_once
     def _wallets(self) -> "WalletReader":
         from chalicelib.adapters.solana.wallet_reader import WalletReader
 
@@ -117,7 +117,7 @@ class SolanaMarket:
         wallets = self._wallets.beside(book, newest_slot)
         return [*wallets, *self._blockhashes.beside()] if wallets else ()
 
-    @cached_property
+    @made_once
     def venues(self) -> "Sequence[Venue]":
         from chalicelib.adapters.solana.venue import SolanaVenue
 
@@ -129,7 +129,7 @@ class SolanaMarket:
             for name in names
         ]
 
-    @cached_property
+    @made_once
     def reader(self) -> "ChainReader":
         """What looks transactions and heights up; it needs no key that signs."""
         from chalicelib.adapters.solana.chain_view import ChainReader
@@ -141,7 +141,7 @@ class SolanaMarket:
             witnesses=self._settings.solana_witnesses,
         )
 
-    @cached_property
+    @made_once
     def servers(self) -> "PostgresServers":
         """Where the record is, which may lack what the chain has."""
         from chalicelib.adapters.postgres.servers import PostgresServers
@@ -162,7 +162,7 @@ class SolanaMarket:
         doubt = self.servers.found().doubt
         return doubt is not None and doubt.is_of_before(transaction)
 
-    @cached_property
+    @made_once
     def lost_transactions(self) -> "DoubtedRecord":
         """What finds transactions that the record has lost."""
         from chalicelib.adapters.solana.doubted_record import DoubtedRecord
@@ -218,7 +218,7 @@ class SolanaMarket:
         age_s = int(self._clock.now().timestamp()) - book.clock.unix_timestamp
         return ChainHealth(book.clock.slot, max(0, age_s), len(book.pools), len(book.refused))
 
-    @cached_property
+    @made_once
     def nodes(self) -> "RpcNodes":
         """The nodes, each of which has to be of the right cluster."""
         from chalicelib.adapters.solana.cluster import ClusterNode
@@ -239,7 +239,7 @@ class SolanaMarket:
             raise ConfigurationError(f"SOLANA_RPC_URLS: {error}") from error
         return RpcNodes(nodes, within=_within)
 
-    @cached_property
+    @made_once
     def pools(self) -> "PoolReader":
         """What reads the listed pools, once for all venues."""
         from chalicelib.adapters.solana.pool_reader import PoolReader
@@ -255,7 +255,7 @@ class SolanaMarket:
             beside=self._beside_pools,
         )
 
-    @cached_property
+    @made_once
     def found(self) -> "FoundPools | None":
         """Pools beside the list, for sniper orders; None if none are searched for."""
         from chalicelib.adapters.solana.found_pools import FoundPools
@@ -307,7 +307,7 @@ class SolanaMarket:
     def _found_keys(self) -> "Collection[Pubkey]":
         return self.found.named().keys() if self.found else ()
 
-    @cached_property
+    @made_once
     def signer(self) -> "Signer":
         """Whose keys sign; what they sign is not looked at here."""
         from chalicelib.adapters.solana.signer import OwnKeySigner, SeedSigner
@@ -337,7 +337,7 @@ class SolanaMarket:
 
         return FundedSigner(signer, self.nodes, time_limit_s=self._call_limit_s)
 
-    @cached_property
+    @made_once
     def _spending(self) -> "Spending | None":
         from chalicelib.bootstrap.solana_settings import spend_caps
 
@@ -349,7 +349,7 @@ class SolanaMarket:
         is_demanded = self._settings.solana_cluster is ClusterName.MAINNET
         return DaySpending(self._clients.engine, caps, is_demanded=is_demanded)
 
-    @cached_property
+    @made_once
     def _kms_keys(self) -> Mapping[str, str]:
         from chalicelib.bootstrap.solana_settings import kms_keys
 
@@ -360,7 +360,7 @@ class SolanaMarket:
 
         return KmsKey(lambda: self._clients.kms, key_id)
 
-    @cached_property
+    @made_once
     def _listed(self) -> "tuple[ListedPool, ...]":
         from chalicelib.adapters.solana.pool_list import PoolListError, load_pools
 
@@ -369,7 +369,7 @@ class SolanaMarket:
         except PoolListError as error:
             raise ConfigurationError(f"SOLANA_POOLS_FILE: {error}") from error
 
-    @cached_property
+    @made_once
     def _ids(self) -> "ProgramIds":
         from chalicelib.adapters.solana.programs import PROGRAM_IDS, Cluster
 
@@ -380,7 +380,7 @@ class SolanaMarket:
         found = self.found.named() if self.found else {}
         return self._listed_names._replace(pools={**found, **self._listed_names.pools})
 
-    @cached_property
+    @made_once
     def _listed_names(self) -> "Names":
         from chalicelib.adapters.solana.fills import names_of
 

@@ -5,12 +5,13 @@ The WebSocket functions accept orders without the database: what needs it is imp
 """
 
 import os
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from chalicelib.bootstrap.ports import Ports
 from chalicelib.config import ChainName, Settings
+from chalicelib.made_once import made_once
 from chalicelib.services.delivery.replies import Replies
 from chalicelib.services.intake.submit import SubmitOrders
 from chalicelib.services.intake.submit_batch import SubmitBatch
@@ -41,31 +42,31 @@ if TYPE_CHECKING:
 class Services(Ports):
     """Every use case, wired to the world that its ports lead to."""
 
-    @cached_property
+    @made_once
     def submit_orders(self) -> SubmitOrders:
         return SubmitOrders(self.queue, self.client_order_keys, self.clock, self.access.orders)
 
-    @cached_property
+    @made_once
     def submit_batch(self) -> SubmitBatch:
         return SubmitBatch(self.submit_orders, self.batch_queue)
 
-    @cached_property
+    @made_once
     def replies(self) -> Replies:
         return Replies(self.connections)
 
-    @cached_property
+    @made_once
     def publisher(self) -> "EventPublisher":
         from chalicelib.services.delivery.publisher import EventPublisher
 
         return EventPublisher(self.subscriptions, self.connections, self.queue, self.event_views)
 
-    @cached_property
+    @made_once
     def republisher(self) -> "EventRepublisher":
         from chalicelib.services.delivery.republish import EventRepublisher
 
         return EventRepublisher(self.queries, self.publisher, self.record)
 
-    @cached_property
+    @made_once
     def replay_orders(self) -> "ReplayOrders":
         from chalicelib.services.delivery.replay import ReplayOrders
 
@@ -78,7 +79,7 @@ class Services(Ports):
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )
 
-    @cached_property
+    @made_once
     def read_orders(self) -> "ReadOrders":
         from chalicelib.services.queries.orders import ReadOrders
 
@@ -89,20 +90,20 @@ class Services(Ports):
             page_size_max=self.settings.query_page_size_max,
         )
 
-    @cached_property
+    @made_once
     def quote_swaps(self) -> "QuoteSwaps":
         from chalicelib.services.planning.quotes import QuoteSwaps
 
         return QuoteSwaps(self.market.quote_collector, self.tokens)
 
-    @cached_property
+    @made_once
     def read_markets(self) -> "ReadMarkets":
         from chalicelib.services.planning.markets import ReadMarkets
 
         market = self.market
         return ReadMarkets(market.quote_collector, market.height, self.tokens, self.clock, mints=market)
 
-    @cached_property
+    @made_once
     def preview_orders(self) -> "PreviewOrders":
         from chalicelib.services.intake.preview import PreviewOrders
 
@@ -110,7 +111,7 @@ class Services(Ports):
             self.market.quote_collector, self.client_order_keys, self.access.orders, self.tokens
         )
 
-    @cached_property
+    @made_once
     def execute_orders(self) -> "ExecuteOrders":
         from chalicelib.services.consumer.claiming import ExecutionLimits
         from chalicelib.services.consumer.execute_batch import ExecuteOrders
@@ -144,7 +145,7 @@ class Services(Ports):
             lost_transactions=self.market.lost_transactions,
         )
 
-    @cached_property
+    @made_once
     def price_watcher(self) -> "PriceWatcher":
         """Looks at prices for the orders that rest."""
         from chalicelib.bootstrap.watching import watcher
@@ -158,7 +159,7 @@ class Services(Ports):
         is_ours = self.settings.chain is ChainName.SIMULATED
         return self.price_watcher.after_arming if is_ours else lambda _: None
 
-    @cached_property
+    @made_once
     def price_looks(self) -> "PriceWatcher":
         """The watcher that looks by the clock: it searches for new pools besides."""
         from chalicelib.bootstrap.watching import watcher
@@ -167,7 +168,7 @@ class Services(Ports):
         openings = market.searched_openings
         return watcher(market.prices, openings, self.watches, self.queue, self.clock, self.tokens)
 
-    @cached_property
+    @made_once
     def cancel_orders(self) -> "CancelOrders":
         from chalicelib.services.intake.cancel import CancelOrders
 
@@ -181,7 +182,7 @@ class Services(Ports):
             lookup_wait_ms=self.settings.order_lookup_wait_ms,
         )
 
-    @cached_property
+    @made_once
     def amend_orders(self) -> "AmendOrders":
         from chalicelib.services.intake.amend import AmendOrders
 
@@ -196,7 +197,7 @@ class Services(Ports):
             look=self.price_watcher.after_amendment,
         )
 
-    @cached_property
+    @made_once
     def cancel_all_orders(self) -> "CancelAllOrders":
         from chalicelib.adapters.postgres.cancel_all import PostgresOpenOrders
         from chalicelib.services.intake.cancel_all import CancelAllOrders
@@ -204,7 +205,7 @@ class Services(Ports):
         record = PostgresOpenOrders(self.engine, must_be_known=self.market.is_beside_the_record)
         return CancelAllOrders(record, self.queries, self.publisher, self.queue, self.observer, self.clock)
 
-    @cached_property
+    @made_once
     def consume_messages(self) -> "ConsumeMessages":
         from chalicelib.services.consumer.messages import ConsumeMessages
 
@@ -216,7 +217,7 @@ class Services(Ports):
             executor=self.clients.executor,
         )
 
-    @cached_property
+    @made_once
     def tell_presence(self) -> "TellPresence":
         """Of this process: an execution environment is one."""
         from chalicelib.adapters.postgres.consumer_notes import PostgresConsumerNotes
@@ -224,7 +225,7 @@ class Services(Ports):
 
         return TellPresence(PostgresConsumerNotes(self.engine), self.clock, uuid4())
 
-    @cached_property
+    @made_once
     def resolve_dead_letters(self) -> "ResolveDeadLetters":
         from chalicelib.adapters.postgres.housekeeping import PostgresDeadLetterArchive
         from chalicelib.services.consumer.dead_letters import ResolveDeadLetters
@@ -249,20 +250,20 @@ class Services(Ports):
             may_have_executed=self.market.may_have_executed,
         )
 
-    @cached_property
+    @made_once
     def count_refusals(self) -> "CountRefusals":
         from chalicelib.adapters.postgres.refusal_tally import PostgresRefusalTally
         from chalicelib.services.intake.refusals import CountRefusals
 
         return CountRefusals(PostgresRefusalTally(self.engine), self.clock)
 
-    @cached_property
+    @made_once
     def redrive_dead_letters(self) -> "RedriveDeadLetters":
         from chalicelib.services.intake.redrive import RedriveDeadLetters
 
         return RedriveDeadLetters(self.operations, self.queue)
 
-    @cached_property
+    @made_once
     def sweep(self) -> "Sweep":
         from chalicelib.adapters.postgres.housekeeping import PostgresHousekeeping
         from chalicelib.services.recovery.sweeper import Sweep

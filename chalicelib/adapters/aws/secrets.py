@@ -1,12 +1,12 @@
 """Secrets Manager, and the secret in which RDS keeps a database login."""
 
 import json
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from chalicelib.adapters.time_left import time_left
 from chalicelib.domain.errors import RetryableError
+from chalicelib.made_once import made_once
 
 if TYPE_CHECKING:
     import botocore.session
@@ -58,7 +58,7 @@ class Secrets:
             raise RetryableError("a secret is not text")
         return value
 
-    @cached_property
+    @made_once
     def _provider(self) -> "SecretsProvider":
         from aws_lambda_powertools.utilities.parameters.secrets import (  # noqa: PLC0415  # see the class
             SecretsProvider,
