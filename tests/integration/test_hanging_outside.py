@@ -4,7 +4,7 @@ import importlib.util
 import json
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
@@ -81,8 +81,11 @@ def app(hole: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 def kept_busy_s() -> float:
     """Return how long this process's threads have run so far, or stood in line for a processor."""
-    threads = Path("/proc/self/task").glob("*/schedstat")
-    return sum(sum(map(int, each.read_text().split()[:2])) for each in threads) / 1e9
+    took_ns = 0
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ended since it was listed
+            took_ns += sum(map(int, (thread / "schedstat").read_text().split()[:2]))
+    return took_ns / 1e9
 
 
 class Heartbeat:
