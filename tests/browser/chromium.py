@@ -6,7 +6,6 @@ https://chromedevtools.github.io/devtools-protocol/
 import base64
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -51,8 +50,6 @@ class Chromium:
     """One browser for all tests; each page has a profile of its own."""
 
     def __init__(self, path: str, profile: Path) -> None:
-        # A container has neither the rights for Chromium's sandbox nor a large /dev/shm.
-        sandbox = ["--no-sandbox", "--disable-dev-shm-usage"] if os.geteuid() == 0 else []
         self._process = subprocess.Popen(
             [
                 path,
@@ -71,14 +68,22 @@ class Chromium:
                 "--renderer-process-limit=1",
                 "--disable-site-isolation-trials",
                 "--disable-features=SpareRendererForSitePerProcess",
-                *sandbox,
+                # A container has neither the rights for Chromium's sandbox, which guards against pages of
+                # others, nor a large /dev/shm.
+                "--no-sandbox",
+                "--disable-dev-shm-usage",
                 "about:blank",
             ],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         port_file = profile / "DevToolsActivePort"
-        lines = _wait(lambda: _lines(port_file), "Chromium's port")
+        try:
+            lines = _wait(lambda: self._port_lines(port_file), "Chromium's port")
+        except PageError:
+            self._process.kill()
+            self._process.wait()
+            raise
         self._address = f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         self._port = lines[0]
         self._open = contextlib.ExitStack()
@@ -89,6 +94,12 @@ class Chromium:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    def _port_lines(self, port_file: Path) -> list[str] | None:
+        lines = _lines(port_file)
+        if not lines and self._process.poll() is not None:
+            raise PageError(f"Chromium ended with {self._process.returncode}")
+        return lines
 
     def close(self) -> None:
         with contextlib.suppress(ConnectionClosed):
