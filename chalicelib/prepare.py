@@ -1,6 +1,8 @@
 """``python -m chalicelib.prepare``: bring the database at
 DATABASE_URL up to date, and with CHAIN=simulated, the default, open the simulated market.
 
+A record whose orders execute on one chain is prepared for another only once all of them have ended.
+
 FUNCTIONS_DATABASE_URL, if set, names the login of the functions, which is let in with just their rights.
 
 Deployed, the same is a function that runs once per deployment, where the database can be reached.
@@ -16,11 +18,19 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from chalicelib.adapters.aws.secrets import Secrets, login_url
+from chalicelib.adapters.postgres.chains import name_of, note_chain
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import is_passing, said, sqlstate
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.config import ChainName, ConfigurationError, Settings, chain_of
+from chalicelib.config import (
+    ChainName,
+    ClusterName,
+    ConfigurationError,
+    Settings,
+    chain_of,
+    cluster_of,
+)
 from chalicelib.migrations import newest_revision, upgrade
 from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
@@ -33,15 +43,22 @@ _STARTS_WITHIN_S: Final = 30.0
 _LOOK_S: Final = 0.1
 
 
-def prepare(url: str, chain: ChainName = ChainName.SIMULATED) -> str:
+def prepare(
+    url: str, chain: ChainName = ChainName.SIMULATED, cluster: ClusterName = ClusterName.LOCAL
+) -> str:
     """Migrate, and seed what the chain has here; both are safe to repeat.
 
     Return the revision that the database is at.
+
+    Raises:
+        ConfigurationError: The record has orders that have not ended, on another chain: see ``note_chain``.
+            It is migrated, and else as it was.
     """
     engine = make_engine(url, time_limit_s=STATEMENT_TIME_LIMIT_S)
     try:
         revision = upgrade(engine)
         grant(engine, keeps_others=revision > newest_revision())
+        note_chain(engine, name_of(chain, cluster))
         if chain is ChainName.SIMULATED:
             seed(engine, load_market())
     finally:
@@ -49,14 +66,21 @@ def prepare(url: str, chain: ChainName = ChainName.SIMULATED) -> str:
     return revision
 
 
-def prepare_from_secrets(owner: str, app: str, *, host: str, chain: ChainName = ChainName.SIMULATED) -> str:
+def prepare_from_secrets(
+    owner: str,
+    app: str,
+    *,
+    host: str,
+    chain: ChainName = ChainName.SIMULATED,
+    cluster: ClusterName = ClusterName.LOCAL,
+) -> str:
     """Prepare the database as its owner, and let the functions' login in. Return the revision.
 
     Args:
         owner: The owner's secret, in the form that RDS writes; ``app`` is that of the functions.
         host: Where to connect instead of the host in the secret; may be empty.
     """
-    revision = prepare(login_url(owner, host=host), chain)
+    revision = prepare(login_url(owner, host=host), chain, cluster)
     login = json.loads(app)
     if login["username"] != json.loads(owner)["username"]:
         engine = make_engine(login_url(owner, host=host))
@@ -71,13 +95,13 @@ def handler(_event: object, _context: object) -> dict[str, str]:
     """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
     import botocore.session  # noqa: PLC0415 - the command, which every local start waits for, needs none
 
-    chain = chain_of(os.environ)
+    chain, cluster = chain_of(os.environ), cluster_of(os.environ)
     secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
     owner, app = (
         secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
     )
     host = os.environ.get("DATABASE_HOST", "")
-    return {"revision": prepare_from_secrets(owner, app, host=host, chain=chain)}
+    return {"revision": prepare_from_secrets(owner, app, host=host, chain=chain, cluster=cluster)}
 
 
 def main() -> int:
@@ -87,7 +111,7 @@ def main() -> int:
         sys.stderr.write("DATABASE_URL is not set: which database should be prepared?\n")
         return 2
     try:
-        chain = chain_of(os.environ)
+        chain, cluster = chain_of(os.environ), cluster_of(os.environ)
         if "LOCAL_GATEWAY_HOST" in os.environ:
             # Functions would find out at their first event; the local runtime can still refuse to start.
             _check(Settings.from_env(os.environ))
@@ -95,7 +119,10 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        _prepare_once_started(url, chain)
+        _prepare_once_started(url, chain, cluster)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     except DBAPIError as error:
         if not is_passing(error):
             raise
@@ -108,12 +135,12 @@ def main() -> int:
     return 0
 
 
-def _prepare_once_started(url: str, chain: ChainName) -> None:
+def _prepare_once_started(url: str, chain: ChainName, cluster: ClusterName) -> None:
     """Prepare the database; wait for a server that says it is starting, as it does after it was killed."""
     deadline = time.monotonic() + _STARTS_WITHIN_S
     while True:
         try:
-            prepare(url, chain)
+            prepare(url, chain, cluster)
         except DBAPIError as error:
             if sqlstate(error) != _CANNOT_CONNECT_NOW or time.monotonic() > deadline:
                 raise

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 from chalicelib.adapters.audit_checks import AuditCheck, Violation, reads_whole_tables
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.audit import record_checks
+from chalicelib.adapters.postgres.chains import name_of
 from chalicelib.adapters.simulated_market.audit import market_checks
 from chalicelib.adapters.simulated_market.mints import mint_scales
 from chalicelib.adapters.solana.found_pools import found_mint_scales
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.config import ChainName
+from chalicelib.config import ChainName, ClusterName
 from chalicelib.domain.tokens import Tokens
 from chalicelib.services.archive.ports import ArchiveStore
 
@@ -78,7 +79,8 @@ def chain_audit(
 
     names = names_of(PROGRAM_IDS[cluster], listed, tokens)
     reader = ChainReader(nodes, lambda: names, time_limit_s=_AUDIT_LIMIT_S)
-    return ChainAudit(nodes, reader, tokens, time_limit_s=_AUDIT_LIMIT_S, archives=archives)
+    chain = name_of(ChainName.SOLANA, ClusterName(cluster.value))
+    return ChainAudit(nodes, reader, tokens, chain=chain, time_limit_s=_AUDIT_LIMIT_S, archives=archives)
 
 
 def audit(

@@ -49,6 +49,8 @@ PRIVILEGES: Final[Mapping[str, str]] = {
     "dead_letters": "SELECT, INSERT (message_id, order_id, body, receive_count, reason)",
     "audit_rules": """SELECT, INSERT (rule_id, ran_at, held_at, duration_ms, violations),
         UPDATE (ran_at, held_at, duration_ms, violations)""",
+    # Only the owner says where orders execute.
+    "chains": _READ,
     "servers": """SELECT, INSERT (server_id, name, lacks_since),
         UPDATE (alive_at, settles_after, settled_at, woken_to, woken_at)""",
     "refusals": "SELECT, INSERT (slot, code, minute, number), UPDATE (minute, number)",

@@ -1,7 +1,7 @@
 """``orderflow audit``: check a whole database, and hold it against the chain."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from chalicelib.adapters.audit_checks import AuditCheck, Violation, reads_whole_tables
+from chalicelib.adapters.postgres.chains import orders_elsewhere, said
 from chalicelib.adapters.solana.chain_audit import ChainAudit, ChainFindings, wallets_of_unfinished
 from chalicelib.adapters.solana.record_comparison import Rule
 from chalicelib.adapters.solana.rpc_errors import NodeError
@@ -32,6 +33,8 @@ class _Findings:
 
     results: Sequence[tuple[str, Sequence[Violation]]]
     compared: ChainFindings | None
+    elsewhere: Mapping[str, int]
+    """Orders by the chain they executed on, where it is another: they are not held against this one."""
 
     @property
     def facts(self) -> list[dict[str, Any]]:
@@ -44,7 +47,9 @@ class _Findings:
     def exit_status(self) -> int:
         if any(found for _, found in self.results) or (self.compared and self.compared.is_broken):
             return BROKEN
-        return UNKNOWN if self.compared and self.compared.is_unknown else 0
+        is_unknown = self.compared and self.compared.is_unknown
+        # The simulated market's ledger is in the record itself; a Solana has to be asked.
+        return UNKNOWN if is_unknown or self.elsewhere.keys() - {ChainName.SIMULATED} else 0
 
 
 @click.command(name="audit")
@@ -101,7 +106,7 @@ def audit_command(
         tokens=solana.tokens,
         archives=store,
     )
-    found = _look(session, wanted, against, seed)
+    found = _look(session, wanted, against, seed, against.chain if against else chain_name)
     needs_seed = chain_name is ChainName.SIMULATED and not seed
 
     def printed(console: Console) -> None:
@@ -110,6 +115,9 @@ def audit_command(
             _print_compared(console, found.compared)
         elif chain_name is ChainName.SOLANA:
             console.print("Nothing was compared with the chain: give --rpc-url.", highlight=False)
+        for name, orders in found.elsewhere.items():
+            told = f"Not compared: what was executed on {said(name)}, orders: {orders:,}."
+            console.print(told, highlight=False)
 
     session.show(found.facts, printed)
     sys.exit(found.exit_status)
@@ -123,7 +131,11 @@ def _against(solana: SolanaNodes, chain: str, store: ArchiveStore) -> ChainAudit
 
 
 def _look(
-    session: CliSession, wanted: Sequence[AuditCheck], against: ChainAudit | None, seed: str | None
+    session: CliSession,
+    wanted: Sequence[AuditCheck],
+    against: ChainAudit | None,
+    seed: str | None,
+    chain: str,
 ) -> _Findings:
     """Carry out the checks, and the comparison, on one state of the record.
 
@@ -142,8 +154,9 @@ def _look(
             (check.name, check.violations(connection))
             for check in progress.track(wanted, description="Checking")
         ]
+        elsewhere = {} if chain == ChainName.SOLANA else orders_elsewhere(connection, chain)
         if not against:
-            return _Findings(results, None)
+            return _Findings(results, None, elsewhere)
         task = progress.add_task("Comparing with the chain", total=against.count(connection))
         compared = against.run(
             connection,
@@ -151,7 +164,7 @@ def _look(
             advance=lambda count: progress.advance(task, count),
             wallets=wallets_of_unfinished(connection, seed.encode()) if seed else (),
         )
-        return _Findings(results, compared)
+        return _Findings(results, compared, elsewhere)
 
 
 def _facts(compared: ChainFindings) -> Iterator[dict[str, Any]]:

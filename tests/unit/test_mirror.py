@@ -36,6 +36,7 @@ ELSEWHERE: Final[dict[str, str]] = {
     "chalicelib/adapters/postgres/rotation.py": "tests/integration/test_secrets.py",
     "chalicelib/adapters/postgres/rows.py": "tests/contract/test_order_record.py",
     "chalicelib/adapters/postgres/servers.py": "tests/integration/test_servers.py",
+    "chalicelib/adapters/postgres/chains.py": "tests/integration/test_chains.py",
     "chalicelib/adapters/postgres/statements.py": "tests/integration/test_statements.py",
     "chalicelib/adapters/postgres/subscriptions.py": "tests/contract/test_subscriptions.py",
     "chalicelib/adapters/postgres/usage.py": "tests/security/test_limits.py",

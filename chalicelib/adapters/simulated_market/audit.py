@@ -16,7 +16,7 @@ _STATEMENTS: Final = (
         SELECT o.order_id::text AS subject, format('%s landed transactions', count(t.signature)) AS problem
         FROM orders o LEFT JOIN market.transactions t ON t.order_id = o.order_id AND t.error IS NULL
             LEFT JOIN archives a ON a.archive_id = o.archive_id
-        WHERE o.status = 'confirmed'
+        WHERE o.status = 'confirmed' AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
         GROUP BY o.order_id
         -- Of an archived order it may be in the archive alone, which has a rule of its own.
         HAVING count(t.signature) <> 1
@@ -72,8 +72,8 @@ _STATEMENTS: Final = (
                format('attempt of %s is %s, the ledger has it as %s', a.order_id, a.outcome,
                       CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END)
                           AS problem
-        FROM attempts a LEFT JOIN market.transactions t USING (signature)
-        WHERE a.outcome <> CASE
+        FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
+        WHERE coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated' AND a.outcome <> CASE
             WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
         """,
     ),

@@ -34,6 +34,7 @@ _ATTEMPTS: Final = text("""
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t
         ON t.signature = a.signature AND md5(t.signature)::uuid = md5(a.signature)::uuid
     WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))
+        AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
     ORDER BY a.order_id, a.attempt LIMIT :page
 """)
 

@@ -18,7 +18,8 @@ _PUBLISHED: Final = text("""
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     LEFT JOIN market.transactions t
         ON t.signature = o.tx_signature AND md5(t.signature)::uuid = md5(o.tx_signature)::uuid
-    WHERE o.status = 'confirmed' AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
+    WHERE o.status = 'confirmed' AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
+        AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
 
 

@@ -48,7 +48,7 @@ _GIVES_UP_AFTER: Final = 2
 
 _FIRST: Final = UUID(int=0)
 
-_COMPARED: Final = """o.archive_id IS NULL
+_COMPARED: Final = """o.archive_id IS NULL AND coalesce(public.chain_of(o.recorded_at), :chain) = :chain
         AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))"""
 _ORDERS: Final = text(f"""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
@@ -105,13 +105,20 @@ class ChainAudit:
         reader: ChainReader,
         tokens: Tokens,
         *,
+        chain: str,
         time_limit_s: float,
         archives: ArchiveStore | None = None,
         pause: Callable[[float], None] = sleep,
     ) -> None:
         self._nodes, self._reader, self._tokens = nodes, reader, tokens
-        self._time_limit_s, self._archives, self._pause = time_limit_s, archives, pause
+        self._chain, self._time_limit_s = chain, time_limit_s
+        self._archives, self._pause = archives, pause
         self._unanswered = 0
+
+    @property
+    def chain(self) -> str:
+        """What a record calls the chain."""
+        return self._chain
 
     def slot(self) -> int:
         """Return the chain's slot; ask before the snapshot is taken, so that what landed by then is in it.
@@ -124,7 +131,7 @@ class ChainAudit:
 
     def count(self, connection: Connection) -> int:
         """Return how many orders there are to compare."""
-        return int(connection.execute(_COUNT).scalar_one())
+        return int(connection.execute(_COUNT, {"chain": self._chain}).scalar_one())
 
     def run(
         self,
@@ -146,7 +153,7 @@ class ChainAudit:
             self._tokens.learn(new_token(mint, decimals))
         found = ChainFindings()
         keys = set(map(bytes, wallets))
-        for orders in _pages(connection):
+        for orders in _pages(connection, self._chain):
             attempts = [attempt for order in orders for attempt in order.attempts]
             keys |= {key for one in attempts if (key := authority_of(one.payload)) is not None}
             found.orders += len(orders)
@@ -202,9 +209,9 @@ def wallets_of_unfinished(connection: Connection, seed: bytes) -> list[Pubkey]:
     return [desk_key_of(seed).key, *(seeds.wallet(account_id).authority for account_id in accounts)]
 
 
-def _pages(connection: Connection) -> Iterator[list[ComparedOrder]]:
+def _pages(connection: Connection, chain: str) -> Iterator[list[ComparedOrder]]:
     after = _FIRST
-    while rows := connection.execute(_ORDERS, {"after": str(after), "page": _PAGE}).all():
+    while rows := connection.execute(_ORDERS, {"after": str(after), "page": _PAGE, "chain": chain}).all():
         ids = [str(row.order_id) for row in rows]
         of: dict[UUID, list[Attempt]] = {}
         for one in connection.execute(_ATTEMPTS, {"ids": ids}):

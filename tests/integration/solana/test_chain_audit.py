@@ -75,6 +75,7 @@ class Chain:
             nodes_of(self.node),
             self.reader,
             load_tokens(),
+            chain="solana/local",
             time_limit_s=5,
             archives=None if archives is None else FolderArchiveStore(archives),
             pause=self.pauses.append,
