@@ -18,8 +18,14 @@ from chalicelib.logs import logger
 from tests.support.cluster import clusters_kept_in
 from tests.support.first_imports import import_in_turn
 from tests.support.postgres_server import PATIENCE_S, Databases, migrated_template, postgres_server
+from tests.support.telling import tell_what_is_shown
 from tests.support.threads import left_behind
 from tests.support.work_plan import WorkPlan, part_of, planned
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        tell_what_is_shown(session.config.option, session.config.pluginmanager)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -82,8 +82,12 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _descendants(pid: int) -> Iterator[int]:
-    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+    """Yield those that there are; processes and threads that end meanwhile have none."""
+    threads: list[Path] = []
+    with suppress(OSError):
+        threads += Path(f"/proc/{pid}/task").iterdir()
+    for thread in threads:
         with suppress(OSError):
-            for child in map(int, listed.read_text().split()):
+            for child in map(int, (thread / "children").read_text().split()):
                 yield child
                 yield from _descendants(child)

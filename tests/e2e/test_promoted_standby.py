@@ -1,5 +1,6 @@
 """A standby of the record that lagged is promoted while chain, queue, functions and clients go on."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def settle(trader: Trader, chain: LocalChain, servers: Pair) -> None:
     """Have so many blocks go by, once an engine has noticed, that nothing of before can land any more."""
     while not servers.ask(servers.url, "SELECT 1 FROM servers WHERE settles_after IS NOT NULL"):
         assert trader.is_open()
+        time.sleep(0.05)
     chain.call("chain_advance", 2 * VALIDITY_BLOCKS)
 
 
@@ -103,6 +105,7 @@ def test_what_is_on_its_way_as_the_standby_is_promoted_is_waited_for(
         # Its message was not done with, and brings it again.
         while not landed(chain, order_id):
             assert trader.is_open()
+            time.sleep(0.05)
         settle(trader, chain, servers)
     chain.call("chain_resetFaults")
     with following(engine.url, order_id) as trader:

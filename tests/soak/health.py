@@ -42,7 +42,7 @@ def look(pids: Mapping[str, Iterable[int]], state_dir: Path) -> Health:
     files = [path for path in _files(state_dir) if "postgres" not in path.parts]
     counts["files"] = len(files)
     loop: Any = asyncio.get_running_loop()
-    return Health(memory, counts, len(loop._scheduled), sum(path.stat().st_size for path in files))
+    return Health(memory, counts, len(loop._scheduled), sum(map(_size, files)))
 
 
 def growth(before: Health, after: Health) -> list[str]:
@@ -66,6 +66,13 @@ def _process(pid: int) -> tuple[int, int, int] | None:
         return resident, len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir()))
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # it has been removed, or replaced, since
+        return 0
 
 
 def _files(folder: Path) -> list[Path]:

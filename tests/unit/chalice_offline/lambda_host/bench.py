@@ -10,6 +10,7 @@ from chalice_offline.invocation import Outcome, Returned
 from chalice_offline.lambda_host.forker import Forker
 from chalice_offline.lambda_host.host import HostSettings, LambdaHost
 from chalice_offline.project.functions import FunctionSpec
+from tests.support.instance import is_running
 
 APP = """
 import datetime, decimal, logging, os, signal, subprocess, sys, tempfile, time, uuid
@@ -149,11 +150,6 @@ async def until(is_so: Callable[[], bool]) -> None:
     """Wait for something that only other processes bring about."""
     while not is_so():  # noqa: ASYNC110  # it has no event to wait for
         await asyncio.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 class Bench:

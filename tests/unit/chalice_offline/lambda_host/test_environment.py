@@ -14,7 +14,8 @@ import pytest
 from chalice_offline.invocation import Raised, TimedOut
 from chalice_offline.lambda_host.host import LambdaHost
 from chalice_offline.lambda_host.private_tmp import TMP
-from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
+from tests.support.instance import is_running
+from tests.unit.chalice_offline.lambda_host.bench import Bench, payload, until
 
 
 def test_function_sees_lambdas_context_variables_and_closed_input(bench: Bench) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 from chalice_offline.invocation import Caller, Raised, TimedOut
 from chalice_offline.lambda_host.host import LambdaHost
 from chalice_offline.project.functions import FunctionSpec
-from tests.unit.chalice_offline.lambda_host.bench import APP, Bench, is_running, payload, until
+from tests.support.instance import is_running
+from tests.unit.chalice_offline.lambda_host.bench import APP, Bench, payload, until
 
 
 def test_first_invocation_is_cold_and_the_next_reuses_the_warm_environment(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from chalice_offline.invocation import Raised
 from chalice_offline.lambda_host.host import LambdaHost
 from chalice_offline.lambda_host.snapshot import shared_variables
-from tests.unit.chalice_offline.lambda_host.bench import Bench, is_running, payload, until
+from tests.support.instance import is_running
+from tests.unit.chalice_offline.lambda_host.bench import Bench, payload, until
 
 APP = """
 import os, random, sys, time
@@ -36,7 +38,10 @@ def write_app(bench: Bench, at_import: str = "") -> None:
 
 
 def sockets_of(pid: int) -> list[str]:
-    opened = [str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    opened = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it has been closed since
+            opened.append(str(entry.readlink()))
     return [name for name in opened if name.startswith("socket:")]
 
 
