@@ -42,6 +42,7 @@ _TOLD: Final = (
     SmokeOrderError,
     StackError,
 )
+_NOBODY: Final = "none"
 _REPLACED: Final = {"True": " (replaced)", "Conditional": " (may be replaced)"}
 _QUEUES_ALONE: Final = """\
 This LocalStack has no WebSocket APIs, so the queues alone are deployed into it. With them it takes the whole
@@ -112,7 +113,11 @@ socket, in which it runs the functions. Without a token the functions run in fro
     help="INFO has Lambda's START and REPORT lines for each invocation.",
 )
 @click.option(
-    "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
+    "--alarm-email",
+    envvar="ALARM_EMAIL",
+    show_default="whom the stage knows",
+    show_envvar=True,
+    help="Who alarms are sent to; none ends that.",
 )
 @click.option(
     "--metrics",
@@ -162,6 +167,7 @@ def main(
             is_beside_chalice=stacks_only,
         )
         if destroys:
+            _show_account(cloud)
             _destroy(deployment, stage, is_decided=is_decided, loses_messages=lose_messages)
             return
         if not deployment.has_code:
@@ -194,12 +200,20 @@ def _deploy(deployment: Deployment, cloud: Cloud, stage: str, *, is_decided: boo
     """Deploy and return all outputs; or show the plan and return None."""
     with tempfile.TemporaryDirectory(prefix="orderflow-package-") as out:
         built = deployment.package(Path(out))
+        _show_account(cloud)
         if not is_decided:
             for planned in deployment.plan(built):
                 _show(planned)
             click.echo(f"\nNothing was changed. Deploy {stage} to {cloud.target} by adding --yes.")
             return None
         return deployment.deploy(built)
+
+
+def _show_account(cloud: Cloud) -> None:
+    """Say where this goes: another account or region than was meant has no such stage, and would get one."""
+    if not cloud.is_emulated:
+        whose = cloud.identity()
+        click.echo(f"account {whose['Account']}, {cloud.session.region_name}, as {whose['Arn']}")
 
 
 def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) -> None:
@@ -210,6 +224,8 @@ def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) 
 
 def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None, time_limit_s: float) -> None:
     _show_addresses(cloud, outputs)
+    if not cloud.is_emulated:
+        click.echo(f"alarms     {outputs['AlarmEmail'] or 'are sent to no address: ALARM_EMAIL names one'}")
     if outputs.get("SolanaCluster") == ClusterName.MAINNET:
         click.echo("No smoke order on mainnet, where it would spend money: submit one yourself.")
     elif outputs["AuthMode"] == "none" or token:
@@ -248,7 +264,8 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     """
     names = {"jwks_url": "JwksUrl", "jwt_issuer": "JwtIssuer", "jwt_audience": "JwtAudience"}
     options = {parameter: given[name] or "" for name, parameter in names.items()}
-    options["AlarmEmail"] = given["alarm_email"] or ""
+    if given["alarm_email"]:
+        options["AlarmEmail"] = "" if given["alarm_email"] == _NOBODY else given["alarm_email"]
     if given["log_level"]:
         options["LogLevel"] = given["log_level"]
     options["Metrics"] = given["metrics"] or "0"
