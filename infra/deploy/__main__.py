@@ -71,6 +71,9 @@ socket, in which it runs the functions. Without a token the functions run in fro
 )
 @click.option("--lose-messages", is_flag=True, help="Destroy although a queue holds messages.")
 @click.option(
+    "--enter-mainnet", is_flag=True, help="Let a stage that is there trade on mainnet, with its orders."
+)
+@click.option(
     "--database-url", envvar="DATABASE_URL", show_envvar=True, help="Of an emulator's stage; AWS has its own."
 )
 @click.option(
@@ -145,6 +148,7 @@ def main(
     stacks_only: bool,
     prints_shell: bool,
     lose_messages: bool,
+    enter_mainnet: bool,
     token: str | None,
     smoke_time_limit: float,
     app_dir: Path,
@@ -165,6 +169,7 @@ def main(
             say=click.echo,
             solana=NO_SOLANA if destroys else solana_stage(os.environ, is_emulated=cloud.is_emulated),
             is_beside_chalice=stacks_only,
+            enters_mainnet=enter_mainnet,
         )
         if destroys:
             _show_account(cloud)
@@ -287,7 +292,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _show(planned: PlannedStack) -> None:
-    title = "create" if planned.is_new else "update" if planned.changes else "unchanged"
+    title = "create" if planned.is_new else "update" if planned.changes or planned.doubt else "unchanged"
     click.echo(f"\n{planned.name}: {title}")
     for change in planned.changes:
         note = f" (if {change.condition})" if change.condition else _REPLACED.get(change.replaced, "")
@@ -295,7 +300,7 @@ def _show(planned: PlannedStack) -> None:
     for name, (before, after) in planned.settings.items():
         click.echo(f"  setting {name}: {before or 'none'} -> {after or 'none'}")
     if planned.doubt:
-        click.echo(f"  known once the stacks before it are there: {planned.doubt}")
+        click.echo(f"  changes are not known yet: {planned.doubt}")
 
 
 def _show_addresses(cloud: Cloud, outputs: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
-from chalicelib.config import ChainName, ConfigurationError
+from chalicelib.config import ChainName, ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
@@ -74,6 +74,7 @@ class Deployment:
         say: Where progress goes, one line at a time.
         solana: The chain that it trades on, if that is Solana.
         is_beside_chalice: Only what ``chalice deploy`` wants to find is deployed.
+        enters_mainnet: A stage that is there already may come to mainnet with the orders that it has.
     """
 
     def __init__(
@@ -86,7 +87,9 @@ class Deployment:
         say: Callable[[str], None],
         solana: SolanaStage = NO_SOLANA,
         is_beside_chalice: bool = False,
+        enters_mainnet: bool = False,
     ) -> None:
+        self._enters_mainnet = enters_mainnet
         self._solana = solana
         self._cloud = cloud
         self._stage = stage
@@ -178,6 +181,8 @@ class Deployment:
             values = parameters(stack, template, self._values)
         except MissingValueError as missing:
             return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
+        if status := self._cloudformation.going_on(stack.name):
+            return PlannedStack(stack.name, is_new=False, changes=(), doubt=f"it is {status}")
         changes = self._cloudformation.planned(stack.name, template, values)
         settings = changed_parameters(template, self._cloudformation.parameters(stack.name), values)
         return PlannedStack(stack.name, is_new=False, changes=changes, settings=settings)
@@ -242,22 +247,35 @@ class Deployment:
             self._require_empty_queues()
 
     def _keep_chain(self) -> None:
-        """Refuse to let a stage on Solana trade on the simulated market, as a shell without CHAIN would: its
-        orders would end as confirmed, and nothing have executed them.
+        """Refuse to let a stage's orders come to where they were not meant for.
+
+        A stage on Solana, deployed by a shell without CHAIN, would trade on the simulated market: its orders
+        would end as confirmed, and nothing have executed them. One at rest that was meant for devnet would be
+        executed on mainnet, and one that was sent there be looked for on devnet.
         """
-        if self._solana is not NO_SOLANA:
-            return
         on_solana = stacks(self._cloud.target, self._stage, is_on_solana=True)
         named = {stack.kind: stack.name for stack in on_solana}
-        if self._cloudformation.outputs(named[APP]) is not None:
-            # It may know where nodes are, and have failed to come to them.
-            is_on_solana = self._cloudformation.parameters(named[APP]).get("Chain") == ChainName.SOLANA
-        else:
-            is_on_solana = self._cloudformation.outputs(named[SOLANA]) is not None
-        if is_on_solana:
+        has_app = self._cloudformation.outputs(named[APP]) is not None
+        before = self._cloudformation.parameters(named[APP]) if has_app else {}
+        # Without its functions, where nodes are tells. With them, they may have failed to come to those.
+        was_on_solana = before.get("Chain") == ChainName.SOLANA or (
+            not has_app and self._cloudformation.outputs(named[SOLANA]) is not None
+        )
+        if was_on_solana and self._solana is NO_SOLANA:
             raise ConfigurationError(
                 f"stage {self._stage} trades on Solana: give CHAIN=solana and what it was deployed with, or "
                 "destroy the stage first"
+            )
+        was, is_ = (each.get("SolanaCluster") == ClusterName.MAINNET for each in (before, self._values))
+        if was and not is_:
+            raise ConfigurationError(
+                f"stage {self._stage} trades on mainnet: give SOLANA_CLUSTER=mainnet, "
+                "or destroy the stage first"
+            )
+        if has_app and is_ and not (was or self._enters_mainnet):
+            raise ConfigurationError(
+                f"stage {self._stage} does not trade on mainnet, where its orders at rest would be executed "
+                "with money: have them canceled, and give --enter-mainnet"
             )
 
     def _remembered(self) -> dict[str, str]:

@@ -134,18 +134,31 @@ def a_deployment(
     options: dict[str, str] | None = None,
     solana: SolanaStage = NO_SOLANA,
     said: list[str] | None = None,
+    enters_mainnet: bool = False,
 ) -> Deployment:
     cloud = Cloud(target, account, "" if target is Target.AWS else "http://127.0.0.1:4566")
     say = (lambda _: None) if said is None else said.append
     given = {"AuthMode": "jwt", **(options or {})}
-    return Deployment(cloud, stage, given, app_dir=Path("chalice_app"), say=say, solana=solana)
+    return Deployment(
+        cloud,
+        stage,
+        given,
+        app_dir=Path("chalice_app"),
+        say=say,
+        solana=solana,
+        enters_mainnet=enters_mainnet,
+    )
 
 
 @pytest.fixture
 def built(tmp_path: Path) -> Package:
     archive = tmp_path / "orderflow.zip"
     archive.write_bytes(b"code")
-    parameters = {"Stage": {"Type": "String"}, "Chain": {"Type": "String", "Default": "simulated"}}
+    parameters = {
+        "Stage": {"Type": "String"},
+        "Chain": {"Type": "String", "Default": "simulated"},
+        "SolanaCluster": {"Type": "String", "Default": ""},
+    }
     functions = {"Function": {"Runtime": "python3.13"}}
     outputs = {"WebsocketAPIId": {"Value": "api"}}
     return Package(
@@ -186,6 +199,15 @@ def test_stack_that_is_being_changed_is_waited_for_before_it_is_changed_or_delet
     assert not account.stacks
 
 
+def test_plan_says_of_a_stack_that_is_being_changed_that_its_changes_are_not_known_yet(
+    built: Package,
+) -> None:
+    account = Account("orderflow-artifacts")
+    account.going_on["orderflow-artifacts"] = 9
+    first = next(a_deployment(account, target=Target.AWS).plan(built))
+    assert (first.changes, first.doubt) == ((), "it is UPDATE_IN_PROGRESS")
+
+
 def test_address_of_alarms_is_kept_by_a_deployment_that_names_none_and_goes_when_told(built: Package) -> None:
     account = Account("nothing")
     for named, expected in (
@@ -221,6 +243,33 @@ def test_stage_on_solana_is_not_deployed_without_it_and_one_that_never_came_to_i
     del account.stacks[APP]
     with pytest.raises(ConfigurationError, match="CHAIN=solana"):
         next(a_deployment(account, target=Target.AWS).plan(built))
+
+
+ON_MAINNET = SolanaStage({"Chain": "solana", "SolanaCluster": "mainnet"}, {}, "https://node")
+
+
+@pytest.mark.parametrize("before", [NO_SOLANA, ON_SOLANA], ids=["simulated", "devnet"])
+def test_stage_whose_orders_were_for_play_does_not_come_to_mainnet_unless_told(
+    built: Package, before: SolanaStage
+) -> None:
+    # An order at rest would be executed there, with money.
+    account = Account("nothing")
+    a_deployment(account, target=Target.AWS, solana=before).deploy(built)
+    with pytest.raises(ConfigurationError, match="--enter-mainnet"):
+        a_deployment(account, target=Target.AWS, solana=ON_MAINNET).deploy(built)
+    with pytest.raises(ConfigurationError, match="--enter-mainnet"):
+        next(a_deployment(account, target=Target.AWS, solana=ON_MAINNET).plan(built))
+    for told in (True, False):
+        a_deployment(account, target=Target.AWS, solana=ON_MAINNET, enters_mainnet=told).deploy(built)
+
+
+def test_stage_on_mainnet_does_not_leave_it(built: Package) -> None:
+    # What it has sent there would be looked for elsewhere, not be found, and be told as not executed.
+    account = Account("nothing")
+    a_deployment(account, target=Target.AWS, solana=ON_MAINNET).deploy(built)
+    for told in (False, True):
+        with pytest.raises(ConfigurationError, match="trades on mainnet"):
+            a_deployment(account, target=Target.AWS, solana=ON_SOLANA, enters_mainnet=told).deploy(built)
 
 
 def test_database_is_protected_only_once_it_is_there_so_that_a_creation_that_fails_leaves_nothing(
