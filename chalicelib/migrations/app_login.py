@@ -14,6 +14,8 @@ _ENTER: Final = text(
     "SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', CAST(:name AS text), CAST(:verifier AS text))"
 )
 _JOIN: Final = text(f"SELECT format('GRANT {APP_ROLE} TO %I', CAST(:name AS text))")
+_KEEP: Final = text("SELECT set_config('orderflow.statement', :statement, true)")
+_DO: Final = text("DO $$ BEGIN EXECUTE current_setting('orderflow.statement'); END $$")
 
 
 def let_in(engine: Engine, name: str, password: str) -> None:
@@ -40,5 +42,9 @@ def _verifier(password: str) -> str:
 
 
 def _run(connection: Connection, statement: str) -> None:
-    # Statements about roles take no parameters, so the server quoted these itself.
-    connection.exec_driver_sql(statement.replace("%", "%%"))
+    """Run a statement about roles, which takes no parameters: the server quoted what is in it itself.
+
+    The server is handed it as a value, since drivers differ in what they make of a ``%`` in a statement.
+    """
+    connection.execute(_KEEP, {"statement": statement})
+    connection.execute(_DO)

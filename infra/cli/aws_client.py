@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.exceptions import HTTPClientError
 
 from infra.loopback import past_proxies
@@ -41,4 +42,5 @@ def limits() -> Config:
 
 def said(service: str, error: Exception) -> str:
     """Return what an error of a client says; of one that does not answer, with its name and its address."""
-    return f"{service} does not answer: {error}" if isinstance(error, HTTPClientError) else str(error)
+    is_silent = isinstance(error, HTTPClientError | NoConnectionError)
+    return f"{service} does not answer: {error}" if is_silent else str(error)

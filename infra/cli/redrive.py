@@ -12,6 +12,9 @@ _NO_SUCH_ACTION: Final = frozenset(
 )
 _BATCH_MAX: Final = 10
 _POLL_S: Final = 0.5
+_WAIT_S: Final = (
+    1  # for a message; the queue's own twenty seconds are more than a command waits for any answer
+)
 DONE: Final = "COMPLETED"
 
 
@@ -59,7 +62,10 @@ def _one_by_one(client: Any, url: str, to: str, waiting: int, on_moved: Callable
     moved = 0
     while moved < waiting:
         received = client.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=min(_BATCH_MAX, waiting - moved), AttributeNames=["All"]
+            QueueUrl=url,
+            MaxNumberOfMessages=min(_BATCH_MAX, waiting - moved),
+            WaitTimeSeconds=_WAIT_S,
+            AttributeNames=["All"],
         ).get("Messages", [])
         if not received:
             break

@@ -42,6 +42,7 @@ _TOLD: Final = (
     SmokeOrderError,
     StackError,
 )
+_NOBODY: Final = "none"
 _REPLACED: Final = {"True": " (replaced)", "Conditional": " (may be replaced)"}
 _QUEUES_ALONE: Final = """\
 This LocalStack has no WebSocket APIs, so the queues alone are deployed into it. With them it takes the whole
@@ -69,6 +70,9 @@ socket, in which it runs the functions. Without a token the functions run in fro
     "--shell", "prints_shell", is_flag=True, help="Print what ./orderflow needs of the stage, for eval."
 )
 @click.option("--lose-messages", is_flag=True, help="Destroy although a queue holds messages.")
+@click.option(
+    "--enter-mainnet", is_flag=True, help="Let a stage that is there trade on mainnet, with its orders."
+)
 @click.option(
     "--database-url", envvar="DATABASE_URL", show_envvar=True, help="Of an emulator's stage; AWS has its own."
 )
@@ -112,7 +116,11 @@ socket, in which it runs the functions. Without a token the functions run in fro
     help="INFO has Lambda's START and REPORT lines for each invocation.",
 )
 @click.option(
-    "--alarm-email", default="", envvar="ALARM_EMAIL", show_envvar=True, help="Who alarms are sent to."
+    "--alarm-email",
+    envvar="ALARM_EMAIL",
+    show_default="whom the stage knows",
+    show_envvar=True,
+    help="Who alarms are sent to; none ends that.",
 )
 @click.option(
     "--metrics",
@@ -140,6 +148,7 @@ def main(
     stacks_only: bool,
     prints_shell: bool,
     lose_messages: bool,
+    enter_mainnet: bool,
     token: str | None,
     smoke_time_limit: float,
     app_dir: Path,
@@ -160,8 +169,10 @@ def main(
             say=click.echo,
             solana=NO_SOLANA if destroys else solana_stage(os.environ, is_emulated=cloud.is_emulated),
             is_beside_chalice=stacks_only,
+            enters_mainnet=enter_mainnet,
         )
         if destroys:
+            _show_account(cloud)
             _destroy(deployment, stage, is_decided=is_decided, loses_messages=lose_messages)
             return
         if not deployment.has_code:
@@ -194,12 +205,20 @@ def _deploy(deployment: Deployment, cloud: Cloud, stage: str, *, is_decided: boo
     """Deploy and return all outputs; or show the plan and return None."""
     with tempfile.TemporaryDirectory(prefix="orderflow-package-") as out:
         built = deployment.package(Path(out))
+        _show_account(cloud)
         if not is_decided:
             for planned in deployment.plan(built):
                 _show(planned)
             click.echo(f"\nNothing was changed. Deploy {stage} to {cloud.target} by adding --yes.")
             return None
         return deployment.deploy(built)
+
+
+def _show_account(cloud: Cloud) -> None:
+    """Say where this goes: another account or region than was meant has no such stage, and would get one."""
+    if not cloud.is_emulated:
+        whose = cloud.identity()
+        click.echo(f"account {whose['Account']}, {cloud.session.region_name}, as {whose['Arn']}")
 
 
 def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) -> None:
@@ -210,6 +229,8 @@ def _show_chalice_config(app_dir: Path, stage: str, outputs: Mapping[str, str]) 
 
 def _show_deployed(cloud: Cloud, outputs: Mapping[str, str], token: str | None, time_limit_s: float) -> None:
     _show_addresses(cloud, outputs)
+    if not cloud.is_emulated:
+        click.echo(f"alarms     {outputs['AlarmEmail'] or 'are sent to no address: ALARM_EMAIL names one'}")
     if outputs.get("SolanaCluster") == ClusterName.MAINNET:
         click.echo("No smoke order on mainnet, where it would spend money: submit one yourself.")
     elif outputs["AuthMode"] == "none" or token:
@@ -248,7 +269,8 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
     """
     names = {"jwks_url": "JwksUrl", "jwt_issuer": "JwtIssuer", "jwt_audience": "JwtAudience"}
     options = {parameter: given[name] or "" for name, parameter in names.items()}
-    options["AlarmEmail"] = given["alarm_email"] or ""
+    if given["alarm_email"]:
+        options["AlarmEmail"] = "" if given["alarm_email"] == _NOBODY else given["alarm_email"]
     if given["log_level"]:
         options["LogLevel"] = given["log_level"]
     options["Metrics"] = given["metrics"] or "0"
@@ -270,7 +292,7 @@ def _options(cloud: Cloud, given: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _show(planned: PlannedStack) -> None:
-    title = "create" if planned.is_new else "update" if planned.changes else "unchanged"
+    title = "create" if planned.is_new else "update" if planned.changes or planned.doubt else "unchanged"
     click.echo(f"\n{planned.name}: {title}")
     for change in planned.changes:
         note = f" (if {change.condition})" if change.condition else _REPLACED.get(change.replaced, "")
@@ -278,7 +300,7 @@ def _show(planned: PlannedStack) -> None:
     for name, (before, after) in planned.settings.items():
         click.echo(f"  setting {name}: {before or 'none'} -> {after or 'none'}")
     if planned.doubt:
-        click.echo(f"  known once the stacks before it are there: {planned.doubt}")
+        click.echo(f"  changes are not known yet: {planned.doubt}")
 
 
 def _show_addresses(cloud: Cloud, outputs: Mapping[str, str]) -> None:

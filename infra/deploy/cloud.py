@@ -25,8 +25,9 @@ _TEST_CREDENTIALS: Final = ("test", "test")
 _LOCALSTACK_HOST: Final = "localhost.localstack.cloud"
 """LocalStack, from its containers and from this machine alike."""
 
-# Longer than the longest function, which is invoked synchronously.
-_READ_TIME_LIMIT_S: Final = 910
+# Longer than the longest function, which is invoked synchronously; all else answers in seconds.
+_FUNCTION_TIME_LIMIT_S: Final = 910
+_READ_TIME_LIMIT_S: Final = 60
 
 
 class Target(StrEnum):
@@ -75,12 +76,18 @@ class Cloud:
         # Not named in the stubs; see botocore's documentation of Config.
         options: dict[str, Any] = {"ignore_configured_endpoint_urls": True, **past_proxies(self.endpoint)}
         # A migration says nothing for minutes, and a router forgets a connection that is as silent.
-        config = Config(read_timeout=_READ_TIME_LIMIT_S, tcp_keepalive=True, **options)
+        limit_s = _FUNCTION_TIME_LIMIT_S if service == "lambda" else _READ_TIME_LIMIT_S
+        config = Config(read_timeout=limit_s, tcp_keepalive=True, **options)
         return self.session.client(service, config=config)
 
     @property
     def is_emulated(self) -> bool:
         return self.target is not Target.AWS
+
+    def identity(self) -> Mapping[str, str]:
+        """Return whose keys these are, ``Account`` and ``Arn``; no right is needed to ask."""
+        found: Mapping[str, str] = self.client("sts").get_caller_identity()
+        return found
 
     def has_websocket_apis(self) -> bool:
         """Return whether the target serves WebSocket APIs.

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from infra.deploy.json_types import JsonObject
 
@@ -14,12 +16,25 @@ _CAPABILITIES: Final = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AU
 BODY_MAX_BYTES: Final = 51_200
 """Of a template in a request (CloudFormation quotas)."""
 
+AWAY_S: Final = 300.0
+"""How long a network may be away while a stack is changed: that goes on without it."""
+
+_REVIEWED: Final = "REVIEW_IN_PROGRESS"  # of a stack that has only a change set yet
+_UNDER_WAY: Final = "_IN_PROGRESS"
 _BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 # A stack of such a status has nothing, or what its rollback left, and can only be deleted.
 _FAILED_CREATION: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
 
 _TIME_LIMIT_S: Final = 45 * 60
 """An Aurora cluster with its proxy takes a quarter of an hour."""
+
+_GOES_ON: Final = """\
+CloudFormation goes on by itself with what has begun; the next `make deploy` or `make destroy` waits for that.
+To look on:
+  aws cloudformation describe-stack-events --stack-name {name}"""
+_TAKEN_BACK: Final = """
+To take the update back:
+  aws cloudformation cancel-update-stack --stack-name {name}"""
 
 
 class StackError(RuntimeError):
@@ -65,7 +80,7 @@ class CloudFormation:
     def outputs(self, name: str) -> dict[str, str] | None:
         """Return a stack's outputs; None if there is no such stack, or one that was never made."""
         stack = self._described(name)
-        if stack is None or stack["StackStatus"] in {"REVIEW_IN_PROGRESS", *_FAILED_CREATION}:
+        if stack is None or stack["StackStatus"] in {_REVIEWED, *_FAILED_CREATION}:
             return None
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
@@ -79,6 +94,21 @@ class CloudFormation:
         """Return whether there is such a stack, whatever became of its creation."""
         return self._described(name) is not None
 
+    def going_on(self, name: str) -> str | None:
+        """Return the status of a stack that is being changed; None if it is not."""
+        stack = self._described(name)
+        status: str = stack["StackStatus"] if stack is not None else ""
+        return status if status.endswith(_UNDER_WAY) and status != _REVIEWED else None
+
+    def settle(self, name: str) -> None:
+        """Wait for the end, whatever it is, of what goes on with the stack.
+
+        Raises:
+            StackError: It did not end in time, or was not waited for.
+        """
+        with _told_if_interrupted(name, _GOES_ON):
+            self._ended(name, _GOES_ON)
+
     def planned(self, name: str, template: JsonObject, parameters: Mapping[str, str]) -> tuple[Change, ...]:
         """Return what updating the stack would change; nothing is changed."""
         change_set = self._change_set(name, template, parameters, "UPDATE")
@@ -91,18 +121,20 @@ class CloudFormation:
         """Create the stack or bring it up to date; return its outputs.
 
         Raises:
-            StackError: It failed and was rolled back.
+            StackError: It failed and was rolled back, or its end was not waited for.
         """
         self._clear_failed_creation(name)
         is_new = self.outputs(name) is None
         change_set = self._change_set(name, template, parameters, "CREATE" if is_new else "UPDATE")
         if change_set is not None:
-            # What a failed creation made goes with it, also what outlives a stack: a secret that stayed would
-            # have the name that the next creation wants.
-            self._client.execute_change_set(
-                ChangeSetName=change_set["ChangeSetId"], StackName=name, RetainExceptOnCreate=True
-            )
-            self._wait(name)
+            goes_on = _GOES_ON if is_new else _GOES_ON + _TAKEN_BACK
+            with _told_if_interrupted(name, goes_on):
+                # What a failed creation made goes with it, also what outlives a stack: a secret that stayed
+                # would have the name that the next creation wants.
+                self._client.execute_change_set(
+                    ChangeSetName=change_set["ChangeSetId"], StackName=name, RetainExceptOnCreate=True
+                )
+                self._wait(name, goes_on)
         outputs = self.outputs(name)
         assert outputs is not None, "a deployed stack can be described"
         return outputs
@@ -115,13 +147,14 @@ class CloudFormation:
         """Delete the stack; return whether there was one.
 
         Raises:
-            StackError: Something in it could not be deleted.
+            StackError: Something in it could not be deleted, or its end was not waited for.
         """
         stack = self._described(name)
         if stack is None:
             return False
-        self._client.delete_stack(StackName=name)
-        self._wait(stack["StackId"])
+        with _told_if_interrupted(name, _GOES_ON):
+            self._client.delete_stack(StackName=name)
+            self._wait(stack["StackId"], _GOES_ON)
         return True
 
     def _clear_failed_creation(self, name: str) -> None:
@@ -161,7 +194,8 @@ class CloudFormation:
             change_set = self._client.describe_change_set(ChangeSetName=made["Id"], StackName=name)
             match change_set["Status"]:
                 case "CREATE_COMPLETE":
-                    return {**change_set, "ChangeSetId": made["Id"]}
+                    changes = list(self._changes(change_set, made["Id"], name))
+                    return {"ChangeSetId": made["Id"], "Changes": changes}
                 case "FAILED" if _is_empty(change_set.get("StatusReason", "")):
                     self._client.delete_change_set(ChangeSetName=made["Id"], StackName=name)
                     return None
@@ -169,15 +203,36 @@ class CloudFormation:
                     raise StackError(f"{name}: {change_set.get('StatusReason', 'no reason given')}")
             self._sleep(deadline, name)
 
-    def _wait(self, name: str) -> None:
-        deadline = time.monotonic() + _TIME_LIMIT_S
+    def _changes(self, page: JsonObject, change_set: str, name: str) -> Iterator[JsonObject]:
+        yield from page.get("Changes", [])
+        while token := page.get("NextToken"):
+            page = self._client.describe_change_set(ChangeSetName=change_set, StackName=name, NextToken=token)
+            yield from page.get("Changes", [])
+
+    def _wait(self, name: str, goes_on: str) -> None:
+        status = self._ended(name, goes_on)
+        if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"}:
+            raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}")
+
+    def _ended(self, name: str, goes_on: str) -> str:
+        """Return how what goes on with the stack ended.
+
+        Raises:
+            StackError: It did not in time, or cannot be looked at any more, as when keys expire.
+        """
+        deadline, seen_at = time.monotonic() + _TIME_LIMIT_S, time.monotonic()
         while True:
-            stack = self._described(name)
-            status = stack["StackStatus"] if stack is not None else "DELETE_COMPLETE"
-            if status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"}:
-                return
-            if status.endswith(("FAILED", "ROLLBACK_COMPLETE")):
-                raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}")
+            try:
+                stack = self._described(name)
+            except (BotoCoreError, ClientError) as error:
+                is_away = isinstance(error, HTTPClientError | NoConnectionError)
+                if not is_away or time.monotonic() - seen_at > AWAY_S:
+                    raise StackError(f"{name}: {error}. {goes_on.format(name=name)}") from error
+            else:
+                seen_at = time.monotonic()
+                status: str = stack["StackStatus"] if stack is not None else "DELETE_COMPLETE"
+                if not status.endswith(_UNDER_WAY):
+                    return status
             self._sleep(deadline, name)
 
     def _reasons(self, name: str) -> list[str]:
@@ -196,7 +251,7 @@ class CloudFormation:
             page = self._client.describe_stack_events(StackName=name, **token)
             for event in page["StackEvents"]:
                 yield event
-                if event["PhysicalResourceId"] == event["StackId"] and event["ResourceStatus"] in _BEGUN:
+                if event.get("PhysicalResourceId") == event["StackId"] and event["ResourceStatus"] in _BEGUN:
                     return
             if "NextToken" not in page:
                 return
@@ -204,8 +259,17 @@ class CloudFormation:
 
     def _sleep(self, deadline: float, name: str) -> None:
         if time.monotonic() > deadline:
-            raise StackError(f"{name} is not done after {_TIME_LIMIT_S} s")
+            told = _GOES_ON.format(name=name)
+            raise StackError(f"{name} is not done after {_TIME_LIMIT_S // 60} minutes. {told}")
         time.sleep(self._poll_s)
+
+
+@contextmanager
+def _told_if_interrupted(name: str, goes_on: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise StackError(f"{name}: interrupted. {goes_on.format(name=name)}") from interrupt
 
 
 def _is_empty(reason: str) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
-from chalicelib.config import ConfigurationError
+from chalicelib.config import ChainName, ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
@@ -19,6 +19,7 @@ from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 from infra.deploy.stacks import (
     APP,
     MIGRATION,
+    MONITORING,
     SOLANA,
     MissingValueError,
     Stack,
@@ -35,6 +36,9 @@ _POLL_EMULATOR_S: Final = 0.1
 _POLL_AWS_S: Final = 5.0
 _POLICIES_OF_KEEPING: Final = frozenset({"DeletionPolicy", "UpdateReplacePolicy"})
 _QUEUE_URLS: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
+_NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+_ALARM_EMAIL: Final = "AlarmEmail"
+_PROTECTED: Final = "IsProtected"
 
 
 class MigrationError(RuntimeError):
@@ -70,6 +74,7 @@ class Deployment:
         say: Where progress goes, one line at a time.
         solana: The chain that it trades on, if that is Solana.
         is_beside_chalice: Only what ``chalice deploy`` wants to find is deployed.
+        enters_mainnet: A stage that is there already may come to mainnet with the orders that it has.
     """
 
     def __init__(
@@ -82,7 +87,9 @@ class Deployment:
         say: Callable[[str], None],
         solana: SolanaStage = NO_SOLANA,
         is_beside_chalice: bool = False,
+        enters_mainnet: bool = False,
     ) -> None:
+        self._enters_mainnet = enters_mainnet
         self._solana = solana
         self._cloud = cloud
         self._stage = stage
@@ -156,7 +163,7 @@ class Deployment:
             ConfigurationError: The stage trades on Solana, and would not any more.
         """
         self._keep_chain()
-        self._values |= _package_values(built)
+        self._values |= _package_values(built) | self._remembered()
         for stack in self._stacks:
             template = self._template(stack, built)
             known = self._cloudformation.outputs(stack.name)
@@ -174,6 +181,8 @@ class Deployment:
             values = parameters(stack, template, self._values)
         except MissingValueError as missing:
             return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
+        if status := self._cloudformation.going_on(stack.name):
+            return PlannedStack(stack.name, is_new=False, changes=(), doubt=f"it is {status}")
         changes = self._cloudformation.planned(stack.name, template, values)
         settings = changed_parameters(template, self._cloudformation.parameters(stack.name), values)
         return PlannedStack(stack.name, is_new=False, changes=changes, settings=settings)
@@ -187,11 +196,15 @@ class Deployment:
             MigrationError: The database could not be prepared; the code was not deployed.
         """
         self._keep_chain()
-        self._values |= _package_values(built)
+        self._values |= _package_values(built) | self._remembered()
         for stack in self._stacks:
             template = self._template(stack, built)
             self._say(f"{stack.name} ...")
+            self._settle(stack)
             values = parameters(stack, template, self._values)
+            if values.get(_PROTECTED) == "true" and self._cloudformation.outputs(stack.name) is None:
+                # What is protected would outlast the rollback of a creation that fails, and be in the way.
+                self._cloudformation.deploy(stack.name, template, {**values, _PROTECTED: "false"})
             self._values |= self._cloudformation.deploy(stack.name, template, values)
             if stack.kind == "artifacts" and built is not None:
                 self._upload(built)
@@ -199,7 +212,7 @@ class Deployment:
                 self._keep_nodes()
             if stack.kind == MIGRATION:
                 self._prepare_database()
-            if self._values.get("IsProtected") == "true":
+            if self._values.get(_PROTECTED) == "true":
                 self._cloudformation.protect(stack.name)
         return dict(self._values)
 
@@ -214,6 +227,7 @@ class Deployment:
         if not loses_messages:
             self._require_empty_queues()
         for stack in self._of_stage():
+            self._settle(stack)
             if self._cloudformation.delete(stack.name):
                 self._say_deleted(stack, "deleted")
             if stack.kind == APP and not loses_messages:
@@ -233,16 +247,51 @@ class Deployment:
             self._require_empty_queues()
 
     def _keep_chain(self) -> None:
-        """Refuse to let a stage on Solana trade on the simulated market, as a shell without CHAIN would: its
-        orders would end as confirmed, and nothing have executed them.
+        """Refuse to let a stage's orders come to where they were not meant for.
+
+        A stage on Solana, deployed by a shell without CHAIN, would trade on the simulated market: its orders
+        would end as confirmed, and nothing have executed them. One at rest that was meant for devnet would be
+        executed on mainnet, and one that was sent there be looked for on devnet.
         """
         on_solana = stacks(self._cloud.target, self._stage, is_on_solana=True)
-        nodes = next(stack.name for stack in on_solana if stack.kind == SOLANA)
-        if self._solana is NO_SOLANA and self._cloudformation.is_there(nodes):
+        named = {stack.kind: stack.name for stack in on_solana}
+        has_app = self._cloudformation.outputs(named[APP]) is not None
+        before = self._cloudformation.parameters(named[APP]) if has_app else {}
+        # Without its functions, where nodes are tells. With them, they may have failed to come to those.
+        was_on_solana = before.get("Chain") == ChainName.SOLANA or (
+            not has_app and self._cloudformation.outputs(named[SOLANA]) is not None
+        )
+        if was_on_solana and self._solana is NO_SOLANA:
             raise ConfigurationError(
                 f"stage {self._stage} trades on Solana: give CHAIN=solana and what it was deployed with, or "
                 "destroy the stage first"
             )
+        was, is_ = (each.get("SolanaCluster") == ClusterName.MAINNET for each in (before, self._values))
+        if was and not is_:
+            raise ConfigurationError(
+                f"stage {self._stage} trades on mainnet: give SOLANA_CLUSTER=mainnet, "
+                "or destroy the stage first"
+            )
+        if has_app and is_ and not (was or self._enters_mainnet):
+            raise ConfigurationError(
+                f"stage {self._stage} does not trade on mainnet, where its orders at rest would be executed "
+                "with money: have them canceled, and give --enter-mainnet"
+            )
+
+    def _remembered(self) -> dict[str, str]:
+        """Return who alarms are sent to, where it is not said: a shell that does not know would end that."""
+        monitoring = next((each.name for each in self._stacks if each.kind == MONITORING), None)
+        if _ALARM_EMAIL in self._values or monitoring is None:
+            return {}
+        is_there = self._cloudformation.outputs(monitoring) is not None
+        known = self._cloudformation.parameters(monitoring) if is_there else {}
+        return {_ALARM_EMAIL: known.get(_ALARM_EMAIL, "")}
+
+    def _settle(self, stack: Stack) -> None:
+        """Wait for what another deployment, or one that was interrupted, has begun."""
+        if status := self._cloudformation.going_on(stack.name):
+            self._say(f"{stack.name} is {status}: waiting for its end ...")
+            self._cloudformation.settle(stack.name)
 
     def _of_stage(self) -> Iterator[Stack]:
         """Yield the stacks that a stage may have, however it was deployed, the newest first."""
@@ -271,11 +320,13 @@ class Deployment:
 
     def _upload(self, built: Package) -> None:
         s3, bucket = self._cloud.client("s3"), self._values["ArtifactsBucket"]
+        # One that was deleted by hand leaves its name, which can be guessed, to any other account.
+        owner = {} if self._cloud.is_emulated else {"ExpectedBucketOwner": self._cloud.identity()["Account"]}
         try:
-            s3.head_object(Bucket=bucket, Key=built.key)
+            s3.head_object(Bucket=bucket, Key=built.key, **owner)
         except ClientError:
             self._say(f"uploading to {bucket} ...")
-            s3.put_object(Bucket=bucket, Key=built.key, Body=built.archive.read_bytes())
+            s3.put_object(Bucket=bucket, Key=built.key, Body=built.archive.read_bytes(), **owner)
 
     def _keep_nodes(self) -> None:
         """Put the nodes' addresses where the functions read them, and nowhere else."""
@@ -285,7 +336,13 @@ class Deployment:
 
     def _prepare_database(self) -> None:
         self._say("preparing the database ...")
-        answer = self._cloud.client("lambda").invoke(FunctionName=self._values["PrepareDatabaseName"])
+        try:
+            answer = self._cloud.client("lambda").invoke(FunctionName=self._values["PrepareDatabaseName"])
+        except KeyboardInterrupt as interrupt:
+            raise MigrationError(
+                "interrupted. The function goes on to prepare the database, for fifteen minutes at most, "
+                "and the next `make deploy` waits for it"
+            ) from interrupt
         result = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
             raise MigrationError(json.dumps(result))
@@ -297,7 +354,12 @@ class Deployment:
         kinds = ("", "NotVisible", "Delayed")
         names = [f"ApproximateNumberOfMessages{kind}" for kind in kinds]
         for url in (outputs[name] for name in _QUEUE_URLS if name in outputs):
-            counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            try:
+                counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _NO_QUEUE:
+                    raise
+                continue  # deleted before, by a command that did not come to its end
             if count := sum(int(counts.get(name, 0)) for name in names):
                 raise QueueNotEmptyError(f"{count} messages in {url}; --lose-messages deletes them unread")
 

@@ -1,8 +1,11 @@
 """The one-shot function that prepares a database, on a real one."""
 
+import hashlib
+import hmac
 import json
 import socket
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.aws.secrets import login_url
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.migrations.app_login import let_in
 from chalicelib.prepare import main, prepare_from_secrets
 from tests.support.cutting_proxy import CuttingProxy
 
@@ -67,8 +71,48 @@ def test_password_is_in_no_statement_that_a_database_may_log(database_url: str, 
         prepare_from_secrets(secret(database_url), app_secret, host="")
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    assert [each for each in said if each.startswith("ALTER ROLE")]
+    assert [each for each in said if "ALTER ROLE" in each and "SCRAM-SHA-256$" in each]
     assert not [each for each in said if "100% secret" in each or "100%% secret" in each]
+
+
+def test_what_postgres_keeps_of_the_password_is_what_it_would_have_made_of_it(
+    database_url: str, as_app: Engine
+) -> None:
+    # The tests' server trusts everyone. RFC 5802 (3), and the salt that was taken.
+    assert as_app
+    owner = make_engine(database_url)
+    with owner.connect() as connection:
+        kept = connection.execute(
+            text("SELECT rolpassword FROM pg_authid WHERE rolname = :name"), {"name": APP}
+        ).scalar_one()
+    owner.dispose()
+    mechanism, rounds_and_salt, keys = kept.split("$")
+    rounds, salt = rounds_and_salt.split(":")
+    salted = hashlib.pbkdf2_hmac("sha256", b"it's 100% secret", b64decode(salt), int(rounds))
+    client_key, server_key = (hmac.digest(salted, said, "sha256") for said in (b"Client Key", b"Server Key"))
+    made = [hashlib.sha256(client_key).digest(), server_key]
+    assert (mechanism, [b64decode(each) for each in keys.split(":")]) == ("SCRAM-SHA-256", made)
+    assert int(rounds) >= 4_096
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+def test_login_gets_the_name_that_it_is_given_with_either_driver(
+    database_url: str, as_app: Engine, driver: str
+) -> None:
+    assert as_app
+    owner = make_engine(make_url(database_url).set(drivername=driver).render_as_string(hide_password=False))
+    name = '100% o\'%s "x"'
+    let_in(owner, name, "secret")
+    let_in(owner, name, "secret")
+    with owner.begin() as connection:
+        found = connection.execute(
+            text("SELECT pg_has_role(:name, 'orderflow_app', 'member')"), {"name": name}
+        ).scalar_one()
+        quoted = connection.execute(text("SELECT quote_ident(:name)"), {"name": name}).scalar_one()
+        connection.execute(text("SELECT set_config('test.name', :name, true)"), {"name": quoted})
+        connection.execute(text("DO $$ BEGIN EXECUTE 'DROP ROLE ' || current_setting('test.name'); END $$"))
+    owner.dispose()
+    assert found
 
 
 def test_preparing_again_gives_the_login_the_secrets_new_password(database_url: str, as_app: Engine) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from chalicelib.config import ConfigurationError
+from infra.deploy.__main__ import _options
 from infra.deploy.alarms import ALARMS
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import additions
@@ -145,6 +146,28 @@ def test_region_on_aws_is_the_one_that_the_shell_names_by_either_name_and_has_to
         assert cloud.client("sqs").meta.region_name == "eu-central-1"
     with pytest.raises(ConfigurationError, match="AWS_REGION"):
         Cloud.of(Target.AWS, {})
+
+
+def test_service_that_hangs_is_waited_for_a_minute_and_the_migration_for_as_long_as_a_function_may_take() -> (
+    None
+):
+    cloud = Cloud.of(Target.AWS, {"AWS_REGION": "eu-west-1"})
+    assert cloud.client("cloudformation").meta.config.read_timeout == 60
+    assert cloud.client("lambda").meta.config.read_timeout > 900
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [(None, {}), ("ops@example.com", {"AlarmEmail": "ops@example.com"}), ("none", {"AlarmEmail": ""})],
+)
+def test_address_of_alarms_is_decided_by_a_shell_that_names_one_or_says_none(
+    named: str | None, expected: dict[str, str]
+) -> None:
+    cloud = Cloud.of(Target.AWS, {"AWS_REGION": "eu-west-1"})
+    given = dict.fromkeys(("log_level", "metrics", "system_log_level", "route_responses"))
+    issuer = {"jwks_url": "https://issuer", "jwt_issuer": "issuer", "jwt_audience": "orderflow"}
+    options = _options(cloud, {**given, **issuer, "alarm_email": named})
+    assert {name: value for name, value in options.items() if name == "AlarmEmail"} == expected
 
 
 def test_addresses_of_an_emulated_stage_lead_to_the_emulator() -> None:

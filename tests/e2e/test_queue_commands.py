@@ -76,4 +76,4 @@ def test_stage_on_aws_is_asked_with_whatever_keys_the_shell_has_and_needs_no_var
         "AWS_MAX_ATTEMPTS": "1",
     }
     asked = CliRunner().invoke(orderflow, ["queues"], env={**NO_AWS, **shell})
-    assert "orderflow-dev-orders: Could not connect" in asked.stderr
+    assert "orderflow-dev-orders: SQS does not answer: Could not connect" in asked.stderr

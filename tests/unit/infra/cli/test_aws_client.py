@@ -44,3 +44,17 @@ def test_service_that_does_not_answer_is_named_with_its_address(
     assert result.exit_code == 1
     assert f"{service} does not answer: " in result.output
     assert endpoint in result.output
+
+
+def test_service_that_cannot_be_reached_is_named_as_well_as_one_that_hangs(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        nothing = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", nothing)
+
+    result = CliRunner().invoke(orderflow, ["queues"])
+
+    assert "SQS does not answer: " in result.output
+    assert nothing in result.output
+    assert endpoint not in result.output

@@ -6,6 +6,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.cli import redrive
+from infra.cli.aws_client import TIME_LIMIT_S
 from infra.cli.redrive import Redriven, send_back
 
 Message = dict[str, Any]
@@ -16,6 +17,7 @@ class Sqs:
 
     Attributes:
         falls_back: How many come to the dead-letter queue after each receive, as from a consumer that fails.
+        waited_s: How long the last receive waits for a message, as it says or as the queue does.
     """
 
     def __init__(
@@ -26,6 +28,7 @@ class Sqs:
         self.tasks = tasks
         self.fault = fault
         self.falls_back = 0
+        self.waited_s = 20
 
     def get_queue_url(self, *, QueueName: str) -> Message:  # noqa: N803  # botocore's names
         return {"QueueUrl": f"http://{QueueName}"}
@@ -41,7 +44,8 @@ class Sqs:
         assert self.tasks
         return {"Results": [self.tasks.pop(0)]}
 
-    def receive_message(self, *, MaxNumberOfMessages: int, **_asked: object) -> Message:  # noqa: N803
+    def receive_message(self, *, MaxNumberOfMessages: int, **asked: Any) -> Message:  # noqa: N803
+        self.waited_s = asked.get("WaitTimeSeconds", self.waited_s)
         taken, self.dead = self.dead[:MaxNumberOfMessages], self.dead[MaxNumberOfMessages:]
         self.dead += [{"Body": "again", "ReceiptHandle": "again"}] * self.falls_back
         grouped = [{**each, "Attributes": {"MessageGroupId": f"g{each['Body']}"}} for each in taken]
@@ -98,6 +102,15 @@ def test_messages_that_others_took_meanwhile_are_not_waited_for() -> None:
         "Attributes": {"QueueArn": "arn", "ApproximateNumberOfMessages": "9"}
     }
     assert sent_back(sqs)[0].moved == 3
+
+
+def test_queue_whose_messages_others_took_is_not_waited_for_longer_than_a_command_waits_for_an_answer() -> (
+    None
+):
+    sqs = Sqs(3)
+    sent_back(sqs)
+    # Of the queue itself it is twenty seconds.
+    assert sqs.waited_s < TIME_LIMIT_S
 
 
 def test_refusal_of_another_kind_moves_nothing() -> None:

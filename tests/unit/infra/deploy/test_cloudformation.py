@@ -1,10 +1,12 @@
-"""A stack whose creation failed, and what is said of a failure."""
+"""A stack whose creation failed, one that is left in the middle, and what is said of either."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
+from infra.deploy import cloudformation
 from infra.deploy.cloudformation import CloudFormation, StackError
 
 NAME = "orderflow-prod-database"
@@ -95,3 +97,116 @@ def test_reason_of_a_failure_is_told_however_many_events_came_after_it_and_no_ol
         with pytest.raises(StackError) as told:
             stacks.deploy(NAME, TEMPLATE, {})
         assert str(told.value) == f"{NAME} ended as ROLLBACK_COMPLETE: Proxy: {failure}"
+
+
+class Slow:
+    """CloudFormation of an account with one stack, which is changed while it is looked at ``looks`` times.
+
+    Attributes:
+        at_look: Called at each look, as for what comes between.
+        began: What it was told to do.
+    """
+
+    def __init__(self, status: str, end: str, *, looks: int = 3) -> None:
+        self.status, self._end, self._looks = status, end, looks
+        self.at_look: Callable[[], None] = lambda: None
+        self.began: list[str] = []
+
+    def describe_stacks(self, **_: object) -> dict[str, Any]:
+        if self.status.endswith("_IN_PROGRESS"):
+            self.at_look()
+            self._looks -= 1
+            self.status = self.status if self._looks else self._end
+        return {"Stacks": [{"StackStatus": self.status, "StackId": NAME}]}
+
+    def create_change_set(self, **_: object) -> dict[str, str]:
+        return {"Id": "change"}
+
+    def describe_change_set(self, **_: object) -> dict[str, Any]:
+        return {"Status": "CREATE_COMPLETE"}
+
+    def execute_change_set(self, **_: object) -> None:
+        self.began.append("update")
+        self.status = "UPDATE_IN_PROGRESS"
+
+    def delete_stack(self, **_: object) -> None:
+        self.began.append("delete")
+        self.status = "DELETE_IN_PROGRESS"
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def look() -> None:
+        raise error
+
+    return look
+
+
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "it is expired"}}, "DescribeStacks")
+AWAY = EndpointConnectionError(endpoint_url="https://cloudformation.eu-west-1.amazonaws.com")
+
+
+@pytest.mark.parametrize(("error", "why"), [(KeyboardInterrupt(), "interrupted"), (EXPIRED, "ExpiredToken")])
+def test_command_that_ends_in_the_middle_says_that_the_update_goes_on_and_how_to_see_and_to_take_it_back(
+    error: BaseException, why: str
+) -> None:
+    account = Slow("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    account.at_look = raising(error)
+    with pytest.raises(StackError) as told:
+        CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+    assert why in str(told.value)
+    assert "goes on" in str(told.value)
+    assert f"aws cloudformation describe-stack-events --stack-name {NAME}" in str(told.value)
+    assert f"aws cloudformation cancel-update-stack --stack-name {NAME}" in str(told.value)
+
+
+def test_command_that_ends_amid_a_deletion_says_that_it_goes_on_and_nothing_of_taking_it_back() -> None:
+    account = Slow("CREATE_COMPLETE", "DELETE_COMPLETE")
+    account.at_look = raising(KeyboardInterrupt())
+    with pytest.raises(StackError, match="goes on") as told:
+        CloudFormation(account, poll_s=0).delete(NAME)
+    assert "cancel" not in str(told.value)
+
+
+def test_network_that_is_away_for_a_while_ends_no_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    account = Slow("CREATE_COMPLETE", "UPDATE_COMPLETE", looks=2)
+    faults = [AWAY, AWAY]
+
+    def look() -> None:
+        if faults:
+            raise faults.pop()
+
+    account.at_look = look
+    CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+    monkeypatch.setattr(cloudformation, "AWAY_S", 0)
+    account.at_look = raising(AWAY)
+    with pytest.raises(StackError, match=r"eu-west-1.*goes on"):
+        CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+
+
+@pytest.mark.parametrize("end", ["UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
+def test_stack_that_is_being_changed_is_waited_for_whatever_becomes_of_it(end: str) -> None:
+    account = Slow("UPDATE_IN_PROGRESS", end)
+    stacks = CloudFormation(account, poll_s=0)
+    assert stacks.going_on(NAME) == "UPDATE_IN_PROGRESS"
+    stacks.settle(NAME)
+    assert account.status == end
+    assert stacks.going_on(NAME) is None
+
+
+def test_all_changes_of_a_plan_are_shown_however_many_answers_they_come_in() -> None:
+    class Paging(Slow):
+        def describe_change_set(self, **asked: object) -> dict[str, Any]:
+            page = int(str(asked.get("NextToken", 0)))
+            kind = {
+                "Action": "Modify",
+                "ResourceType": "AWS::SQS::Queue",
+                "LogicalResourceId": f"Queue{page}",
+            }
+            change = {**kind, "LogicalResourceId": f"Queue{page}"}
+            more = {"NextToken": str(page + 1)} if page < 2 else {}
+            return {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": change}], **more}
+
+        def delete_change_set(self, **_: object) -> None: ...
+
+    planned = CloudFormation(Paging("CREATE_COMPLETE", ""), poll_s=0).planned(NAME, TEMPLATE, {})
+    assert [each.logical_id for each in planned] == ["Queue0", "Queue1", "Queue2"]
