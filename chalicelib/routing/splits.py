@@ -86,9 +86,10 @@ def _shorter(
         paid_by = {leg.pool.pool.pool_id: leg.result.amount_out for leg in legs}
     lacking: list[tuple[int, str, Curve]] = []
     for pool, amount in allocation.parts():
-        state, part, pool_id = pool.pool.state, round(amount), pool.pool.pool_id
-        if not part or not has_orders(state):
+        state, pool_id = pool.pool.state, pool.pool.pool_id
+        if not amount or not has_orders(state):
             continue
+        part = round(amount)
         if paid_by is None:
             paid = payable(state, pool.token_in, part, execution.now_s)
         else:
