@@ -15,6 +15,8 @@ from chalicelib.amm.swaps import Refusal, SwapRefusedError
 
 _ALL: Final = 1 << 128
 """More input than any bin takes."""
+_TRIES: Final = 64
+"""So many amounts in a row are rarely all refused, unless all are that end in that layer."""
 
 
 class BinOrders(NamedTuple):
@@ -99,6 +101,42 @@ def fill_layers(
     own_share = filled.own_fee * protocol_share_bps // BASIS_POINTS
     of_orders = fee - filled.own_fee
     return filled._replace(protocol_fee=own_share + of_orders - of_orders // 2)
+
+
+def most_payable(
+    amount: int,
+    layers: tuple[int, int, int],
+    in_per_out: tuple[int, int],
+    rate: int,
+    *,
+    is_fee_on_input: bool,
+) -> int:
+    """Return the most, up to an exact output that is less than all layers pay, that is not refused.
+
+    Within the first layer that holds anything, nothing is refused: it rounds as the program does.
+    """
+    numerator, denominator = in_per_out
+    total = sum(layers)
+    begins = [0, layers[0], layers[0] + layers[1]]
+    # By how much the layers before each round their input up, in parts of a unit of it.
+    lost = [0]
+    for layer in layers[:2]:
+        lost.append(lost[-1] + -layer * numerator % denominator)
+    tried = amount
+    for begin, lost_before in zip(reversed(begins), reversed(lost), strict=True):
+        least = begin if is_fee_on_input else begin - fee_within(begin, rate)
+        if tried > least and lost_before < denominator:
+            for _ in range(_TRIES):
+                whole = FILLS[False, is_fee_on_input](tried, total, in_per_out, rate)
+                filled = _take_in(whole.amount_in, layers, in_per_out, rate, is_fee_on_input=is_fee_on_input)
+                paid = filled.whole.amount_out
+                if paid >= tried:
+                    return tried
+                tried = min(paid, tried - 1)
+                if tried <= least:
+                    break
+        tried = min(tried, least)
+    return 0
 
 
 def _take_in(

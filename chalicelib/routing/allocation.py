@@ -1,10 +1,11 @@
 """The continuous optimum: every pool filled down to one common marginal price."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.books import in_parallel
+from chalicelib.routing.market import PoolCurve
 from chalicelib.routing.network import Network, TwoHopPath
 from chalicelib.routing.ranges import (
     Curve,
@@ -52,18 +53,17 @@ class Allocation(NamedTuple):
     two_hop_paths: tuple[TwoHopFill, ...]
     other: float
 
-    def by_pool(self) -> dict[str, float]:
-        """Return the amount of every pool, of the fixed side; pools of unused two-hop paths are absent."""
-        filled = [(self.network.direct, self.direct)]
+    def parts(self) -> Iterator[tuple[PoolCurve, float]]:
+        """Yield every pool and its amount, of the fixed side; pools of unused two-hop paths are absent."""
+        yield from zip(self.network.direct.pools, self.direct, strict=True)
         for through in self.two_hop_paths:
             first, second = through.two_hop_path.hops
-            filled.append((first, through.first.amounts))
-            filled.append((second, through.second.amounts))
-        return {
-            pool.pool.pool_id: amount
-            for hop, amounts in filled
-            for pool, amount in zip(hop.pools, amounts, strict=True)
-        }
+            yield from zip(first.pools, through.first.amounts, strict=True)
+            yield from zip(second.pools, through.second.amounts, strict=True)
+
+    def by_pool(self) -> dict[str, float]:
+        """Return the amount of every pool, by its id, as ``parts``."""
+        return {pool.pool.pool_id: amount for pool, amount in self.parts()}
 
 
 def allocate(network: Network, mode: SwapMode, amount: float) -> Allocation | None:

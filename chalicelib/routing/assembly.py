@@ -41,6 +41,13 @@ def filled_by(order: SwapOrder, paths: Sequence[ExecutedPath]) -> Filling:
     return Filling(paths, amount_in, amount_out, gained - order.leg_cost * legs)
 
 
+def better(first: Filling | None, second: Filling | None) -> Filling | None:
+    """Return the filling with the better objective, the first if they are equal; none loses to any."""
+    if first is None or second is None:
+        return first or second
+    return second if second.objective > first.objective else first
+
+
 def filling_of(order: SwapOrder, plan: Plan) -> Filling:
     """Return what a plan comes to, without its paths."""
     gained = plan.amount_out if order.mode is SwapMode.EXACT_IN else -plan.amount_in

@@ -12,7 +12,7 @@ from typing import Final
 from chalicelib.amm import clmm_step, damm_v2_fee, dlmm_fee, raydium_cpmm
 from chalicelib.amm.clmm_tick import sqrt_price_at
 from chalicelib.amm.damm_v2_base_fee import RateLimiterFee
-from chalicelib.amm.damm_v2_curve import CompoundingCurve, ConcentratedCurve
+from chalicelib.amm.damm_v2_curve import CompoundingCurve
 from chalicelib.amm.dlmm_price import bin_price
 from chalicelib.amm.meteora_damm_v2 import DammV2Pool
 from chalicelib.amm.meteora_dlmm import DlmmPool, first_index
@@ -22,6 +22,7 @@ from chalicelib.amm.raydium_clmm import ClmmPool
 from chalicelib.amm.raydium_cpmm import CpmmPool
 from chalicelib.amm.swaps import U64_MAX, SwapRefusedError, TokenIndex
 from chalicelib.routing.ranges import Curve, Range, concave_hull, product_range
+from chalicelib.routing.rate_limited import rate_limited
 
 _ID: Final = itemgetter(0)
 _FLOAT_MARGIN: Final = 1.0 + 1e-12
@@ -38,7 +39,8 @@ def curve_of(
 ) -> Curve:
     """Return what the pool offers for ``token_in``, at least up to one of the two amounts.
 
-    Bins and ticks beyond both amounts are not read: no order of that size reaches them. The
+    Bins and ticks beyond both amounts are not read: no order of that size reaches them. Without an
+    amount in, the curve is that of exact outputs, where the two differ (see ``rate_limited``). The
     curve is empty if the pool pays nothing, has not opened, or is in a state that its program refuses.
     """
     try:
@@ -56,7 +58,11 @@ def _curve_of(
         case ClmmPool():
             return _clmm(pool, token_in, now_s, stop_in, stop_out)
         case DammV2Pool():
-            return _damm_v2(pool, token_in, now_s, slot, stop_in) if pool.is_open_at(now_s, slot) else ()
+            return (
+                _damm_v2(pool, token_in, now_s, slot, stop_in, stop_out)
+                if pool.is_open_at(now_s, slot)
+                else ()
+            )
         case CpmmPool():
             return _cpmm(pool, token_in, now_s)
         case TransferFeePool():
@@ -177,11 +183,13 @@ def _dlmm(pool: DlmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop
     return concave_hull(parts) if len(parts) > 1 else parts
 
 
-def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int, stop_in: float) -> Curve:
+def _damm_v2(
+    pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int, stop_in: float, stop_out: float
+) -> Curve:
     base = pool.fees.base
     point = pool.activation_type.point_at(now_s, slot)
     if isinstance(base, RateLimiterFee) and base.applies(point, pool.activation_point, token_in):
-        return _limited(pool, base, stop_in)
+        return rate_limited(pool, base, stop_in, stop_out)
     kept = 1.0 - pool.fee_numerator_at(now_s, slot, token_in) / damm_v2_fee.FEE_DENOMINATOR
     kept_in, kept_out = (kept, 1.0) if pool.fees.is_on_input(token_in) else (1.0, kept)
     curve = pool.curve
@@ -197,37 +205,6 @@ def _damm_v2(pool: DammV2Pool, token_in: TokenIndex, now_s: int, slot: int, stop
         return ()
     turn = sqrt(kept_in * kept_out)
     return (product_range(root=root * turn, end=end * turn, liquidity=liquidity * sqrt(kept_out / kept_in)),)
-
-
-def _limited(pool: DammV2Pool, limiter: RateLimiterFee, stop_in: float) -> Curve:
-    """Purchases of A under a rate limiter: a range per step of the fee, each dearer than the one before.
-
-    The limiter's rate is an average, rounded up, and the cap is on the sum with the dynamic fee: charging
-    each step by itself is never more, exact in. For an exact output the program reckons the limiter's rate as
-    if there were no dynamic fee; beside one it charges less than this, by some hundredths of a per cent.
-    """
-    curve, cap = pool.curve, pool.fees.max_fee_numerator
-    if not isinstance(curve, ConcentratedCurve) or not curve.liquidity:
-        return ()
-    variable = 0 if pool.dynamic_fee is None else pool.dynamic_fee.variable_fee_numerator()
-    liquidity, top = curve.liquidity / ONE, curve.sqrt_max_price / ONE
-    price = curve.sqrt_price / ONE
-    parts: list[Range] = []
-    taken = 0.0
-    for step in range(limiter.steps + 2):
-        is_last = step > limiter.steps
-        base = limiter.max_numerator if is_last else limiter.cliff_fee_numerator + limiter.increment * step
-        kept = 1.0 - min(base + variable, cap) / damm_v2_fee.FEE_DENOMINATOR
-        after = top if is_last else min(top, price + limiter.reference_amount * kept / liquidity)
-        if not (kept and after > price):
-            break
-        turn = sqrt(kept)
-        parts.append(product_range(root=turn / price, end=turn / after, liquidity=liquidity / turn))
-        taken += parts[-1].amount_in
-        price = after
-        if taken > stop_in:
-            break
-    return parts
 
 
 def _clmm(pool: ClmmPool, token_in: TokenIndex, now_s: int, stop_in: float, stop_out: float) -> Curve:

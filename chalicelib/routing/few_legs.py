@@ -2,12 +2,14 @@
 nothing of what lies between two hops.
 
 A plan with too many legs is made again without the pools whose legs bring least for their room, among the
-pools that it has, until it fits; one pool, or one after another, may do more. The certificate stays that of
+pools that it has, until it fits, and once it has few, without each of them; one pool, or one after another,
+may do more. The certificate stays that of
 all plans: how far this one is from the best there would be without the limit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.domain.swap_mode import SwapMode
@@ -19,6 +21,11 @@ from chalicelib.routing.plan import Leg, Plan, RoutablePool
 from chalicelib.routing.router import best_plan
 from chalicelib.routing.singles import best_in_a_row
 from chalicelib.routing.swap_order import SwapOrder
+
+FEW: Final = 8
+"""Of so many legs each is tried to do without."""
+WIDTH: Final = 3
+"""So many plans of as many legs go on to lose one more: some hundred searches at most."""
 
 
 class Room(NamedTuple):
@@ -87,6 +94,9 @@ def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
         if shortened is not None:
             found.append(shortened)
             break
+    few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
+    if few is not None:
+        found += _thinned(market, order, few, room)
     if not found:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=order.amount
@@ -128,6 +138,28 @@ def _shortened(
         except RoutingError:
             return None
     return plan
+
+
+def _thinned(market: Market, order: SwapOrder, plan: Plan, room: Room) -> list[Plan]:
+    """Return plans that have room after pools have left one after the other: each time the best few of all
+    that do without one more go on.
+    """
+    fitting: list[Plan] = []
+    going_on = [plan]
+    if room.holds(plan):
+        return going_on
+    while going_on:
+        left = {frozenset([leg.pool_id for leg in each.legs]) for each in going_on}
+        fewer = {pools - {pool_id} for pools in left for pool_id in pools}
+        made: list[Plan] = []
+        for pools in sorted(fewer, key=sorted):
+            with suppress(RoutingError):
+                made.append(_through(market, order, pools))
+        fitting += [each for each in made if room.holds(each)]
+        longer = [each for each in made if not room.holds(each)]
+        longer.sort(key=lambda each: filling_of(order, each).objective, reverse=True)
+        going_on = longer[:WIDTH]
+    return fitting
 
 
 def _leaving(plan: Plan, room: Room, worth: Callable[[Leg], int]) -> list[str]:

@@ -6,21 +6,26 @@ divided over the paths, and what the second hop needs is exactly what the first 
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool, swap
 from chalicelib.amm.swaps import U64_MAX, Refusal, Swap, SwapRefusedError, SwapResult
 from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.routing.allocation import Allocation, TwoHopFill
+from chalicelib.routing.among_orders import has_orders, payable, settled
 from chalicelib.routing.exactness import EXACT
 from chalicelib.routing.market import PoolCurve
-from chalicelib.routing.network import Hop
+from chalicelib.routing.network import Hop, TwoHopPath
 from chalicelib.routing.ranges import total_in, total_out
 from chalicelib.routing.whole import NoRoomError, whole_amounts
 from chalicelib.values import value
 
 SLACKS: Final = (1e-12, 1e-9, 1e-6, 1e-3)
 """Tried in turn (see ``Execution``): more than the first is wanted only where pools are emptied."""
+
+PATH_TRIES: Final = 8
+"""So many amounts of a two-hop path are tried, each what a pool of it that refused the last can pay."""
 
 
 class LegRefusedError(Exception):
@@ -58,15 +63,26 @@ def direct_path(leg: ExecutedLeg) -> ExecutedPath:
 
 
 def execute(
-    allocation: Allocation, mode: SwapMode, amount: int, now_s: int, slot: int = 0
+    allocation: Allocation,
+    mode: SwapMode,
+    amount: int,
+    now_s: int,
+    slot: int = 0,
+    *,
+    may_move_parts: bool = True,
 ) -> tuple[ExecutedPath, ...]:
     """Execute with as little slack as works.
+
+    Args:
+        may_move_parts: Whether others may pay what a pool refuses for its limit orders.
 
     Raises:
         NoRoomError: Even the largest slack leaves no room for rounding.
         LegRefusedError: A pool refuses its part, whatever the slack.
     """
-    for slack in SLACKS[:-1]:
+    refused: LegRefusedError | None = None
+    for slack in SLACKS:
+        refused = None
         try:
             return Execution(mode, now_s, slack, slot).run(allocation, amount)
         except NoRoomError:
@@ -74,7 +90,14 @@ def execute(
         except LegRefusedError as e:
             if e.refusal is not Refusal.INSUFFICIENT_LIQUIDITY:
                 raise
-    return Execution(mode, now_s, SLACKS[-1], slot).run(allocation, amount)
+            refused = e
+    if refused is None:
+        raise NoRoomError
+    if may_move_parts and mode is SwapMode.EXACT_OUT and has_orders(refused.pool.pool.state):
+        for slack in SLACKS:
+            with suppress(NoRoomError, LegRefusedError):
+                return Execution(mode, now_s, slack, slot, moves_parts=True).run(allocation, amount)
+    raise refused
 
 
 @value
@@ -84,12 +107,14 @@ class Execution:
     Attributes:
         slack: How far below its capacity, relatively, a pool stays. Curves do not know rounding,
             so a pool filled to the brim may not hold the last units.
+        moves_parts: Whether others pay what a pool would refuse for its limit orders, exact out.
     """
 
     mode: SwapMode
     now_s: int
     slack: float = SLACKS[0]
     slot: int = 0
+    moves_parts: bool = False
 
     def run(self, allocation: Allocation, amount: int) -> tuple[ExecutedPath, ...]:
         """Swap on the pools' states and return the paths, direct ones first.
@@ -104,7 +129,9 @@ class Execution:
             *self._capacities(direct),
             *[filled.two_hop_path.capacity() for filled in two_hop_paths],
         ]
-        whole = whole_amounts(fills, capacities, amount, slack=self.slack)
+        whole: Sequence[int] = whole_amounts(fills, capacities, amount, slack=self.slack)
+        if self.moves_parts:
+            whole = self._settled(direct.pools, two_hop_paths, whole, capacities)
         paths = [
             direct_path(self.leg(pool, part)) for pool, part in zip(direct.pools, whole, strict=False) if part
         ]
@@ -148,12 +175,67 @@ class Execution:
         scale = amount / planned
         # Half the slack: a two-hop path filled to its slack leaves that much more for its pools' rounding.
         scaled = [fill * scale for fill in fills]
-        whole = whole_amounts(scaled, self._capacities(hop), amount, slack=self.slack / 2)
+        capacities = self._capacities(hop)
+        whole: Sequence[int] = whole_amounts(scaled, capacities, amount, slack=self.slack / 2)
+        if self.moves_parts:
+            whole = self._settled(hop.pools, (), whole, capacities)
         return tuple(self.leg(pool, part) for pool, part in zip(hop.pools, whole, strict=True) if part)
+
+    def _settled(
+        self,
+        pools: Sequence[PoolCurve],
+        two_hop_paths: Sequence[TwoHopFill],
+        parts: Sequence[int],
+        limits: Sequence[float],
+    ) -> Sequence[int]:
+        """Return the parts so that no pool refuses its own for its limit orders, if such are found."""
+        picky = [has_orders(pool.pool.state) for pool in pools]
+        picky += [_has_orders(filled.two_hop_path) for filled in two_hop_paths]
+        if not any(picky):
+            return parts
+
+        def most(place: int, amount: int) -> int:
+            if not picky[place] or not amount:
+                return amount
+            if place < len(pools):
+                pool = pools[place]
+                return payable(pool.pool.state, pool.token_in, amount, self.now_s)
+            return self._most(two_hop_paths[place - len(pools)], amount)
+
+        return settled(parts, limits, most, len(pools))
+
+    def _most(self, filled: TwoHopFill, amount: int) -> int:
+        """Return the most that is found, up to an amount, which a two-hop path pays; 0 if it refuses all.
+
+        What its first hop is asked for follows from what its second takes: hence in proportion.
+        """
+        for _ in range(PATH_TRIES):
+            try:
+                self._two_hop_path(filled, amount)
+            except NoRoomError:
+                return amount
+            except LegRefusedError as e:
+                state, part = e.pool.pool.state, e.amount
+                if not part or not has_orders(state):
+                    return amount
+                paid = payable(state, e.pool.token_in, part, self.now_s)
+                if paid == part:
+                    return amount
+                is_second = e.pool in filled.two_hop_path.hops[1].pools
+                amount -= part - paid if is_second else -(-amount * (part - paid) // part)
+                if amount <= 0:
+                    break
+            else:
+                return amount
+        return 0
 
     def _capacities(self, hop: Hop) -> list[float]:
         total = total_in if self.mode is SwapMode.EXACT_IN else total_out
         return [total(curve) for curve in hop.curves]
+
+
+def _has_orders(two_hop_path: TwoHopPath) -> bool:
+    return any(has_orders(pool.pool.state) for hop in two_hop_path.hops for pool in hop.pools)
 
 
 def _amount_in(hop: Sequence[ExecutedLeg]) -> int:

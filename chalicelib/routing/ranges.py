@@ -164,3 +164,15 @@ def concave_hull(parts: Iterable[Range]) -> list[Range]:
             )
         hull.append(pooled)
     return hull
+
+
+def down_to_out(curve: Curve, amount_out: float) -> Curve:
+    """Return what a curve of constant prices offers up to an amount that it pays."""
+    kept: list[Range] = []
+    for part in curve:
+        if amount_out <= 0.0:
+            break
+        share = min(1.0, amount_out / part.amount_out)
+        kept.append(part._replace(amount_in=part.amount_in * share, amount_out=part.amount_out * share))
+        amount_out -= part.amount_out
+    return kept

@@ -5,34 +5,21 @@ from math import prod
 from typing import Final
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.assembly import Filling, assemble, filled_by, is_close
+from chalicelib.routing.assembly import Filling, assemble, better, filled_by, is_close
 from chalicelib.routing.certificate import objective_bound
-from chalicelib.routing.curves import curve_of
 from chalicelib.routing.errors import InsufficientLiquidityError
 from chalicelib.routing.market import Market
 from chalicelib.routing.network import Network, network_of
-from chalicelib.routing.path_execution import (
-    ExecutedLeg,
-    Execution,
-    LegRefusedError,
-    direct_path,
-    execute,
-)
+from chalicelib.routing.path_execution import ExecutedLeg, Execution, direct_path
 from chalicelib.routing.plan import Plan
-from chalicelib.routing.ranges import Curve, after_in, after_out
+from chalicelib.routing.ranges import after_in, after_out
 from chalicelib.routing.rising import Reconsideration, most_rising_leg
-from chalicelib.routing.search import best_allocation
-from chalicelib.routing.short_of_orders import short_of_orders
 from chalicelib.routing.single_path import is_alone, single_two_hop_path
 from chalicelib.routing.singles import best_in_a_row, best_singles
+from chalicelib.routing.splits import split
 from chalicelib.routing.swap_order import SwapOrder
-from chalicelib.routing.whole import NoRoomError
 
 FEW_UNITS: Final = 1_000
-CUTS_MAX: Final = 8
-"""So often is a pool asked again for less. What refuses its part after that leaves: each time costs another
-search, and strangers open as many pools of their mint as they like.
-"""
 
 
 def best_plan(market: Market, order: SwapOrder) -> Plan:
@@ -98,18 +85,18 @@ def _searched(
     Raises:
         InsufficientLiquidityError: Nothing fills the amount.
     """
-    split, roots = _split(network, order, execution)
-    best = _better(single, split)
+    found, roots = split(network, order, execution)
+    best = better(single, found)
     if two_hop_path is not None:
         # Of a few units a search may make something worse, or nothing.
-        best = _better(best, two_hop_path[0])
+        best = better(best, two_hop_path[0])
         bound = two_hop_path[1] if bound is None else bound
     if best is not None:
         bound = _tightest(network, order, best, roots, bound)
         if is_close(order, best, bound):
             return best, bound
         best = _reconsidered(network, order, best, execution)
-    best = _better(best, _best_in_a_row(network, order, execution))
+    best = better(best, _best_in_a_row(network, order, execution))
     if best is None:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=order.amount
@@ -129,7 +116,7 @@ def _best_in_a_row(network: Network, order: SwapOrder, execution: Execution) -> 
     best: Filling | None = None
     for two_hop_path in network.two_hop_paths:
         path = best_in_a_row(two_hop_path.pairs, execution, order.amount)
-        best = _better(best, None if path is None else filled_by(order, (path,)))
+        best = better(best, None if path is None else filled_by(order, (path,)))
     return best
 
 
@@ -164,61 +151,13 @@ def _is_as_promised(filling: Filling) -> bool:
     return most_rising_leg(filling.paths) is None
 
 
-def _better(first: Filling | None, second: Filling | None) -> Filling | None:
-    """Return the filling with the better objective, the first if they are equal; none loses to any."""
-    if first is None or second is None:
-        return first or second
-    return second if second.objective > first.objective else first
-
-
 def _reconsidered(network: Network, order: SwapOrder, filling: Filling, execution: Execution) -> Filling:
     """Return a better filling if a leg ended where its pool's price rises, else the same."""
     leg = most_rising_leg(filling.paths)
     if leg is None:
         return filling
     fixed = Reconsideration(network, leg, execution, order.amount).best()
-    return _better(filling, _split(fixed, order, execution)[0]) or filling
-
-
-def _split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Filling | None, list[float]]:
-    """Search, execute, and leave out any pool that refuses its part, or what it has from there on.
-
-    Returns:
-        The filling, None if no split can be had, and the roots at which to look for a bound.
-    """
-    remaining = network
-    roots: list[float] = []
-    refused: dict[str, int] = {}
-    cuts = 0
-    while found := best_allocation(remaining, mode=order.mode, amount=order.amount, leg_cost=order.leg_cost):
-        roots.extend(found.roots)
-        try:
-            paths = execute(found.allocation, order.mode, order.amount, execution.now_s, execution.slot)
-            return filled_by(order, paths), roots
-        except NoRoomError:
-            break
-        except LegRefusedError as e:
-            pool_id = e.pool.pool.pool_id
-            # As long as it was asked for less than the last time: the next part is smaller again.
-            is_less = e.amount < refused.get(pool_id, e.amount + 1)
-            curve = _shorter(e, execution) if is_less and cuts < CUTS_MAX else ()
-            if curve:
-                refused[pool_id] = e.amount
-                remaining, cuts = remaining.with_curve(pool_id, curve), cuts + 1
-            else:
-                remaining = remaining.without({pool_id})
-    return None, roots
-
-
-def _shorter(refused: LegRefusedError, execution: Execution) -> Curve:
-    """Return what a pool offers short of the orders among which its part ended, nothing if it was no such."""
-    pool, token_in, _ = refused.pool
-    if execution.mode is SwapMode.EXACT_IN or not refused.amount:
-        return ()
-    shorter = short_of_orders(pool.state, token_in, refused.amount, execution.now_s)
-    if shorter is None:
-        return ()
-    return curve_of(shorter, token_in, execution.now_s, slot=execution.slot)
+    return better(filling, split(fixed, order, execution)[0]) or filling
 
 
 def _final_root(leg: ExecutedLeg, mode: SwapMode) -> float:

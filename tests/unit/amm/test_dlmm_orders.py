@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from chalicelib.amm.dlmm_fee import DlmmParameters, DlmmVolatility
-from chalicelib.amm.dlmm_orders import BinOrders
+from chalicelib.amm.dlmm_orders import BinOrders, fill_layers, most_payable
 from chalicelib.amm.meteora_dlmm import Bin, DlmmPool, marginal_out_per_in, reserves, swap
 from chalicelib.amm.swaps import Exact, Refusal, Swap, SwapRefusedError, TokenIndex
 
@@ -92,3 +92,19 @@ def test_bin_without_liquidity_and_orders_has_no_price() -> None:
     alone = replace(empty_first, bins=empty_first.bins[:1])
     assert marginal_out_per_in(empty_first, 0, 0) == marginal_out_per_in(alone, 0, 0)
     assert swap(empty_first, exact_in(100))[0] == swap(alone, exact_in(100))[0]
+
+
+@pytest.mark.parametrize("is_fee_on_input", [True, False])
+@pytest.mark.parametrize("in_per_out", [(1, 7), (3, 22), (7, 1), (22, 3), (1, 1)])
+@pytest.mark.parametrize("layers", [(100, 52, 75), (0, 52, 75), (100, 0, 75), (0, 0, 75), (1, 1, 75)])
+def test_most_payable_is_the_most_that_is_not_refused(
+    layers: tuple[int, int, int], in_per_out: tuple[int, int], is_fee_on_input: bool
+) -> None:
+    rate, most = 10**6, 0
+    for amount in range(1, sum(layers) - 1):
+        try:
+            fill_layers((amount, False), layers, in_per_out, rate, 1_000, is_fee_on_input=is_fee_on_input)
+            most = amount
+        except SwapRefusedError:
+            pass
+        assert most_payable(amount, layers, in_per_out, rate, is_fee_on_input=is_fee_on_input) == most

@@ -1,13 +1,16 @@
 """Plans with no more legs than a transaction has room for."""
 
+from contextlib import suppress
 from decimal import Decimal
+from itertools import combinations
 from random import Random
 
 import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing.errors import InsufficientLiquidityError
-from chalicelib.routing.few_legs import Room, common_room, leaving_nothing, with_room
+from chalicelib.routing.assembly import filling_of
+from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
+from chalicelib.routing.few_legs import FEW, WIDTH, Room, common_room, leaving_nothing, with_room
 from chalicelib.routing.market import Market
 from chalicelib.routing.plan import Plan
 from chalicelib.routing.router import best_plan
@@ -168,7 +171,8 @@ def test_plan_of_many_legs_is_made_again_few_times() -> None:
     best = best_plan(market, order)
     assert len(best.legs) == 80
     assert len(with_room(market, order, best, Asked(3, lambda _: 1)).legs) == 3
-    assert len([count for count in asked if count > 3]) < 20
+    assert len([count for count in asked if count > FEW]) < 30
+    assert len(asked) < 30 + FEW * FEW * WIDTH
 
 
 @pytest.mark.parametrize("most", [7, 8, 9, 11])
@@ -176,3 +180,26 @@ def test_no_more_legs_leave_than_it_takes(most: int) -> None:
     pools = [a_routable(f"{number:02}", a_cpmm(10**12 + number, 10**12)) for number in range(12)]
     market, order = Market(pools, NOW_S), SwapOrder(SwapMode.EXACT_IN, "A", "B", 10**12, leg_cost=0)
     assert len(with_room(market, order, best_plan(market, order), legs(most)).legs) == most
+
+
+@pytest.mark.parametrize(("seed", "most"), [(1, 4), (1, 5), (15, 3)])
+def test_order_is_filled_where_the_legs_that_bring_least_are_needed(seed: int, most: int) -> None:
+    market, order = a_market(seed), SwapOrder(SwapMode.EXACT_OUT, "A", "B", 3 * 10**12, leg_cost=100)
+    plan = with_room(market, order, best_plan(market, order), legs(most))
+    assert len(plan.legs) <= most
+    assert plan.amount_out == order.amount
+
+
+@pytest.mark.parametrize("mode", SwapMode)
+@pytest.mark.parametrize("seed", [1, 21, 23])
+def test_plan_of_few_legs_is_the_best_of_all_choices_of_pools(mode: SwapMode, seed: int) -> None:
+    market, order = a_market(seed), SwapOrder(mode, "A", "B", 10**11, leg_cost=100)
+    best = best_plan(market, order)
+    plan = with_room(market, order, best, legs(3))
+    choices = combinations(sorted({leg.pool_id for leg in best.legs}), 3)
+    objectives = []
+    for chosen in choices:
+        with suppress(RoutingError):
+            found = best_plan(Market([market.pools[each] for each in chosen], NOW_S), order)
+            objectives.append(filling_of(order, found).objective)
+    assert filling_of(order, plan).objective >= max(objectives)

@@ -9,6 +9,7 @@ from chalicelib.routing.ranges import (
     after_in,
     after_out,
     concave_hull,
+    down_to_out,
     flat_range,
     in_for_out,
     in_to,
@@ -83,3 +84,12 @@ def test_a_flat_range_has_one_price() -> None:
     assert part == Range(0.5, 0.5, inf, 400.0, 100.0)
     assert after_in((part,), 40.0) == (0.5, 10.0)
     assert after_out((part,), 10.0) == (0.5, 40.0)
+
+
+def test_curve_down_to_an_amount_pays_that_at_its_prices() -> None:
+    bins = [flat_range(amount_in=100.0, amount_out=110.0), flat_range(amount_in=500.0, amount_out=300.0)]
+    assert down_to_out(bins, 0.0) == []
+    assert down_to_out(bins, 55.0) == [bins[0]._replace(amount_in=50.0, amount_out=55.0)]
+    assert down_to_out(bins, 110.0) == bins[:1]
+    assert down_to_out(bins, 260.0) == [bins[0], bins[1]._replace(amount_in=250.0, amount_out=150.0)]
+    assert down_to_out(bins, 1_000.0) == bins

@@ -11,7 +11,6 @@ from chalicelib.amm.pools import Pool, TransferFeePool, reserves, swap
 from chalicelib.amm.swaps import U64_MAX, Exact, Swap, SwapRefusedError, TokenIndex
 from chalicelib.amm.transfer_fee import NO_FEE, TransferFee
 from chalicelib.domain.swap_mode import SwapMode
-from chalicelib.routing import router
 from chalicelib.routing.short_of_orders import short_of_orders
 from tests.unit.routing.markets import NOW_S, a_cpmm, a_routable
 from tests.unit.routing.test_router import plan_for
@@ -90,29 +89,3 @@ def test_plan_takes_what_comes_before_the_orders_and_the_rest_elsewhere() -> Non
     assert taken["cheap"] >= 10**9 - 1
     alone, _ = swap(dear, Swap(Exact.OUT, amount, 0, NOW_S))
     assert plan.bound <= plan.amount_in < alone.amount_in * 9 // 10
-
-
-def test_of_many_pools_that_refuse_their_part_few_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
-
-    def noted(pool: Pool, token_in: TokenIndex, amount_out: int, now_s: int) -> Pool | None:
-        asked.append(amount_out)
-        return short_of_orders(pool, token_in, amount_out, now_s)
-
-    monkeypatch.setattr(router, "short_of_orders", noted)
-    count = 3 * router.CUTS_MAX
-    pools = [a_routable(f"{number:02}", _with_orders_in_every_bin(number)) for number in range(count)]
-    pools.append(a_routable("large", a_cpmm(10**12, 6 * 10**12)))
-    # Twice at most: a search is made again where a price rises.
-    plan = plan_for(pools, count * 3_200_000_000, mode=SwapMode.EXACT_OUT)
-    assert plan.bound <= plan.amount_in
-    assert 0 < len(asked) <= 2 * router.CUTS_MAX
-
-
-def _with_orders_in_every_bin(number: int) -> DlmmPool:
-    bins = tuple(Bin(bin_id, 0, 10**7 + 1_009 * number) for bin_id in range(1_961, 2_001))
-    orders = [
-        BinOrders(each.bin_id, 10**8 + 7 * number + 3 * each.bin_id, 10**8 + 5 * number, is_ask=False)
-        for each in bins
-    ]
-    return DlmmPool(PARAMETERS, 2_000, bins, DlmmVolatility(), orders=tuple(orders))
