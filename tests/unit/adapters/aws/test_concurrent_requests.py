@@ -237,6 +237,20 @@ def test_server_that_hangs_up_after_the_first_of_several_leaves_the_others_unans
         assert run(ConnectionPool(server.address), {"a": together()}) == {"a": [b"hi"]}
 
 
+def test_what_comes_behind_the_last_answer_is_taken_for_no_other() -> None:
+    def twice() -> RequestFlow[list[bytes | None]]:
+        answers = [*(yield 2 * [ASKED]), *(yield [ASKED])]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
+
+    with scripted_server(OK + OK + OK[:20], b"no") as server:
+        server.later = [OK]
+        pool = ConnectionPool(server.address)
+        found = run(pool, {"a": twice()})
+        pool.close()
+        assert (found, server.connections) == ({"a": [b"hi", b"hi", b"hi"]}, 2)
+
+
 def test_pause_lets_the_others_go_on(start: Start) -> None:
     _, pool = start(None)
     order = []
