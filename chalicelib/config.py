@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -358,6 +359,8 @@ def _doubts_about_jwt(settings: Settings) -> Iterator[str]:
     if settings.jwks_url:
         if not settings.jwks_url.startswith("https://") and settings.stage != "local":
             yield "JWKS_URL: must be https"
+        if not _is_address(settings.jwks_url):
+            yield "JWKS_URL: is no address of a server"
         if algorithm == "HS256":
             yield "JWT_ALGORITHM: HS256 needs a shared secret, not published keys"
         return
@@ -367,6 +370,14 @@ def _doubts_about_jwt(settings: Settings) -> Iterator[str]:
         yield f"JWT_SECRET: must have at least {JWT_SECRET_BYTES_MIN} bytes (RFC 7518, 3.2)"
     if algorithm not in {None, "HS256"}:
         yield f"JWT_ALGORITHM: {algorithm} needs JWKS_URL, not a shared secret"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # as of a port that is no number
+        return False
 
 
 def _is_loopback(host: str) -> bool:

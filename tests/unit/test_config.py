@@ -31,6 +31,14 @@ def test_every_reason_not_to_start_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["https://", "https://issuer:abc/keys", "https://[::1/keys", "issuer/keys", "ftp://issuer/keys"]
+)
+def test_token_issuer_that_is_no_server_is_named(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="JWKS_URL: is no address"):
+        Settings.from_env(JWT | {"JWKS_URL": url})
+
+
+@pytest.mark.parametrize(
     ("service", "variable"),
     [("sqs", "SQS"), ("kms", "KMS"), ("secretsmanager", "SECRETS_MANAGER")],
 )
