@@ -73,6 +73,7 @@ class Settings(BaseModel):
         aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
         aws_endpoint_url_kms: Where KMS is, likewise.
         aws_endpoint_url_secrets_manager: Where Secrets Manager is, likewise.
+        aws_endpoint_url_s3: Where S3 is, likewise.
         aws_use_fips_endpoint: Ask AWS where it holds to FIPS 140, as in the SDKs.
         aws_use_dualstack_endpoint: Ask AWS where it has IPv6 as well, likewise.
         aws_ca_bundle: A file of the authorities that vouch for what is asked as AWS, instead of the system's.
@@ -138,6 +139,7 @@ class Settings(BaseModel):
     aws_endpoint_url_sqs: str = ""
     aws_endpoint_url_kms: str = ""
     aws_endpoint_url_secrets_manager: str = ""
+    aws_endpoint_url_s3: str = ""
     aws_use_fips_endpoint: bool = False
     aws_use_dualstack_endpoint: bool = False
     aws_ca_bundle: str = ""

@@ -25,7 +25,10 @@ def reached(host: str, port: int, *, deadline: float) -> socket.socket:
     Raises:
         OSError: None of them takes it, or not in time.
     """
-    waiting = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[::-1]
+    try:
+        waiting = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[::-1]
+    except UnicodeError as error:  # as of two dots in a row
+        raise OSError(f"no server can be called {host}") from error
     asked: dict[int, socket.socket] = {}
     watch = select.poll()
     refusal = OSError("the server has no address")

@@ -101,3 +101,9 @@ def test_name_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_is_tried_once_the_time_is_up(listener: socket.socket) -> None:
     with pytest.raises(TimeoutError):
         reached("127.0.0.1", port_of(listener), deadline=monotonic())
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64])
+def test_what_can_be_no_name_is_not_reached(name: str) -> None:
+    with pytest.raises(OSError, match=r"no server|not known|resolution"):
+        reached(name, 1, deadline=inf)
