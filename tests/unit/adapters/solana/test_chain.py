@@ -2,10 +2,8 @@
 
 import base64
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import replace
-from threading import Barrier
-from typing import Final
 from uuid import UUID
 
 import pytest
@@ -43,7 +41,6 @@ GIVEN = CASE.request.token_in
 TOKENS = tuple(f"CPMM{token}" for token in ((0, 1) if GIVEN == 0 else (1, 0)))
 MINT = a_pool(CASE).mints[GIVEN]
 SIGNER = SeedSigner(b"seed")
-WAIT_S: Final = 30.0
 
 
 def a_token_account(mint: Pubkey, owner: Pubkey, amount: int) -> Account:
@@ -109,27 +106,6 @@ def an_order(number: int = 1, *, amount: int = CASE.request.amount, attempt: int
 def test_the_vector_is_a_plain_swap() -> None:
     assert MINT.program == TOKEN
     assert a_case(SwapProgram.CPMM) is CASE
-
-
-class SlowSigner(SeedSigner):
-    """A signer elsewhere, which signs once all who shall wait with each other have asked."""
-
-    def __init__(self, together: int) -> None:
-        super().__init__(b"seed")
-        self._all_here = Barrier(together)
-
-    def sign(self, account_id: str, message: bytes) -> bytes:
-        self._all_here.wait(WAIT_S)
-        return super().sign(account_id, message)
-
-
-def test_holder_of_keys_elsewhere_is_waited_for_with_all_of_a_batch_at_once() -> None:
-    """A batch of ten would have no time for ten answers of half a second, one after the other."""
-    orders = [an_order(number) for number in (1, 2, 3)]
-    with ThreadPoolExecutor(3) as executor:
-        signed = a_chain(a_node(), signer=SlowSigner(3), executor=executor).sign(orders)
-    one_by_one = [a_chain(a_node()).sign([order])[0] for order in orders]
-    assert [each.signature for each in signed] == [each.signature for each in one_by_one]
 
 
 def test_signed_transaction_is_named_before_it_is_sent_and_says_up_to_when_it_lands() -> None:
