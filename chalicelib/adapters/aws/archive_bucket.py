@@ -84,8 +84,8 @@ def _in_time(work: Callable[[], _Done], limit_s: float) -> _Done:
     """Return what the work returns.
 
     An answer that comes a byte at a time has no silence that botocore would end. So its thread is left
-    behind, as a run that is killed leaves its connection. What it still writes harms nothing: a place is named
-    by the digest of what is kept there.
+    behind, as a run that is killed leaves its connection. What it still writes harms nothing: a place is
+    named by the digest of what is kept there.
 
     Raises:
         _GivenUpError: It takes longer.
