@@ -4,8 +4,11 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from chalicelib.aws_addresses import service_url
 
 JWT_SECRET_BYTES_MIN: Final = 32
 KEPT_DAYS: Final = 400
@@ -69,6 +72,11 @@ class Settings(BaseModel):
             between them; empty: API Gateway's own.
         aws_endpoint_url_sqs: Where SQS is, if not at AWS; goes before ``aws_endpoint_url``, as in the SDKs.
         aws_endpoint_url_kms: Where KMS is, likewise.
+        aws_endpoint_url_secrets_manager: Where Secrets Manager is, likewise.
+        aws_endpoint_url_s3: Where S3 is, likewise.
+        aws_use_fips_endpoint: Ask AWS where it holds to FIPS 140, as in the SDKs.
+        aws_use_dualstack_endpoint: Ask AWS where it has IPv6 as well, likewise.
+        aws_ca_bundle: A file of the authorities that vouch for what is asked as AWS, instead of the system's.
         local_gateway_host: The address that the local runtime listens on; no deployed function has it.
         jwks_url: Where the token issuer publishes its keys. Goes before ``jwt_secret``.
         jwt_algorithm: The one that tokens must be signed with; RS256, or HS256 with a secret, unless given.
@@ -130,6 +138,11 @@ class Settings(BaseModel):
     aws_endpoint_url: str = ""
     aws_endpoint_url_sqs: str = ""
     aws_endpoint_url_kms: str = ""
+    aws_endpoint_url_secrets_manager: str = ""
+    aws_endpoint_url_s3: str = ""
+    aws_use_fips_endpoint: bool = False
+    aws_use_dualstack_endpoint: bool = False
+    aws_ca_bundle: str = ""
     wallet_seed: str = Field(default="", repr=False)
     wallet_seed_secret_arn: str = ""
 
@@ -209,14 +222,29 @@ class Settings(BaseModel):
     @property
     def sqs_endpoint(self) -> str:
         """Where SQS answers: an emulator, or the region's public endpoint."""
-        configured = self.aws_endpoint_url_sqs or self.aws_endpoint_url
-        return configured or f"https://sqs.{self.aws_region}.amazonaws.com"
+        return self._endpoint("sqs", self.aws_endpoint_url_sqs)
 
     @property
     def kms_endpoint(self) -> str:
         """Where KMS answers, likewise."""
-        configured = self.aws_endpoint_url_kms or self.aws_endpoint_url
-        return configured or f"https://kms.{self.aws_region}.amazonaws.com"
+        return self._endpoint("kms", self.aws_endpoint_url_kms)
+
+    @property
+    def secrets_endpoint(self) -> str:
+        """Where Secrets Manager answers, likewise."""
+        return self._endpoint("secretsmanager", self.aws_endpoint_url_secrets_manager)
+
+    def _endpoint(self, service: str, own: str) -> str:
+        return (
+            own
+            or self.aws_endpoint_url
+            or service_url(
+                service,
+                self.aws_region,
+                is_fips=self.aws_use_fips_endpoint,
+                is_dual_stack=self.aws_use_dualstack_endpoint,
+            )
+        )
 
     @property
     def database_secret(self) -> str:
@@ -267,17 +295,26 @@ class Settings(BaseModel):
             ConfigurationError: Something is unusable, or would let in clients that were not meant to be;
                 every problem is listed at once.
         """
+        settings = cls.read(environment)
+        if doubts := "; ".join(_open_doors(settings)):
+            raise ConfigurationError(doubts)
+        return settings
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read them for what lets no clients in.
+
+        Raises:
+            ConfigurationError: Something is unusable; every problem is listed at once.
+        """
         named = {
             name: environment[name.upper()] for name in cls.model_fields if environment.get(name.upper())
         }
         try:
-            settings = cls.model_validate(named)
+            return cls.model_validate(named)
         except ValidationError as error:
             problems = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
             raise ConfigurationError(problems) from error
-        if doubts := "; ".join(_open_doors(settings)):
-            raise ConfigurationError(doubts)
-        return settings
 
 
 def chain_of(environment: Mapping[str, str]) -> ChainName:
@@ -338,6 +375,8 @@ def _doubts_about_jwt(settings: Settings) -> Iterator[str]:
     if settings.jwks_url:
         if not settings.jwks_url.startswith("https://") and settings.stage != "local":
             yield "JWKS_URL: must be https"
+        if not _is_address(settings.jwks_url):
+            yield "JWKS_URL: is no address of a server"
         if algorithm == "HS256":
             yield "JWT_ALGORITHM: HS256 needs a shared secret, not published keys"
         return
@@ -347,6 +386,14 @@ def _doubts_about_jwt(settings: Settings) -> Iterator[str]:
         yield f"JWT_SECRET: must have at least {JWT_SECRET_BYTES_MIN} bytes (RFC 7518, 3.2)"
     if algorithm not in {None, "HS256"}:
         yield f"JWT_ALGORITHM: {algorithm} needs JWKS_URL, not a shared secret"
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # as of a port that is no number
+        return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from chalicelib.adapters.aws.secrets import Secrets, login_url
+from chalicelib.adapters.aws.secrets import login_url
 from chalicelib.adapters.postgres.chains import name_of, note_chain
 from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import is_passing, said, sqlstate
@@ -93,10 +93,11 @@ def prepare_from_secrets(
 
 def handler(_event: object, _context: object) -> dict[str, str]:
     """Prepare the database that the secrets name; a failure fails the invocation, and so the deployment."""
-    import botocore.session  # noqa: PLC0415 - the command, which every local start waits for, needs none
+    # The command, which every local start waits for, needs none.
+    from chalicelib.bootstrap.clients import Clients  # noqa: PLC0415
 
     chain, cluster = chain_of(os.environ), cluster_of(os.environ)
-    secrets = Secrets(botocore.session.get_session(), os.environ["AWS_REGION"])
+    secrets = Clients(Settings.read(os.environ)).secrets
     owner, app = (
         secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
     )

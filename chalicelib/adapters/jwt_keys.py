@@ -7,7 +7,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -32,6 +32,9 @@ _FIRST_AGAIN_S: Final = 5.0
 _SAME_NAME_MAX: Final = 8
 """Keys of one name that a token is held against."""
 
+# Its own type (RFC 7517, 8.5.2), and what most send it as.
+_ACCEPTED: Final = "application/jwk-set+json, application/json, */*;q=0.1"
+_PATH_SAFE: Final = "/?%:@!$&'()*+,;=~-._"
 _GZIP: Final = b"\x1f\x8b"  # as no JSON begins
 _GZIP_WBITS: Final = 31
 
@@ -143,10 +146,10 @@ def fetch_jwks(url: str) -> Fetch:
     """Return a function that fetches the key set at ``url``, within seconds and a sane size."""
     address = urlsplit(url)
     pool = ConnectionPool(address)
+    path = quote(f"{address.path or '/'}{'?' if address.query else ''}{address.query}", safe=_PATH_SAFE)
     asked = (
-        f"GET {address.path or '/'}{'?' if address.query else ''}{address.query} HTTP/1.1\r\n"
-        f"host: {address.netloc.rpartition('@')[2]}\r\nuser-agent: orderflow\r\naccept: application/json\r\n"
-        "connection: close\r\n\r\n"
+        f"GET {path} HTTP/1.1\r\nhost: {address.netloc.rpartition('@')[2]}\r\nuser-agent: orderflow\r\n"
+        f"accept: {_ACCEPTED}\r\naccept-encoding: identity\r\nconnection: close\r\n\r\n"
     ).encode()
 
     def fetch() -> dict[str, Any]:

@@ -59,7 +59,9 @@ def archiver_of(settings: Settings, engine: "Engine") -> "ArchiveOrders":
         ConfigurationError: ``archive_url`` names no store.
     """
     store = archive_store(
-        settings.archive_url, region=settings.aws_region, endpoint_url=settings.aws_endpoint_url
+        settings.archive_url,
+        region=settings.aws_region,
+        endpoint_url=settings.aws_endpoint_url_s3 or settings.aws_endpoint_url,
     )
     return archiver(
         engine, store, retention_days=settings.retention_days, kept_days=settings.client_order_keys_days

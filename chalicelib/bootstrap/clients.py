@@ -60,7 +60,7 @@ class Clients:
         from chalicelib.adapters.postgres.rotation import make_rotating_engine
 
         def read_url(*, is_fresh: bool) -> str:
-            login, url = self._secrets.text(settings.database_secret, is_fresh=is_fresh), ""
+            login, url = self.secrets.text(settings.database_secret, is_fresh=is_fresh), ""
             try:
                 url = login_url(login, host=settings.database_host)
                 encryption(make_url(url))
@@ -90,7 +90,8 @@ class Clients:
         In the functions' own region unless one is named.
 
         Raises:
-            ConfigurationError: There are no credentials to sign with.
+            ConfigurationError: There are no credentials to sign with, or no authorities where they are said
+                to be.
         """
         from botocore.credentials import EnvProvider
 
@@ -101,9 +102,16 @@ class Clients:
         credentials = EnvProvider().load() or self._aws.get_credentials()
         if credentials is None:
             raise ConfigurationError(f"no AWS credentials: requests to {service} cannot be signed")
-        made = AwsEndpoint(
-            url, service=service, region=region or self._settings.aws_region, credentials=credentials
-        )
+        try:
+            made = AwsEndpoint(
+                url,
+                service=service,
+                region=region or self._settings.aws_region,
+                credentials=credentials,
+                authorities=self._settings.aws_ca_bundle,
+            )
+        except OSError as error:
+            raise ConfigurationError(f"AWS_CA_BUNDLE: is no file of authorities: {error}") from error
         self._endpoints.append(made)
         return made
 
@@ -121,7 +129,7 @@ class Clients:
             ConfigurationError: It is missing or empty.
         """
         secret = self._settings.wallet_seed_secret
-        seed = self._settings.wallet_seed or (self._secrets.text(secret) if secret else "")
+        seed = self._settings.wallet_seed or (self.secrets.text(secret) if secret else "")
         if not seed:
             raise ConfigurationError("WALLET_SEED: is missing, and an empty seed is no secret")
         return seed
@@ -135,7 +143,7 @@ class Clients:
         """
         secret = self._settings.solana_nodes_secret
         named = node_addresses(self._settings.solana_rpc_urls)
-        nodes = named or (node_addresses(self._secrets.text(secret)) if secret else ())
+        nodes = named or (node_addresses(self.secrets.text(secret)) if secret else ())
         if not nodes:
             raise ConfigurationError("SOLANA_RPC_URLS: is missing: a node's address")
         return nodes
@@ -152,7 +160,11 @@ class Clients:
         return botocore.session.get_session()
 
     @made_once
-    def _secrets(self) -> "Secrets":
+    def secrets(self) -> "Secrets":
         from chalicelib.adapters.aws.secrets import Secrets
 
-        return Secrets(self._aws, self._settings.aws_region)
+        return Secrets(lambda: self._secrets_manager)
+
+    @made_once
+    def _secrets_manager(self) -> "AwsEndpoint":
+        return self.endpoint(self._settings.secrets_endpoint, "secretsmanager")

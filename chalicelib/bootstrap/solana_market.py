@@ -90,6 +90,7 @@ class SolanaMarket:
                 limit_s,
                 is_simulated=settings.solana_simulates,
                 desk_opens_accounts=settings.desk_opens_accounts,
+                signs_elsewhere=self._signs_elsewhere,
             ),
             executor=self._clients.executor,
             spending=self._spending,
@@ -320,6 +321,12 @@ class SolanaMarket:
                 return OwnKeySigner(holders.get)
             case SignerName.DESK:
                 return self._desk_signer()
+
+    @property
+    def _signs_elsewhere(self) -> bool:
+        signer = self._settings.solana_signer
+        is_desks = signer is SignerName.DESK and bool(self._settings.solana_desk_kms_key)
+        return signer is SignerName.KMS or is_desks
 
     def _desk_signer(self) -> "Signer":
         from chalicelib.adapters.solana.registered_wallets import RegisteredWallets

@@ -19,6 +19,14 @@ SENT_BACK_AFTER_S: Final = 60
 UNREADABLE_AGAIN_S: Final = 9
 """When a message that cannot be read comes again: another release may, whose functions take over."""
 
+_RECEIVED: Final = "ApproximateReceiveCount"
+_SENT: Final = "SentTimestamp"
+_END_OF: Final = {_RECEIVED: 2**31, _SENT: 2**63}
+_RECEIVED_UNSAID: Final = 3
+"""How often a message came of which that is not said: what became of it is looked up, as of any that came
+before, and it is not set apart, as one is that comes for the second time.
+"""
+
 Record = dict[str, Any]
 """A message of an event, as SQS's event source mapping hands it over."""
 
@@ -43,7 +51,9 @@ def execute_orders(event: dict[str, Any]) -> PartialResponse:
 def settle_dead_letters(event: dict[str, Any]) -> PartialResponse:
     """Finish what dead letters are about; report those that have to stay."""
     records: list[Record] = event["Records"]
-    letters = [DeadLetter(record["messageId"], record["body"], _receive_count(record)) for record in records]
+    letters = [
+        DeadLetter(record["messageId"], record["body"], _said(record, _RECEIVED) or 1) for record in records
+    ]
     try:
         resolved = resolve_each(services().resolve_dead_letters, letters)
     except RetryableError as fault:
@@ -72,7 +82,8 @@ def _response(
 
 def _tell_presence(records: Sequence[Record]) -> None:
     try:
-        services().tell_presence.took(int(record["attributes"]["SentTimestamp"]) for record in records)
+        sent = [_said(record, _SENT) for record in records]
+        services().tell_presence.took(each for each in sent if each is not None)
     except Exception as error:  # noqa: BLE001  # the batch is done: none of it may come back for this
         logger.warning("consumer not noted", reason=str(error))
 
@@ -94,7 +105,7 @@ def _consume(records: Sequence[Record]) -> dict[str, bool]:
 
 
 def _received(record: Record) -> Received | None:
-    count = _receive_count(record)
+    count = _said(record, _RECEIVED) or _RECEIVED_UNSAID
     try:
         message = parse_message(record["body"])
         # What is sent back from the dead letters is counted anew, and was worked on before all the same.
@@ -111,9 +122,14 @@ def _is_sent_back(record: Record, message: Message) -> bool:
     """Return whether an order's message was put into the queue long after the order was accepted."""
     if not isinstance(message, OrderMessage):
         return False
-    sent_ms = int(record["attributes"].get("SentTimestamp", 0))
+    sent_ms = _said(record, _SENT) or 0
     return sent_ms / 1000 - message.order.accepted_at.timestamp() > SENT_BACK_AFTER_S
 
 
-def _receive_count(record: Record) -> int:
-    return int(record["attributes"]["ApproximateReceiveCount"])
+def _said(record: Record, name: str) -> int | None:
+    """Return a number that the queue says of a message; None if it says none, as another than SQS may."""
+    try:
+        number = int(record["attributes"][name])
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return None
+    return number if 0 <= number < _END_OF[name] else None

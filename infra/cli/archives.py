@@ -36,7 +36,7 @@ def store_at(url: str | None) -> ArchiveStore:
         return archive_store(
             url or str(state_dir().absolute() / "archive"),
             region=region_of(os.environ),
-            endpoint_url=os.environ.get("AWS_ENDPOINT_URL", ""),
+            endpoint_url=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", ""),
         )
     except ConfigurationError as error:
         raise wrong("--archives", str(error).removeprefix("ARCHIVE_URL: ")) from error

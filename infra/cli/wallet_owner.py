@@ -1,21 +1,21 @@
 """Whose wallet a command is about: an account's own, or what it has registered for the desk."""
 
+import base64
+import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import click
-from botocore.exceptions import BotoCoreError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from chalicelib.adapters.aws.endpoint import AwsEndpoint, Endpoint
+from chalicelib.adapters.aws.endpoint import Endpoint, EndpointAnswer
 from chalicelib.adapters.solana.keys import Pubkey, pubkey
 from chalicelib.adapters.solana.kms_key import KmsKey
 from chalicelib.adapters.solana.registered_wallets import RegisteredWallets
 from chalicelib.adapters.solana.signer import SeedSigner, desk_key_of
 from chalicelib.domain.errors import RetryableError
 from infra.cli.session import CliSession
-from infra.region import region_of
 
 
 class WalletOwner(NamedTuple):
@@ -44,28 +44,38 @@ def seed_of(session: CliSession, wallet_seed: str | None) -> bytes:
     return seed.encode()
 
 
-@contextmanager
-def _kms() -> Iterator[Endpoint]:
-    # A third of a second, for few commands.
-    import boto3
+class _KmsOfBoto3:
+    """KMS as a command reaches it: through the shell's proxies, with its authorities and its profile."""
 
-    session = boto3.Session(region_name=region_of(os.environ))
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise NoCredentialsError
-    region = session.region_name
-    if region is None:
-        raise NoRegionError
-    url = session.client("kms").meta.endpoint_url
-    with closing(AwsEndpoint(url, service="kms", region=region, credentials=credentials)) as endpoint:
-        yield endpoint
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def request(
+        self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
+    ) -> EndpointAnswer:
+        del method, path, time_limit_s  # the client has limits of its own
+        assert headers["x-amz-target"].endswith(".GetPublicKey"), "a command signs nothing"
+        try:
+            found = self._client.get_public_key(**json.loads(body))
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            return EndpointAnswer(status, json.dumps({"__type": error.response["Error"]["Code"]}).encode())
+        shown = {"KeyUsage": found["KeyUsage"], "PublicKey": base64.b64encode(found["PublicKey"]).decode()}
+        return EndpointAnswer(200, json.dumps(shown).encode())
+
+
+def _kms() -> Endpoint:
+    # A third of a second, for few commands.
+    from infra.cli.aws_client import aws_client
+
+    return _KmsOfBoto3(aws_client("kms"))
 
 
 def desk_of(
     session: CliSession,
     wallet_seed: str | None,
     *,
-    kms: Callable[[], AbstractContextManager[Endpoint]] = _kms,
+    kms: Callable[[], Endpoint] = _kms,
 ) -> Pubkey:
     """Return the desk's address: of its key in KMS where ``SOLANA_DESK_KMS_KEY`` names one, else of the seed.
 
@@ -76,9 +86,9 @@ def desk_of(
     if not key_id:
         return desk_key_of(seed_of(session, wallet_seed)).key
     try:
-        with kms() as endpoint:
-            return KmsKey(lambda: endpoint, key_id).key
-    except (BotoCoreError, RetryableError) as error:
+        endpoint = kms()
+        return KmsKey(lambda: endpoint, key_id).key
+    except (BotoCoreError, RetryableError, ValueError) as error:
         raise click.ClickException(
             f"whose desk? SOLANA_DESK_KMS_KEY names {key_id}, and its address cannot be read: {error}"
         ) from error

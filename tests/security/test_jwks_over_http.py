@@ -141,7 +141,7 @@ def test_set_is_asked_for_with_the_urls_own_query_and_host() -> None:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append((self.path, self.headers["Host"], self.headers["Accept"]))
+            asked.append((self.path, *map(self.headers.get, ("Host", "Accept", "Accept-Encoding"))))
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b'{"keys":[]}')
@@ -154,11 +154,12 @@ def test_set_is_asked_for_with_the_urls_own_query_and_host() -> None:
         thread.start()
         host = f"127.0.0.1:{server.server_address[1]}"
         try:
-            assert fetch_jwks(f"http://user:secret@{host}/a/keys?p=1")() == {"keys": []}
+            assert fetch_jwks(f"http://user:secret@{host}/a b/k%C3%A4ys/ö?p=1 2&q=/#x")() == {"keys": []}
         finally:
             server.shutdown()
             thread.join()
-    assert asked == [("/a/keys?p=1", host, "application/json")]
+    accepted = "application/jwk-set+json, application/json, */*;q=0.1"
+    assert asked == [("/a%20b/k%C3%A4ys/%C3%B6?p=1%202&q=/", host, accepted, "identity")]
 
 
 def test_issuer_is_not_asked_where_its_answer_could_outlast_the_invocation() -> None:

@@ -30,22 +30,41 @@ def test_every_reason_not_to_start_is_named_at_once() -> None:
     assert str(refused.value).count("AUTH_MODE") == 2
 
 
-@pytest.mark.parametrize("service", ["SQS", "KMS"])
+@pytest.mark.parametrize(
+    "url", ["https://", "https://issuer:abc/keys", "https://[::1/keys", "issuer/keys", "ftp://issuer/keys"]
+)
+def test_token_issuer_that_is_no_server_is_named(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="JWKS_URL: is no address"):
+        Settings.from_env(JWT | {"JWKS_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("service", "variable"),
+    [("sqs", "SQS"), ("kms", "KMS"), ("secretsmanager", "SECRETS_MANAGER")],
+)
 @pytest.mark.parametrize(
     ("variables", "endpoint"),
     [
         ({}, "https://{}.us-east-1.amazonaws.com"),
         ({"AWS_REGION": "eu-west-1"}, "https://{}.eu-west-1.amazonaws.com"),
+        ({"AWS_REGION": "cn-north-1"}, "https://{}.cn-north-1.amazonaws.com.cn"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "https://{}-fips.us-east-1.amazonaws.com"),
         ({"AWS_ENDPOINT_URL": "http://all"}, "http://all"),
         ({"AWS_ENDPOINT_URL": "http://all", "AWS_ENDPOINT_URL_{}": "http://own"}, "http://own"),
     ],
 )
 def test_service_is_where_the_sdks_would_look_for_it(
-    service: str, variables: dict[str, str], endpoint: str
+    service: str, variable: str, variables: dict[str, str], endpoint: str
 ) -> None:
-    settings = Settings.from_env(JWT | {name.format(service): each for name, each in variables.items()})
-    found = {"SQS": settings.sqs_endpoint, "KMS": settings.kms_endpoint}[service]
-    assert found == endpoint.format(service.lower())
+    settings = Settings.from_env(JWT | {name.format(variable): each for name, each in variables.items()})
+    found = (settings.sqs_endpoint, settings.kms_endpoint, settings.secrets_endpoint)
+    assert endpoint.format(service) in found
+
+
+def test_service_with_ipv6_as_well_is_asked_where_the_environment_says_so() -> None:
+    settings = Settings.from_env(JWT | {"AWS_USE_DUALSTACK_ENDPOINT": "true"})
+    assert settings.kms_endpoint == "https://kms.us-east-1.api.aws"
+    assert settings.secrets_endpoint == "https://secretsmanager.us-east-1.amazonaws.com"
 
 
 def test_settings_do_not_change() -> None:

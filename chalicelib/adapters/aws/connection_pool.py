@@ -55,13 +55,26 @@ class PooledConnection:
 
 
 class ConnectionPool:
-    """Safe to share between threads."""
+    """Safe to share between threads.
 
-    def __init__(self, address: SplitResult, *, monotonic_s: Callable[[], float] = monotonic) -> None:
+    Args:
+        authorities: A file of those that vouch for the server, instead of the system's.
+
+    Raises:
+        OSError: There is no such file, or nothing of the kind in it.
+    """
+
+    def __init__(
+        self,
+        address: SplitResult,
+        *,
+        authorities: str = "",
+        monotonic_s: Callable[[], float] = monotonic,
+    ) -> None:
         self._monotonic_s = monotonic_s
         is_secure = address.scheme == "https"
         self._address = address.hostname or "", address.port or (443 if is_secure else 80)
-        self._context = ssl.create_default_context() if is_secure else None
+        self._context = ssl.create_default_context(cafile=authorities or None) if is_secure else None
         self._idle: deque[PooledConnection] = deque()
 
     def take(self, time_limit_s: float) -> PooledConnection:

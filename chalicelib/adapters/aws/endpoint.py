@@ -45,14 +45,20 @@ class Endpoint(Protocol):
 
 
 class AwsEndpoint:
-    """``Endpoint`` over the network; safe to share between threads."""
+    """``Endpoint`` over the network; safe to share between threads.
 
-    def __init__(self, url: str, *, service: str, region: str, credentials: Credentials) -> None:
+    Args:
+        authorities: A file of those that vouch for the server, instead of the system's.
+    """
+
+    def __init__(
+        self, url: str, *, service: str, region: str, credentials: Credentials, authorities: str = ""
+    ) -> None:
         address = urlsplit(url)
         self._authority = address.netloc
         self._prefix = address.path.rstrip("/")
         self._signer = RequestSigner(credentials, service, region)
-        self._pool = ConnectionPool(address)
+        self._pool = ConnectionPool(address, authorities=authorities)
 
     def signed_posts(self, path: str, bodies: Iterable[bytes]) -> list[bytes]:
         """Return a POST with each of the bodies, signed now."""

@@ -119,8 +119,12 @@ class HttpRequest:
         """Take the answers out of what was received; return whether no further one will come."""
         received = bytes(self._received)
         while (answer := answer_in(received, is_over=is_over)) is not None:
+            is_last = len(self.answers) == self._asked - 1
+            if is_last and answer.rest:
+                # What was not asked for must not be taken for the next request's.
+                answer = answer._replace(is_reusable=False)
             self.answers.append(answer)
-            if len(self.answers) == self._asked or not answer.is_reusable:
+            if is_last or not answer.is_reusable:
                 return True
             received = answer.rest
         self._received, self._look_at = bytearray(received), look_again_at(received)

@@ -34,6 +34,7 @@ _USUAL_HEAD: Final = re.compile(
 )
 # Fields as they stand in a head in lower case, behind the line before.
 _CONNECTION: Final = b"\r\nconnection:"
+_CONNECTION_OPTIONS: Final = re.compile(rb"(?<=\r\nconnection:)[^\r]*")
 _CONTENT_LENGTH: Final = b"\r\ncontent-length:"
 _TRANSFER_ENCODING: Final = b"\r\ntransfer-encoding:"
 _RETRY_AFTER: Final = b"\r\nretry-after:"
@@ -116,7 +117,7 @@ def look_again_at(data: bytes) -> int:
 
 
 def _answer(status: int, head: bytes, rest: bytes, *, is_over: bool) -> HttpResponse | None:
-    keeps = _CONNECTION not in head or _value(head, _CONNECTION) != b"close"
+    keeps = _keeps(head)
     asked = _value(head, _RETRY_AFTER) if status >= 400 else None
     if status in _NO_BODY:
         return HttpResponse(status, b"", keeps, asked, rest)
@@ -128,6 +129,16 @@ def _answer(status: int, head: bytes, rest: bytes, *, is_over: bool) -> HttpResp
         size = _size(length, 10)
         return HttpResponse(status, rest[:size], keeps, asked, rest[size:]) if len(rest) >= size else None
     return HttpResponse(status, rest, is_reusable=False, retry_after=asked) if is_over else None
+
+
+def _keeps(head: bytes) -> bool:
+    """Return whether the connection stays open: unless something else is said, as its version has it."""
+    is_older = head.startswith(b"http/1.0")
+    if _CONNECTION not in head:
+        return not is_older
+    listed = b",".join(_CONNECTION_OPTIONS.findall(head)).split(b",")
+    said = {option.strip() for option in listed}
+    return b"close" not in said and not (is_older and b"keep-alive" not in said)
 
 
 def _value(head: bytes, field: bytes) -> bytes | None:

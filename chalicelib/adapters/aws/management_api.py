@@ -79,7 +79,13 @@ class ManagementApi:
             # piece is a round trip and two system calls on either side. Should one be repeated or overtaken
             # after a failure, clients go by ``seq``.
             go, left = left[: self._together_max], left[self._together_max :]
-            answers = yield self._endpoint.signed_posts(path, [text.encode() for text in go])
+            try:
+                asked = self._endpoint.signed_posts(path, [text.encode() for text in go])
+            except NotSentError as error:
+                logger.warning("frames not signed", reason=str(error))
+                answered[connection_id] = 0  # which says nothing about the client either
+                return Delivery.UNDELIVERED
+            answers = yield asked
             statuses, failed = self._statuses(answers, len(go)), []
             for text, status in zip(go, statuses, strict=True):
                 if status == _OK:

@@ -1,88 +1,76 @@
 """Secrets Manager, and the secret in which RDS keeps a database login."""
 
 import json
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from chalicelib.adapters.time_left import time_left
+from chalicelib.adapters.aws.json_service import CallRefusedError, JsonService, ServiceSilentError
+from chalicelib.adapters.time_left import TimeLeft, time_left
 from chalicelib.domain.errors import RetryableError
-from chalicelib.made_once import made_once
+from chalicelib.logs import logger
 
 if TYPE_CHECKING:
-    import botocore.session
-    from aws_lambda_powertools.utilities.parameters.secrets import SecretsProvider
+    from chalicelib.adapters.aws.endpoint import Endpoint
 
-# An invocation lasts seconds, and botocore would wait for a minute, five times.
-_CONNECT_TIME_LIMIT_S: Final = 1
-_READ_TIME_LIMIT_S: Final = 2
-
-TIME_LIMIT_S: Final = _CONNECT_TIME_LIMIT_S + _READ_TIME_LIMIT_S
-"""For one secret. It cannot be cut short, so nothing is asked when an invocation has less time left."""
+TIME_LIMIT_S: Final = 3.0
+"""For one secret, all tries together."""
 
 LIFESPAN_S: Final = 300
 """A secret that is asked for again within this time is not fetched again."""
 
 
 class Secrets:
-    """Reads secrets, and keeps them for a while.
-
-    Powertools imports boto3 whatever client it is given, so it is imported, and the client made, when the
-    first secret is read: with the values in the environment that is never.
-    """
+    """Reads secrets, and keeps them for a while. Safe to share between threads."""
 
     def __init__(
-        self, session: "botocore.session.Session", region: str, *, lifespan_s: int = LIFESPAN_S
+        self,
+        endpoint: "Callable[[], Endpoint]",
+        *,
+        lifespan_s: float = LIFESPAN_S,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        time_left: TimeLeft = time_left,
     ) -> None:
-        self._session = session
-        self._region = region
-        self._lifespan_s = lifespan_s
+        self._manager = JsonService(endpoint, "secretsmanager", time_limit_s=TIME_LIMIT_S, sleep=sleep)
+        self._lifespan_s, self._monotonic, self._time_left = lifespan_s, monotonic, time_left
+        self._kept: dict[str, tuple[str, float]] = {}
 
     def text(self, arn: str, *, is_fresh: bool = False) -> str:
         """Return the secret's value.
 
         Args:
+            arn: Or its name.
             is_fresh: Fetch it whatever was read before, as for a login that was just refused.
 
         Raises:
-            RetryableError: It cannot be read, or is not text.
+            RetryableError: It cannot be read, or is not text. Why, and which one, goes to the log alone.
         """
-        from aws_lambda_powertools.utilities.parameters.exceptions import (  # noqa: PLC0415  # see the class
-            GetParameterError,
-        )
-
-        try:
-            value = self._provider.get(arn, max_age=self._lifespan_s, force_fetch=is_fresh)
-        except GetParameterError as error:
-            raise RetryableError("a secret cannot be read") from error
-        if not isinstance(value, str):
-            raise RetryableError("a secret is not text")
+        kept, until = self._kept.get(arn, ("", 0.0))
+        if not is_fresh and self._monotonic() < until:
+            return kept
+        # It is read once for many requests: so it may take longer than the one that wants it now is worth.
+        if not self._time_left.has(TIME_LIMIT_S):
+            raise RetryableError("no time is left to read a secret")
+        value = self._fetched(arn)
+        self._kept[arn] = value, self._monotonic() + self._lifespan_s
         return value
 
-    @made_once
-    def _provider(self) -> "SecretsProvider":
-        from aws_lambda_powertools.utilities.parameters.secrets import (  # noqa: PLC0415  # see the class
-            SecretsProvider,
-        )
-        from botocore.config import Config  # noqa: PLC0415  # see the class
-
-        config = Config(
-            connect_timeout=_CONNECT_TIME_LIMIT_S,
-            read_timeout=_READ_TIME_LIMIT_S,
-            retries={"total_max_attempts": 1},
-        )
-        client = self._session.create_client("secretsmanager", region_name=self._region, config=config)
-        client.meta.events.register("before-send.secretsmanager", _check_time)
-        return SecretsProvider(boto3_client=client)
-
-
-def _check_time(**_: object) -> None:
-    """Ask nothing that cannot be waited for.
-
-    Raises:
-        RetryableError: The invocation's time is nearly up.
-    """
-    if not time_left.has(TIME_LIMIT_S):
-        raise RetryableError("no time is left to read a secret")
+    def _fetched(self, arn: str) -> str:
+        try:
+            value = self._manager.answer("GetSecretValue", {"SecretId": arn}).get("SecretString")
+        except CallRefusedError as error:
+            # It does not pass by itself: operators mend a right, a key or a name.
+            logger.error("secret not readable", secret_id=arn, reason=str(error))
+            raise RetryableError("a secret cannot be read") from None
+        except ServiceSilentError as error:
+            logger.warning("Secrets Manager does not answer", secret_id=arn, reason=str(error))
+            raise RetryableError("a secret cannot be read") from None
+        if not isinstance(value, str):
+            logger.error("secret not readable", secret_id=arn, reason="no text")
+            raise RetryableError("a secret is not text")
+        return value
 
 
 def login_url(secret: str, *, host: str = "") -> str:

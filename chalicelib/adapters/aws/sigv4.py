@@ -16,6 +16,9 @@ from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from botocore.credentials import Credentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chalicelib.adapters.aws.http_request import NotSentError
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _DATE: Final = "x-amz-date"
@@ -57,6 +60,9 @@ class RequestSigner:
             path: Percent-encoded, as it is sent.
             fields: With ``host``; all are signed.
             now: In UTC.
+
+        Raises:
+            NotSentError: As ``requests``.
         """
         [asked] = self.requests(method, path, fields, [body], now)
         return asked
@@ -64,8 +70,16 @@ class RequestSigner:
     def requests(
         self, method: str, path: str, fields: Fields, bodies: Iterable[bytes], now: datetime
     ) -> list[bytes]:
-        """Return requests that differ in their bodies alone, as ``request`` does."""
-        frozen = self._credentials.get_frozen_credentials()
+        """Return requests that differ in their bodies alone, as ``request`` does.
+
+        Raises:
+            NotSentError: The credentials have ended, and there are no new ones now.
+        """
+        try:
+            frozen = self._credentials.get_frozen_credentials()
+        except (BotoCoreError, ClientError, OSError, RuntimeError, ValueError) as error:
+            # Of a role or a container they end, and who gives new ones may not answer now.
+            raise NotSentError("no credentials are given") from error
         _, moment, scope, key = self._moment_of(now, frozen.secret_key or "")
         draft = _draft(method, path, (*fields, (_SESSION, frozen.token)) if frozen.token else fields)
         canonical, signed, head = _begun(draft, moment, scope, frozen.access_key)

@@ -43,10 +43,10 @@ def ask_single(
             pool.close()  # what is idle beside it may have gone the same way, unheard
         raise (NotSentError if len(unsent) == len(data) else NoAnswerError) from error
     finally:
-        if answer is not None and answer.is_reusable:
+        if answer is not None and answer.is_reusable and not answer.rest:
             pool.give_back(connection)
         else:
-            # A late answer must not be taken for the next request's.
+            # A late answer, or what is left of a second one, must not be taken for the next request's.
             connection.close()
     return answer
 

@@ -23,7 +23,7 @@ from chalicelib.adapters.solana.rpc_calls import send_transaction, simulate_tran
 from chalicelib.adapters.solana.rpc_errors import NodeError, Remedy, not_answered
 from chalicelib.adapters.solana.rpc_nodes import Ask, RpcNodes
 from chalicelib.adapters.solana.signer import Signer
-from chalicelib.adapters.solana.signing import sign
+from chalicelib.adapters.solana.signing import SignedBytes, sign
 from chalicelib.adapters.solana.spending import Spend, Spending
 from chalicelib.adapters.solana.swap_calls import keys_of as keys_in
 from chalicelib.adapters.solana.swap_message import (
@@ -61,11 +61,13 @@ class SendingPolicy:
             the fee of what would be refused, and bids for no more compute units than are used.
         desk_opens_accounts: Whether a delegate pays for the account of a token that its owner has none of,
             who may close it and keep what it cost, again and again.
+        signs_elsewhere: Whether keys are held by a service, whose answers are worth waiting for side by side.
     """
 
     time_limit_s: float = 2.0
     is_simulated: bool = False
     desk_opens_accounts: bool = True
+    signs_elsewhere: bool = False
 
 
 class _PlannedSwap(NamedTuple):
@@ -79,7 +81,8 @@ class SolanaChain:
     """The chain behind some nodes; safe to share between threads.
 
     Args:
-        executor: Hands transactions over side by side; one after the other without it.
+        executor: Hands transactions over, and has them signed elsewhere, side by side; one after the other
+            without it.
         spending: Caps on what is signed for; None where there are none.
     """
 
@@ -173,17 +176,22 @@ class SolanaChain:
         contents_of = self._contents(swaps)
         self._reserve(swaps)
         recent = self._blockhashes.recent()
-        signed = []
-        for (instruction, wallet, _, budget), made in zip(swaps, contents_of, strict=True):
+        messages = []
+        for (_, wallet, _, budget), made in zip(swaps, contents_of, strict=True):
             message = compiled(wallet, made, recent.blockhash, budget)
             if self._policy.is_simulated:
                 message = self._simulated(message, wallet, made, recent.blockhash, budget)
-            signature, wire = sign(
-                message, {wallet.authority: partial(self._signer.sign, instruction.account_id)}
-            )
+            messages.append(message)
+        beside_each_other = self._executor if self._policy.signs_elsewhere and len(swaps) > 1 else None
+        sign_each: Callable[..., Iterator[SignedBytes]] = beside_each_other.map if beside_each_other else map
+        signed = []
+        for signature, wire in sign_each(self._sign, swaps, messages):
             signed.append(SignedTransaction(signature, wire, recent.last_valid_height))
             self._remember(signature, recent.last_valid_height)
         return signed
+
+    def _sign(self, swap: _PlannedSwap, message: CompiledMessage) -> SignedBytes:
+        return sign(message, {swap.wallet.authority: partial(self._signer.sign, swap.instruction.account_id)})
 
     def _contents(self, swaps: Sequence[_PlannedSwap]) -> list[SwapContents]:
         """Return what each transaction does.

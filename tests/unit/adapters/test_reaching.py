@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from math import inf
 from time import monotonic
 from typing import Any
@@ -51,6 +52,38 @@ def test_address_that_takes_nothing_is_passed_over(
         assert connection.getpeername() == listener.getsockname()
 
 
+@pytest.fixture
+def silence() -> Iterator[tuple[str, int]]:
+    """An address at which nobody refuses and nobody answers: there is no room for one more who waits."""
+    with socket.socket() as full, ExitStack() as waiting:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            each = waiting.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        yield full.getsockname()
+
+
+@pytest.mark.parametrize("places", [1, 3])
+def test_address_that_says_nothing_keeps_none_of_the_others_waiting(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket, silence: tuple[str, int], places: int
+) -> None:
+    """As where one zone of a VPC endpoint is down."""
+    resolving(monkeypatch, *[silence] * places, listener.getsockname())
+    with reached("db", 1, deadline=inf) as connection:
+        assert connection.getpeername() == listener.getsockname()
+        assert connection.getblocking()
+
+
+def test_addresses_that_say_nothing_are_given_up_in_time(
+    monkeypatch: pytest.MonkeyPatch, silence: tuple[str, int]
+) -> None:
+    resolving(monkeypatch, silence, silence)
+    with pytest.raises(TimeoutError):
+        reached("db", 1, deadline=monotonic() + 0.4)
+
+
 def test_last_refusal_is_told_if_no_address_takes_it(
     monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:
@@ -68,3 +101,9 @@ def test_name_without_an_address_is_an_error(monkeypatch: pytest.MonkeyPatch) ->
 def test_nothing_is_tried_once_the_time_is_up(listener: socket.socket) -> None:
     with pytest.raises(TimeoutError):
         reached("127.0.0.1", port_of(listener), deadline=monotonic())
+
+
+@pytest.mark.parametrize("name", ["a..b", "x" * 64])
+def test_what_can_be_no_name_is_not_reached(name: str) -> None:
+    with pytest.raises(OSError, match=r"no server|not known|resolution"):
+        reached(name, 1, deadline=inf)

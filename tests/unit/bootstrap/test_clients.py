@@ -28,7 +28,7 @@ class KeptSecrets:
 def clients(secrets: KeptSecrets | None = None, **settings: str) -> Clients:
     made = Clients(Settings(**settings))
     if secrets is not None:
-        vars(made)["_secrets"] = secrets
+        vars(made)["secrets"] = secrets
     return made
 
 
@@ -75,6 +75,15 @@ def test_requests_that_cannot_be_signed_are_refused_before_they_are_made(
     vars(made)["_aws"] = Anonymous()
     with pytest.raises(ConfigurationError, match="sqs"):
         made.endpoint("http://127.0.0.1:1", "sqs")
+
+
+def test_authorities_that_are_not_where_they_are_said_to_be_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with pytest.raises(ConfigurationError, match="AWS_CA_BUNDLE"):
+        clients(aws_ca_bundle="/nowhere.pem").endpoint("https://127.0.0.1:1", "sqs")
 
 
 def test_engine_is_made_without_a_connection_and_kept() -> None:

@@ -158,3 +158,56 @@ def test_batch_tells_that_its_consumer_runs_and_is_done_if_that_cannot_be_told(w
     order = an_order(accepted_at=wired.parts.clock.now())
     assert unfinished(execute_orders(event_of(body_of(order)))) == []
     assert wired.parts.statuses(order) == LIFE
+
+
+ODD_NUMBERS: list[Any] = [None, "", "x", "1.5", "-1", "9" * 5_000, float("inf"), [], {"a": 1}]
+"""What no queue says of a message; None stands for nothing."""
+
+
+def with_odd(event: dict[str, Any], name: str, number: object, *, of: int = 0) -> dict[str, Any]:
+    attributes = event["Records"][of]["attributes"]
+    attributes[name] = number
+    if number is None:
+        del attributes[name]
+    return event
+
+
+@pytest.mark.parametrize("number", ODD_NUMBERS)
+@pytest.mark.parametrize("name", ["ApproximateReceiveCount", "SentTimestamp"])
+def test_number_that_a_queue_does_not_say_keeps_no_order_of_the_batch(
+    wired: Wired, name: str, number: object
+) -> None:
+    orders = [an_order() for _ in range(3)]
+    event = with_odd(event_of(*map(body_of, orders)), name, number, of=1)
+    assert unfinished(execute_orders(event)) == []
+    assert [wired.parts.statuses(order) for order in orders] == [LIFE] * 3
+    assert len(wired.consumers.noted) == 1
+
+
+def test_messages_without_any_attributes_are_worked_on(wired: Wired) -> None:
+    order = an_order()
+    event = event_of(body_of(order), "hello")
+    for record in event["Records"]:
+        del record["attributes"]
+    assert unfinished(execute_orders(event)) == ["m1"]
+    assert wired.parts.statuses(order) == LIFE
+
+
+def test_order_of_which_it_is_not_said_how_often_it_came_is_told_what_was_not_published(wired: Wired) -> None:
+    order = an_order()
+    execute_orders(event_of(body_of(order)))
+    row = wired.parts.tables.orders[order.order_id]
+    row.state = replace(row.state, published_seq=2)
+    wired.parts.connections.frames.clear()
+    assert unfinished(execute_orders(with_odd(event_of(body_of(order)), "ApproximateReceiveCount", ""))) == []
+    assert [frame["seq"] for frame in wired.parts.frames(order)] == [3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("number", ODD_NUMBERS)
+def test_dead_letter_of_which_it_is_not_said_how_often_it_came_is_settled(
+    wired: Wired, number: object
+) -> None:
+    order = an_order()
+    event = with_odd(event_of(body_of(order), "hello"), "ApproximateReceiveCount", number)
+    assert unfinished(settle_dead_letters(event)) == []
+    assert wired.parts.statuses(order)[-1] is Status.FAILED

@@ -7,27 +7,21 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import IPv4Address
 from pathlib import Path
 from time import monotonic
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from chalicelib.adapters.aws.concurrent_requests import SOCKETS_MAX, ConcurrentRequests
 from chalicelib.adapters.aws.connection_pool import ConnectionPool
 from chalicelib.adapters.aws.http_request import Answers as HttpAnswers
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError, Pause, RequestFlow
 from chalicelib.adapters.aws.single_request import ask_single
-from chalicelib.adapters.clock import SystemClock
 from tests.fakes.http_server import LAST, OK, scripted_server
+from tests.support.certificates import a_certificate
 
 ASKED = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 FEW_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nT: 1\r\n\r\n"
@@ -237,6 +231,20 @@ def test_server_that_hangs_up_after_the_first_of_several_leaves_the_others_unans
         assert run(ConnectionPool(server.address), {"a": together()}) == {"a": [b"hi"]}
 
 
+def test_what_comes_behind_the_last_answer_is_taken_for_no_other() -> None:
+    def twice() -> RequestFlow[list[bytes | None]]:
+        answers = [*(yield 2 * [ASKED]), *(yield [ASKED])]
+        bodies: list[bytes | None] = [answer.body for answer in answers]
+        return bodies
+
+    with scripted_server(OK + OK + OK[:20], b"no") as server:
+        server.later = [OK]
+        pool = ConnectionPool(server.address)
+        found = run(pool, {"a": twice()})
+        pool.close()
+        assert (found, server.connections) == ({"a": [b"hi", b"hi", b"hi"]}, 2)
+
+
 def test_pause_lets_the_others_go_on(start: Start) -> None:
     _, pool = start(None)
     order = []
@@ -325,21 +333,3 @@ def test_flows_go_over_tls(start: Start, run: Run, tmp_path: Path, monkeypatch: 
         found = run(pool, {"a": posts("/", "/"), "b": posts("/", body=b"x" * size)})
         assert found == {"a": [b"4", b"4"], "b": [f"{size}".encode()]}
     assert len(set(server.peers)) <= 2
-
-
-def a_certificate(folder: Path) -> Path:
-    """Write a key and a certificate for this machine that is its own authority."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), SystemClock().now()
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(hours=1))
-    address = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-    certificate = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
-    path = folder / "certificate.pem"
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path

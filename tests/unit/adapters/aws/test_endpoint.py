@@ -5,20 +5,30 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
-from botocore.credentials import Credentials
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import CredentialRetrievalError
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint, EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
+from tests.fakes.http_server import OK
+from tests.support.certificates import a_certificate
 
 Behaviour = Callable[[socket.socket], None]
 SOON_S = 0.5
 LONG_S = 30.0
 
 
-def ask(url: str, time_limit_s: float = LONG_S) -> EndpointAnswer:
-    endpoint = AwsEndpoint(url, service="sqs", region="us-east-1", credentials=Credentials("a", "b"))
+def ask(url: str, time_limit_s: float = LONG_S, *, authorities: str = "") -> EndpointAnswer:
+    endpoint = AwsEndpoint(
+        url,
+        service="sqs",
+        region="us-east-1",
+        credentials=Credentials("a", "b"),
+        authorities=authorities,
+    )
     try:
         return endpoint.request("POST", "/", b"{}", headers={}, time_limit_s=time_limit_s)
     finally:
@@ -120,3 +130,45 @@ def test_server_with_a_certificate_that_nobody_vouches_for_is_told_nothing() -> 
 
     with serving(shake_hands) as port, pytest.raises(NotSentError):
         ask(f"https://127.0.0.1:{port}")
+
+
+@contextmanager
+def serving_tls(certificate: Path) -> Iterator[int]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer(peer: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(peer, server_side=True) as secured:
+            if secured.recv(65_536):
+                secured.sendall(OK)
+
+    with serving(answer) as port:
+        yield port
+
+
+def test_authorities_that_are_named_vouch_for_the_server_by_its_name(tmp_path: Path) -> None:
+    certificate = a_certificate(tmp_path)
+    with serving_tls(certificate) as port:
+        found = ask(f"https://127.0.0.1:{port}", authorities=str(certificate))
+        assert found == EndpointAnswer(200, b"hi")
+    with serving_tls(certificate) as port, pytest.raises(NotSentError):
+        ask(f"https://localhost:{port}", authorities=str(certificate))  # the certificate has the number alone
+    with serving_tls(certificate) as port, pytest.raises(NotSentError):
+        ask(f"https://127.0.0.1:{port}")
+
+
+class EndedCredentials(Credentials):
+    """Of a role, which nobody renews now."""
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        raise CredentialRetrievalError(provider="container-role", error_msg="hangs")
+
+
+def test_request_that_cannot_be_signed_now_was_not_sent() -> None:
+    endpoint = AwsEndpoint(
+        "http://127.0.0.1:9", service="sqs", region="us-east-1", credentials=EndedCredentials("a", "b")
+    )
+    with pytest.raises(NotSentError):
+        endpoint.request("POST", "/", b"{}", headers={}, time_limit_s=LONG_S)
+    with pytest.raises(NotSentError):
+        endpoint.signed_posts("/", [b""])

@@ -27,6 +27,22 @@ ANSWERS = {
     b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n": HttpResponse(
         200, b"", is_reusable=True
     ),
+    **{
+        b"HTTP/1.1 200\r\n" + said + b"Content-Length: 1\r\n\r\na": HttpResponse(200, b"a", is_reusable=False)
+        for said in (
+            b"Connection: TE, Close\r\n",
+            b"Connection: close ,TE\r\n",
+            b"Connection: keep-alive\r\nConnection: close\r\n",
+        )
+    },
+    # An older server hangs up, unless it says that it does not.
+    b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\na": HttpResponse(200, b"a", is_reusable=False),
+    b"HTTP/1.0 200 OK\r\nContent-Length: 1\r\nConnection: Keep-Alive\r\n\r\na": HttpResponse(
+        200, b"a", is_reusable=True
+    ),
+    b"HTTP/1.1 200 OK\r\nConnection: not-close\r\nContent-Length: 1\r\n\r\na": HttpResponse(
+        200, b"a", is_reusable=True
+    ),
     CHUNKED + b"\r\n": HttpResponse(200, b"abcde", is_reusable=True),
     CHUNKED + b"T: 1\r\n\r\n": HttpResponse(200, b"abcde", is_reusable=True),
 }

@@ -31,6 +31,7 @@ class FakeEndpoint:
         pieces: What was sent to each in one piece, or how many seconds it waited.
         hasty: Who was not to be waited for, of the last conversation.
         requests: Those that were made beside the posts.
+        is_unsigned: There are no credentials now.
     """
 
     def __init__(self, **answers: list[int]) -> None:
@@ -40,6 +41,7 @@ class FakeEndpoint:
         self.hasty: set[str] = set()
         self.requests: list[tuple[str, str, bytes]] = []
         self.fails_with: Exception | None = None
+        self.is_unsigned = False
 
     def request(
         self, method: str, path: str, body: bytes, *, headers: Mapping[str, str], time_limit_s: float
@@ -50,6 +52,8 @@ class FakeEndpoint:
             raise self.fails_with
 
     def signed_posts(self, path: str, bodies: Iterable[bytes]) -> list[bytes]:
+        if self.is_unsigned:
+            raise NotSentError
         assert path.startswith("/@connections/")
         return [*bodies]
 
@@ -110,6 +114,16 @@ def test_connection_that_is_no_more_or_never_was_gets_nothing_further(status: in
     endpoint = FakeEndpoint(a=[status])
     assert an_api(endpoint).post(frames("a", "0123456789")) == {"a": Delivery.GONE}
     assert endpoint.pieces == {"a": [[*"01234567"]]}
+
+
+def test_frame_that_cannot_be_signed_now_is_not_delivered_and_speaks_against_no_connection() -> None:
+    endpoint = FakeEndpoint()
+    api = an_api(endpoint)
+    endpoint.is_unsigned = True
+    posted = [*frames("a", "01"), Frame("b", "x")]
+    assert api.post(posted) == {"a": Delivery.UNDELIVERED, "b": Delivery.UNDELIVERED}
+    endpoint.is_unsigned = False
+    assert api.post(posted) == {"a": Delivery.DELIVERED, "b": Delivery.DELIVERED}
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -43,6 +43,15 @@ def test_connection_that_the_server_ends_is_followed_by_another() -> None:
         assert (bodies, server.connections) == ([b"hi", b"hi"], 2)
 
 
+def test_what_comes_behind_an_answer_is_taken_for_no_other() -> None:
+    with scripted_server(OK + OK[:20], b"no") as server:
+        server.later = [OK]
+        pool = ConnectionPool(server.address)
+        bodies = [ask_single(pool, ASKED, time_limit_s=TIMEOUT_S).body for _ in range(2)]
+        pool.close()
+        assert (bodies, server.connections) == ([b"hi", b"hi"], 2)
+
+
 def test_connections_that_died_unheard_fail_one_request_and_not_one_each() -> None:
     """As where a gateway between has forgotten all of a burst's: each would use up a try."""
     with scripted_server(OK, b"") as server:

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from uuid import UUID
 
@@ -65,6 +66,7 @@ def a_chain(
     spending: Spending | None = None,
     signer: Signer = SIGNER,
     desk_opens_accounts: bool = True,
+    executor: Executor | None = None,
 ) -> SolanaChain:
     rpc = nodes_of(*nodes)
     names = Names(IDS, {}, {})
@@ -86,8 +88,12 @@ def a_chain(
         priority_fees=PriorityFees(rpc, policy or PriorityPolicy(), time_limit_s=5),
         reader=ChainReader(rpc, lambda: names, time_limit_s=5, witnesses=witnesses),
         policy=SendingPolicy(
-            time_limit_s=5, is_simulated=is_simulated, desk_opens_accounts=desk_opens_accounts
+            time_limit_s=5,
+            is_simulated=is_simulated,
+            desk_opens_accounts=desk_opens_accounts,
+            signs_elsewhere=executor is not None,
         ),
+        executor=executor,
         spending=spending,
     )
 
