@@ -1,11 +1,15 @@
 """The connection: comes back by itself, asks until it is answered, and stops where it must."""
 
 import asyncio
+import json
 import selectors
+import time
 from collections import deque
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from orderflow_client import (
     Client,
@@ -19,6 +23,10 @@ from orderflow_client import (
     UnauthorizedError,
     UnknownOutcomeError,
 )
+from orderflow_client.addresses import addresses
+from orderflow_client.credentials import Credentials
+from orderflow_client.session import FRAME_BYTES_MAX, Frame, Session
+from orderflow_client.tries import Effect
 from tests.fakes.engine_server import FakeEngine
 from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
@@ -41,7 +49,7 @@ def test_submit_is_repeated_under_the_same_key_until_its_outcome_is_known(
     play(story)
 
 
-def test_submit_whose_answer_is_lost_with_the_connection_is_one_order(play: Play[None]) -> None:
+def test_submit_whose_answer_is_lost_with_the_connection_is_sent_by_the_next_one_and_is_one_order() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.deliver = lambda frame: [] if engine.connected == 1 else [frame]
         asking = asyncio.create_task(client.submit(side="sell", amount="1"))
@@ -51,7 +59,42 @@ def test_submit_whose_answer_is_lost_with_the_connection_is_one_order(play: Play
         assert [event.seq async for event in order.events()] == [1, 2, 3, 4, 5, 6]
         assert list(engine.orders) == [order.id]
 
+    play_with(replace(QUICK, answer_s=3_600))(story)
+
+
+def test_submit_that_meets_a_connection_which_has_just_ended_is_sent_by_the_next_one(
+    play: Play[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = ClientConnection.send
+    ended: list[ClientConnection] = []
+
+    async def send(connection: ClientConnection, text: str) -> None:
+        if not ended:
+            ended.append(connection)
+            raise ConnectionClosedError(None, None)
+        await sends(connection, text)
+
+    monkeypatch.setattr(ClientConnection, "send", send)
+
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount="1")
+        assert list(engine.orders) == [order.id]
+        assert engine.connected == 2
+
     play(story)
+
+
+def test_connection_that_brings_other_frames_is_kept_when_an_answer_is_lost() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        other = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        engine.refusals["submit"] = deque([None])
+        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
+        await engine.until(lambda: [frame["action"] for frame in engine.received].count("submit") == 2)
+        await engine.happens(other.id, "canceled")
+        await asking
+        assert engine.connected == 1
+
+    play_with(replace(QUICK, answer_s=0.1))(story)
 
 
 def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None]) -> None:
@@ -115,8 +158,40 @@ def test_credential_that_is_refused_after_an_answer_was_lost_leaves_the_order_un
 def test_engine_that_is_not_there_was_sent_nothing() -> None:
     async def story() -> None:
         async with Client("http://127.0.0.1:9", limits=Limits(time_limit_s=0.2)) as client:
-            with pytest.raises(DisconnectedError, match=r"Connect call failed .*; nothing was sent$"):
+            with pytest.raises(
+                DisconnectedError, match=r"Connect call failed .*; nothing was sent$"
+            ) as caught:
                 await client.submit(side="sell", amount="1")
+        assert isinstance(caught.value.__cause__, OSError)
+
+    asyncio.run(story())
+
+
+def test_engine_on_this_machine_is_reached_past_the_proxy_that_others_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WS_PROXY", "http://127.0.0.1:9")
+
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1")
+
+    play_with(replace(QUICK, time_limit_s=5))(story)
+
+
+def test_engine_that_takes_a_connection_and_says_nothing_is_given_up_in_time_and_told_as_the_cause() -> None:
+    async def hears(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(hears, "127.0.0.1", 0) as silent:
+            port = silent.sockets[0].getsockname()[1]
+            limits = Limits(open_s=0.02, time_limit_s=0.2)
+            async with Client(f"http://127.0.0.1:{port}", limits=limits) as client:
+                with pytest.raises(DisconnectedError, match="timed out during opening handshake"):
+                    await client.submit(side="sell", amount="1")
 
     asyncio.run(story())
 
@@ -149,13 +224,103 @@ def test_refusal_that_will_not_pass_is_told_at_once(play: Play[None]) -> None:
     play(story)
 
 
+def a_session(engine: FakeEngine) -> Session:
+    async def connected() -> None:
+        pass
+
+    where = addresses(engine.url, engine.rest_url)
+    return Session(
+        where,
+        Credentials("token", where),
+        QUICK,
+        on_frame=lambda _frame: None,
+        on_connected=connected,
+        on_failed=lambda _error: None,
+    )
+
+
+def test_frame_of_as_many_bytes_as_the_gateway_takes_is_sent_and_none_with_one_more() -> None:
+    """Bytes of UTF-8: a letter with an accent is two of them."""
+    bare = len(json.dumps({"action": "ping", "text": "", "requestId": "q1"}, separators=(",", ":")))
+    accents, letter = divmod(FRAME_BYTES_MAX - bare, 2)
+    text = "é" * accents + "x" * letter
+
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            session = a_session(engine)
+            await session.ask({"action": "ping", "text": text}, effect=Effect.NOTHING)
+            with pytest.raises(InvalidRequestError) as caught:
+                await session.ask({"action": "ping", "text": text + "x"}, effect=Effect.NOTHING)
+            await session.close()
+            assert caught.value.code == "MESSAGE_TOO_LARGE"
+            assert [frame["text"] for frame in engine.received] == [text]
+
+    asyncio.run(story())
+    assert FRAME_BYTES_MAX == 32_000
+
+
+def test_question_that_may_have_been_carried_out_before_the_client_was_closed_stays_unknown() -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            session = a_session(engine)
+            await session.close()
+            unknown = UnknownOutcomeError("perhaps")
+            with pytest.raises(UnknownOutcomeError, match="perhaps; then: the client is closed"):
+                await session.ask({"action": "submit"}, effect=Effect.SAME, unknown=unknown)
+            with pytest.raises(ClientClosedError):
+                await session.ask({"action": "submit"}, effect=Effect.SAME)
+
+    asyncio.run(story())
+
+
+def test_question_after_one_that_was_too_many_waits_as_long_as_that_one() -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            session = a_session(engine)
+            engine.refusals["ping"] = deque([BUSY])
+            first = asyncio.create_task(session.ask({"action": "ping"}, effect=Effect.NOTHING))
+            await engine.until(lambda: not engine.refusals["ping"])
+            refused_at = time.monotonic()
+            await asyncio.sleep(0.01)
+            await session.ask({"action": "subscribe"}, effect=Effect.NOTHING)
+            assert time.monotonic() - refused_at >= 0.05
+            await first
+            await session.close()
+
+    asyncio.run(story())
+
+
 def test_handshake_that_is_refused_for_now_is_tried_again(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
-        engine.handshakes.extend([503, 429, 0])
+        engine.handshakes.extend([503, 429, 500, 0])
         await client.submit(side="sell", amount="1")
         assert engine.connected == 1
 
     play(story)
+
+
+def test_handshake_that_is_refused_for_as_long_as_the_engine_says_is_not_tried_before_and_told() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.retry_after = "3600"
+        engine.handshakes.append(429)
+        with pytest.raises(DisconnectedError, match=r"\(RATE_LIMITED: .*\); nothing was sent$"):
+            await client.submit(side="sell", amount="1")
+        assert len(engine.credentials) == 1
+
+    play_with(replace(QUICK, time_limit_s=0.2))(story)
+
+
+def test_token_that_is_not_made_in_time_is_told_as_no_connection() -> None:
+    async def token() -> str:
+        await asyncio.Event().wait()
+        return ""
+
+    async def story() -> None:
+        async with Client("http://127.0.0.1:9", token, limits=Limits(time_limit_s=0.01)) as client:
+            with pytest.raises(DisconnectedError, match=r"^no connection within 0\.01 s; nothing was sent$"):
+                await client.submit(side="sell", amount="1")
+
+    asyncio.run(story())
 
 
 def test_credential_that_is_refused_ends_trying_until_the_caller_asks_again(play: Play[None]) -> None:
@@ -179,7 +344,7 @@ class Turns(selectors.DefaultSelector):
         return super().select(timeout)
 
 
-def test_call_after_a_credential_was_refused_keeps_no_processor_busy_until_it_is_connected() -> None:
+def test_call_after_a_refusal_or_a_loss_keeps_no_processor_busy_until_it_is_connected() -> None:
     turns, waiting = Turns(), []
 
     async def token() -> str:
@@ -194,10 +359,25 @@ def test_call_after_a_credential_was_refused_keeps_no_processor_busy_until_it_is
             with pytest.raises(UnauthorizedError):
                 await client.submit(side="sell", amount="1")
             await client.submit(side="sell", amount="1")
+            engine.cut()
+            await asyncio.sleep(0.01)
+            await client.submit(side="sell", amount="1")
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
         runner.run(story())
+    assert len(waiting) == 3
     assert max(waiting) < 50, waiting
+
+
+def test_call_that_waits_its_turn_when_the_credential_is_refused_is_told_so_too() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.handshakes.append(401)
+        asking = [asyncio.create_task(client.submit(side="sell", amount="1")) for _ in range(2)]
+        for each in asking:
+            with pytest.raises(UnauthorizedError):
+                await each
+
+    play_with(replace(QUICK, in_flight_max=1))(story)
 
 
 def test_credential_that_is_refused_later_ends_what_waits_for_events(play: Play[None]) -> None:
@@ -250,6 +430,25 @@ def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> No
         assert [event.seq async for event in order.events()] == [1, 2, 3]
 
     play_with(replace(QUICK, idle_s=0.05, connection_s=0.4))(story)
+
+
+def test_connection_to_be_renewed_is_left_as_soon_as_the_question_that_is_under_way_is_answered() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        kept: list[Frame] = []
+        engine.deliver = lambda frame: kept.append(frame) or []  # type: ignore[func-returns-value]
+        asking = asyncio.create_task(client.submit(type="limit", side="buy", amount="1", limit_price="1"))
+        await engine.until(lambda: bool(engine.orders))
+        (connection,) = engine.connections
+        engine.deliver = lambda frame: [frame]
+        await asyncio.sleep(0.1)
+        await connection.send(json.dumps(kept[0]))
+        await asking
+        assert [frame["action"] for frame in engine.received].count("submit") == 1
+        assert engine.connected == 1
+        await client.submit(side="sell", amount="1")
+        assert engine.connected >= 2
+
+    play_with(replace(QUICK, connection_s=0.05, answer_s=3_600, time_limit_s=10))(story)
 
 
 def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_was_sent(
