@@ -241,6 +241,15 @@ def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> No
     play_with(replace(QUICK, idle_s=0.05, connection_s=0.4))(story)
 
 
+def test_connection_on_which_nothing_comes_is_pinged_again_and_again_and_kept() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1")
+        await engine.until(lambda: engine.received.count({"action": "ping"}) >= 2)
+        assert engine.connected == 1
+
+    play_with(replace(QUICK, idle_s=0.02, connection_s=5))(story)
+
+
 def test_connection_to_be_renewed_is_left_as_soon_as_the_question_that_is_under_way_is_answered() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         kept: list[Frame] = []
@@ -311,6 +320,22 @@ def test_garbage_from_the_engine_is_passed_over(play: Play[None]) -> None:
         ):
             await connection.send(text)
         await client.submit(side="sell", amount="1")
+        assert engine.connected == 1
+
+    play(story)
+
+
+def test_frames_of_a_batch_are_taken_one_by_one_and_what_is_none_among_them_is_passed_over(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        garbage = [None, {"type": "order", "requestId": []}]
+        engine.deliver = lambda frame: [
+            {"type": "batch", "frames": [*garbage, frame]},
+            {"type": "batch", "frames": 7},
+        ]
+        order = await client.submit(side="sell", amount="1")
+        assert [event.seq async for event in order.events()] == [1, 2, 3, 4, 5, 6]
         assert engine.connected == 1
 
     play(story)
