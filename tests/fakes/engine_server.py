@@ -62,6 +62,7 @@ _QUOTE: Final[Frame] = {
     "at": AT,
     "validUntil": AT,
 }
+_HANDSHAKE_CODES: Final = {401: "UNAUTHORIZED", 500: "INTERNAL_ERROR"}
 _RESTING: Final = frozenset({"limit", "sniper"})
 _FINAL: Final = frozenset({"confirmed", "failed", "canceled", "expired"})
 
@@ -75,6 +76,7 @@ class FakeEngine:
         rest_refusals: Statuses and bodies that the next requests over REST are answered with.
         deliver: What becomes of a frame on its way out: none, one, or several.
         handshakes: Statuses that the next handshakes are refused with.
+        retry_after: The seconds after which refused handshakes may be tried again, if they say so.
         drop_after: A connection is cut off after so many frames were sent on it.
     """
 
@@ -85,6 +87,7 @@ class FakeEngine:
         self.rest_refusals: deque[RestRefusal] = deque()
         self.deliver: Callable[[Frame], list[Frame]] = lambda frame: [frame]
         self.handshakes: deque[int] = deque()
+        self.retry_after: str | None = None
         self.drop_after: int | None = None
         self.credentials: list[str | None] = []
         self.orders: dict[str, list[Frame]] = {}
@@ -174,8 +177,12 @@ class FakeEngine:
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         self.credentials.append(request.headers.get("Authorization"))
         if self.handshakes and (status := self.handshakes.popleft()):
-            body = json.dumps({"code": "UNAUTHORIZED", "message": "no"}).encode() if status == 401 else b""
-            return Response(status, "refused", Headers({"Content-Length": str(len(body))}), body)
+            code = _HANDSHAKE_CODES.get(status)
+            body = json.dumps({"code": code, "message": "no"}).encode() if code is not None else b""
+            headers = Headers({"Content-Length": str(len(body))})
+            if self.retry_after is not None:
+                headers["Retry-After"] = self.retry_after
+            return Response(status, "refused", headers, body)
         del connection
         return None
 

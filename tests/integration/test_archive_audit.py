@@ -97,6 +97,18 @@ def test_order_whose_events_are_not_what_was_written_is_told(engine: Engine, tmp
     assert "is not what was written" in problem
 
 
+def test_order_whose_last_hash_the_archive_lacks_is_told_beside_what_the_record_says(
+    engine: Engine, tmp_path: Path
+) -> None:
+    def change(lines: Lines) -> Lines:
+        lines[0]["order"]["chain"] = None
+        return lines
+
+    *different, problem = problems_once_it_holds(engine, tmp_path, rewritten(change))
+    assert ["say different things" in each for each in different] == [True, True]
+    assert problem.endswith("another hash than its last event has")
+
+
 def test_confirmed_order_is_told_that_has_no_transaction_where_the_archive_holds_them(
     engine: Engine, tmp_path: Path
 ) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -132,6 +134,25 @@ def test_order_that_waited_in_the_queue_and_then_ended_unseen_is_found_behind_ne
 
     seen = asyncio.run(story())
     assert seen == [(order_id, seq) for order_id in ("waited", "unseen 1", "unseen 0") for seq in range(1, 7)]
+
+
+def test_order_that_ended_unseen_is_found_by_a_clock_that_is_a_minute_behind_the_newest_events() -> None:
+    lists = [[], [an_order("unseen", accepted_s=71, updated_s=71)]]
+
+    async def orders() -> AsyncGenerator[OrderBody, None]:
+        for order in lists.pop(0):
+            yield order
+
+    async def story() -> list[tuple[str, int]]:
+        feed = Feed(recorded, orders)
+        await feed.begin()
+        for seq in range(1, 7):
+            feed.add(replace(an_event("known", seq), at=datetime(2026, 11, 28, 0, 2, 10, tzinfo=UTC)))
+        feed.lost()
+        feed.resumed()
+        return await all_of(feed)
+
+    assert [seq for order_id, seq in asyncio.run(story()) if order_id == "unseen"] == [1, 2, 3, 4, 5, 6]
 
 
 AWAY = UnavailableError("SERVICE_UNAVAILABLE", "the database did not answer")

@@ -42,6 +42,8 @@ def test_event_that_came_before_is_no_news() -> None:
     history = History()
     assert history.add(event(1))
     assert not history.add(event(1))
+    assert history.add(event(3))
+    assert not history.add(event(3))
 
 
 def test_memory_is_bounded_and_what_is_forgotten_is_said_to_be_so() -> None:
@@ -50,9 +52,11 @@ def test_memory_is_bounded_and_what_is_forgotten_is_said_to_be_so() -> None:
         history.add(event(seq))
     assert seqs(history, 9) is None
     assert seqs(history, 10) == list(range(11, KEPT_MAX + 11))
-    for seq in range(1_000, 1_000 + AHEAD_MAX + 5):
-        history.add(event(seq))
+    ahead = [history.add(event(seq)) for seq in range(KEPT_MAX + 12, KEPT_MAX + 12 + AHEAD_MAX + 5)]
+    assert ahead == [True] * AHEAD_MAX + [False] * 5
     assert history.last_seq == KEPT_MAX + 10
+    history.add(event(KEPT_MAX + 11))
+    assert history.last_seq == KEPT_MAX + 11 + AHEAD_MAX
 
 
 def test_final_status_is_seen_by_its_name() -> None:

@@ -1,24 +1,29 @@
 """The connection: comes back by itself, asks until it is answered, and stops where it must."""
 
 import asyncio
-import selectors
+import json
+import time
 from collections import deque
 from dataclasses import replace
 
 import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from orderflow_client import (
     Client,
     ClientClosedError,
     DefectError,
-    DisconnectedError,
     InvalidRequestError,
     LimitReachedError,
-    Limits,
     RefusedError,
     UnauthorizedError,
     UnknownOutcomeError,
 )
+from orderflow_client.addresses import addresses
+from orderflow_client.credentials import Credentials
+from orderflow_client.session import FRAME_BYTES_MAX, Frame, Session
+from orderflow_client.tries import Effect
 from tests.fakes.engine_server import FakeEngine
 from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
@@ -41,7 +46,7 @@ def test_submit_is_repeated_under_the_same_key_until_its_outcome_is_known(
     play(story)
 
 
-def test_submit_whose_answer_is_lost_with_the_connection_is_one_order(play: Play[None]) -> None:
+def test_submit_whose_answer_is_lost_with_the_connection_is_sent_by_the_next_one_and_is_one_order() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.deliver = lambda frame: [] if engine.connected == 1 else [frame]
         asking = asyncio.create_task(client.submit(side="sell", amount="1"))
@@ -51,7 +56,42 @@ def test_submit_whose_answer_is_lost_with_the_connection_is_one_order(play: Play
         assert [event.seq async for event in order.events()] == [1, 2, 3, 4, 5, 6]
         assert list(engine.orders) == [order.id]
 
+    play_with(replace(QUICK, answer_s=3_600))(story)
+
+
+def test_submit_that_meets_a_connection_which_has_just_ended_is_sent_by_the_next_one(
+    play: Play[None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sends = ClientConnection.send
+    ended: list[ClientConnection] = []
+
+    async def send(connection: ClientConnection, text: str) -> None:
+        if not ended:
+            ended.append(connection)
+            raise ConnectionClosedError(None, None)
+        await sends(connection, text)
+
+    monkeypatch.setattr(ClientConnection, "send", send)
+
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(side="sell", amount="1")
+        assert list(engine.orders) == [order.id]
+        assert engine.connected == 2
+
     play(story)
+
+
+def test_connection_that_brings_other_frames_is_kept_when_an_answer_is_lost() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        other = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        engine.refusals["submit"] = deque([None])
+        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
+        await engine.until(lambda: [frame["action"] for frame in engine.received].count("submit") == 2)
+        await engine.happens(other.id, "canceled")
+        await asking
+        assert engine.connected == 1
+
+    play_with(replace(QUICK, answer_s=0.1))(story)
 
 
 def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None]) -> None:
@@ -112,31 +152,6 @@ def test_credential_that_is_refused_after_an_answer_was_lost_leaves_the_order_un
     play(story)
 
 
-def test_engine_that_is_not_there_was_sent_nothing() -> None:
-    async def story() -> None:
-        async with Client("http://127.0.0.1:9", limits=Limits(time_limit_s=0.2)) as client:
-            with pytest.raises(DisconnectedError, match=r"Connect call failed .*; nothing was sent$"):
-                await client.submit(side="sell", amount="1")
-
-    asyncio.run(story())
-
-
-@pytest.mark.parametrize(
-    ("proxy", "why"), [("127.0.0.1:9", "127.0.0.1:9"), ("socks5://127.0.0.1:9", "python-socks")]
-)
-def test_proxy_that_cannot_be_used_is_named_and_closing_goes_well(
-    monkeypatch: pytest.MonkeyPatch, proxy: str, why: str
-) -> None:
-    monkeypatch.setenv("WSS_PROXY", proxy)
-
-    async def story() -> None:
-        async with Client("https://engine.invalid", "token", limits=Limits(time_limit_s=0.3)) as client:
-            await client.submit(side="sell", amount="1")
-
-    with pytest.raises(DisconnectedError, match=why):
-        asyncio.run(story())
-
-
 def test_refusal_that_will_not_pass_is_told_at_once(play: Play[None]) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.refusals["submit"] = deque([{"code": "INTERNAL_ERROR", "message": "a defect"}])
@@ -149,94 +164,68 @@ def test_refusal_that_will_not_pass_is_told_at_once(play: Play[None]) -> None:
     play(story)
 
 
-def test_handshake_that_is_refused_for_now_is_tried_again(play: Play[None]) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        engine.handshakes.extend([503, 429, 0])
-        await client.submit(side="sell", amount="1")
-        assert engine.connected == 1
+def a_session(engine: FakeEngine) -> Session:
+    async def connected() -> None:
+        pass
 
-    play(story)
-
-
-def test_credential_that_is_refused_ends_trying_until_the_caller_asks_again(play: Play[None]) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        engine.handshakes.append(401)
-        with pytest.raises(UnauthorizedError):
-            await client.submit(side="sell", amount="1")
-        assert len(engine.credentials) == 1
-        await client.submit(side="sell", amount="1")
-
-    play(story)
+    where = addresses(engine.url, engine.rest_url)
+    return Session(
+        where,
+        Credentials("token", where),
+        QUICK,
+        on_frame=lambda _frame: None,
+        on_connected=connected,
+        on_failed=lambda _error: None,
+    )
 
 
-class Turns(selectors.DefaultSelector):
-    """Counts the turns of a loop that has something to do at once."""
-
-    busy = 0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.busy += timeout is not None and timeout <= 0
-        return super().select(timeout)
-
-
-def test_call_after_a_credential_was_refused_keeps_no_processor_busy_until_it_is_connected() -> None:
-    turns, waiting = Turns(), []
-
-    async def token() -> str:
-        begun = turns.busy
-        await asyncio.sleep(0.1)
-        waiting.append(turns.busy - begun)
-        return "token"
+def test_frame_of_as_many_bytes_as_the_gateway_takes_is_sent_and_none_with_one_more() -> None:
+    """Bytes of UTF-8: a letter with an accent is two of them."""
+    bare = len(json.dumps({"action": "ping", "text": "", "requestId": "q1"}, separators=(",", ":")))
+    accents, letter = divmod(FRAME_BYTES_MAX - bare, 2)
+    text = "é" * accents + "x" * letter
 
     async def story() -> None:
-        async with FakeEngine() as engine, Client(engine.url, token, rest_url=engine.rest_url) as client:
-            engine.handshakes.append(401)
-            with pytest.raises(UnauthorizedError):
-                await client.submit(side="sell", amount="1")
-            await client.submit(side="sell", amount="1")
-
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(turns)) as runner:
-        runner.run(story())
-    assert max(waiting) < 50, waiting
-
-
-def test_credential_that_is_refused_later_ends_what_waits_for_events(play: Play[None]) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
-        iterations = [order.events(), client.events()]
-        for events in iterations:
-            assert [(await anext(events)).seq for _ in range(2)] == [1, 2]
-        waiting = [asyncio.ensure_future(anext(events)) for events in iterations]
-        engine.handshakes.append(401)
-        engine.cut()
-        for each in waiting:
-            with pytest.raises(UnauthorizedError):
-                await each
-
-    play(story)
-
-
-def test_token_that_cannot_be_made_for_a_while_delays_and_says_why_when_the_time_is_over() -> None:
-    async def story() -> None:
-        tries = 0
-
-        def token() -> str:
-            nonlocal tries
-            tries += 1
-            if tries < 3:
-                raise OSError("the issuer is away")
-            return "token"
-
         async with FakeEngine() as engine:
-            async with Client(engine.url, token, rest_url=engine.rest_url, limits=QUICK) as client:
-                await client.submit(side="sell", amount="1")
-            limits = replace(QUICK, time_limit_s=0.3)
-            tries = -99
-            async with Client(engine.url, token, rest_url=engine.rest_url, limits=limits) as client:
-                with pytest.raises(DisconnectedError, match=r"token raised OSError\); nothing was sent$"):
-                    await client.submit(side="sell", amount="1")
-                with pytest.raises(DisconnectedError, match=r"token raised OSError$"):
-                    await client.markets()
+            session = a_session(engine)
+            await session.ask({"action": "ping", "text": text}, effect=Effect.NOTHING)
+            with pytest.raises(InvalidRequestError) as caught:
+                await session.ask({"action": "ping", "text": text + "x"}, effect=Effect.NOTHING)
+            await session.close()
+            assert caught.value.code == "MESSAGE_TOO_LARGE"
+            assert [frame["text"] for frame in engine.received] == [text]
+
+    asyncio.run(story())
+    assert FRAME_BYTES_MAX == 32_000
+
+
+def test_question_that_may_have_been_carried_out_before_the_client_was_closed_stays_unknown() -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            session = a_session(engine)
+            await session.close()
+            unknown = UnknownOutcomeError("perhaps")
+            with pytest.raises(UnknownOutcomeError, match="perhaps; then: the client is closed"):
+                await session.ask({"action": "submit"}, effect=Effect.SAME, unknown=unknown)
+            with pytest.raises(ClientClosedError):
+                await session.ask({"action": "submit"}, effect=Effect.SAME)
+
+    asyncio.run(story())
+
+
+def test_question_after_one_that_was_too_many_waits_as_long_as_that_one() -> None:
+    async def story() -> None:
+        async with FakeEngine() as engine:
+            session = a_session(engine)
+            engine.refusals["ping"] = deque([BUSY])
+            first = asyncio.create_task(session.ask({"action": "ping"}, effect=Effect.NOTHING))
+            await engine.until(lambda: not engine.refusals["ping"])
+            refused_at = time.monotonic()
+            await asyncio.sleep(0.01)
+            await session.ask({"action": "subscribe"}, effect=Effect.NOTHING)
+            assert time.monotonic() - refused_at >= 0.05
+            await first
+            await session.close()
 
     asyncio.run(story())
 
@@ -250,6 +239,34 @@ def test_idle_connection_is_kept_open_by_pings_and_an_old_one_is_renewed() -> No
         assert [event.seq async for event in order.events()] == [1, 2, 3]
 
     play_with(replace(QUICK, idle_s=0.05, connection_s=0.4))(story)
+
+
+def test_connection_on_which_nothing_comes_is_pinged_again_and_again_and_kept() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.submit(side="sell", amount="1")
+        await engine.until(lambda: engine.received.count({"action": "ping"}) >= 2)
+        assert engine.connected == 1
+
+    play_with(replace(QUICK, idle_s=0.02, connection_s=5))(story)
+
+
+def test_connection_to_be_renewed_is_left_as_soon_as_the_question_that_is_under_way_is_answered() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        kept: list[Frame] = []
+        engine.deliver = lambda frame: kept.append(frame) or []  # type: ignore[func-returns-value]
+        asking = asyncio.create_task(client.submit(type="limit", side="buy", amount="1", limit_price="1"))
+        await engine.until(lambda: bool(engine.orders))
+        (connection,) = engine.connections
+        engine.deliver = lambda frame: [frame]
+        await asyncio.sleep(0.1)
+        await connection.send(json.dumps(kept[0]))
+        await asking
+        assert [frame["action"] for frame in engine.received].count("submit") == 1
+        assert engine.connected == 1
+        await client.submit(side="sell", amount="1")
+        assert engine.connected >= 2
+
+    play_with(replace(QUICK, connection_s=0.05, answer_s=3_600, time_limit_s=10))(story)
 
 
 def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_was_sent(
@@ -303,6 +320,22 @@ def test_garbage_from_the_engine_is_passed_over(play: Play[None]) -> None:
         ):
             await connection.send(text)
         await client.submit(side="sell", amount="1")
+        assert engine.connected == 1
+
+    play(story)
+
+
+def test_frames_of_a_batch_are_taken_one_by_one_and_what_is_none_among_them_is_passed_over(
+    play: Play[None],
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        garbage = [None, {"type": "order", "requestId": []}]
+        engine.deliver = lambda frame: [
+            {"type": "batch", "frames": [*garbage, frame]},
+            {"type": "batch", "frames": 7},
+        ]
+        order = await client.submit(side="sell", amount="1")
+        assert [event.seq async for event in order.events()] == [1, 2, 3, 4, 5, 6]
         assert engine.connected == 1
 
     play(story)

@@ -116,7 +116,6 @@ class Session:
             if task is not None:
                 task.cancel()
                 await asyncio.wait({task})
-        self._drop_answers()
         self._connected.set()
 
     def answer(self, mark: str, frame: Frame) -> None:
@@ -225,8 +224,7 @@ class Session:
         return UnknownOutcomeError("no answer came: whether it was done is not known")
 
     async def _pause(self, backoff: Backoff, error: OrderflowError, deadline: float) -> None:
-        asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
-        wait_s = min(backoff.next_s(asked_s), max(0.0, deadline - time.monotonic()))
+        wait_s = min(backoff.next_s(), max(0.0, deadline - time.monotonic()))
         if isinstance(error, RefusedError):
             # What is too much for one question is too much for the next.
             self._not_before = max(self._not_before, time.monotonic() + wait_s)
@@ -275,7 +273,7 @@ class Session:
         )
         async with connection as socket:
             self._socket = socket
-            self._failure = self._fault = None
+            self._fault = None
             self._connected.set()
             self._greeting = asyncio.create_task(self._greet(), name="orderflow resume")
             opened_at = time.monotonic()
@@ -299,7 +297,7 @@ class Session:
         socket = self._socket
         with suppress(TimeoutError):
             async with asyncio.timeout(self._limits.answer_s):
-                while self._answers and socket is not None:
+                while socket is not None and not all(each.done() for each in self._answers.values()):
                     self._take(await socket.recv())
 
     async def _greet(self) -> None:
@@ -313,9 +311,6 @@ class Session:
             self._connected.clear()
         if self._greeting is not None:
             self._greeting.cancel()
-        self._drop_answers()
-
-    def _drop_answers(self) -> None:
         for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_result(_LOST)

@@ -7,6 +7,7 @@ import pytest
 
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import OrderMessage, ResumeMessage, SubscribeMessage
+from chalicelib.services.ports import QueueMessage
 from chalicelib.services.recovery.sweeper import (
     PAIRS_MAX,
     SWEPT_MAX,
@@ -144,6 +145,23 @@ def test_connections_whose_messages_the_queue_did_not_take_wait_for_the_next_run
     with pytest.raises(RetryableError):
         Sweep(left, queue, FakeConnections(), in_memory().subscriptions).run()
     assert left.unsent == lagging
+
+
+def test_connection_whose_message_was_sent_before_the_queue_failed_is_not_found_again_at_once() -> None:
+    lagging = [SubscriptionBehind(f"{name}=", "a", uuid4(), 0) for name in "abc"]
+
+    class FailingQueue(FakeQueue):
+        def send(self, messages: Sequence[QueueMessage]) -> None:
+            if len(messages) > 1:
+                raise KeyError("planted")
+            self.is_down = len(self.sent) == 1
+            super().send(messages)
+
+    left, queue = Left([], lagging), FailingQueue()
+    with pytest.raises(RetryableError):
+        Sweep(left, queue, FakeConnections(), in_memory().subscriptions).run()
+    assert len(queue.sent) == 1
+    assert left.unsent == lagging[1:]
 
 
 def many(number: int) -> list[StrandedOrder]:
