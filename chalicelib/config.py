@@ -331,20 +331,6 @@ def chain_of(environment: Mapping[str, str]) -> ChainName:
         raise ConfigurationError(f"CHAIN: Input should be {known}, not '{named}'") from None
 
 
-def cluster_of(environment: Mapping[str, str]) -> ClusterName:
-    """Return which Solana the environment names, likewise.
-
-    Raises:
-        ConfigurationError: There is no such cluster.
-    """
-    named = environment.get("SOLANA_CLUSTER") or ClusterName.LOCAL
-    try:
-        return ClusterName(named)
-    except ValueError:
-        known = " or ".join(f"'{each}'" for each in ClusterName)
-        raise ConfigurationError(f"SOLANA_CLUSTER: Input should be {known}, not '{named}'") from None
-
-
 def node_addresses(text: str) -> tuple[str, ...]:
     """Return the addresses of a list with commas between, each once, the preferred one first."""
     found: dict[str, str] = {}

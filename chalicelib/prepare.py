@@ -23,14 +23,7 @@ from chalicelib.adapters.postgres.engine import make_engine
 from chalicelib.adapters.postgres.error_translation import is_passing, said, sqlstate
 from chalicelib.adapters.simulated_market.definition import load_market
 from chalicelib.adapters.simulated_market.seed import seed
-from chalicelib.config import (
-    ChainName,
-    ClusterName,
-    ConfigurationError,
-    Settings,
-    chain_of,
-    cluster_of,
-)
+from chalicelib.config import ChainName, ClusterName, ConfigurationError, Settings
 from chalicelib.migrations import newest_revision, upgrade
 from chalicelib.migrations.app_login import let_in
 from chalicelib.migrations.roles import grant
@@ -96,13 +89,16 @@ def handler(_event: object, _context: object) -> dict[str, str]:
     # The command, which every local start waits for, needs none.
     from chalicelib.bootstrap.clients import Clients  # noqa: PLC0415
 
-    chain, cluster = chain_of(os.environ), cluster_of(os.environ)
-    secrets = Clients(Settings.read(os.environ)).secrets
+    settings = Settings.read(os.environ)
+    secrets = Clients(settings).secrets
     owner, app = (
         secrets.text(os.environ[name]) for name in ("DATABASE_SECRET_ARN", "APP_DATABASE_SECRET_ARN")
     )
     host = os.environ.get("DATABASE_HOST", "")
-    return {"revision": prepare_from_secrets(owner, app, host=host, chain=chain, cluster=cluster)}
+    revision = prepare_from_secrets(
+        owner, app, host=host, chain=settings.chain, cluster=settings.solana_cluster
+    )
+    return {"revision": revision}
 
 
 def main() -> int:
@@ -112,7 +108,7 @@ def main() -> int:
         sys.stderr.write("DATABASE_URL is not set: which database should be prepared?\n")
         return 2
     try:
-        chain, cluster = chain_of(os.environ), cluster_of(os.environ)
+        settings = Settings.read(os.environ)
         if "LOCAL_GATEWAY_HOST" in os.environ:
             # Functions would find out at their first event; the local runtime can still refuse to start.
             _check(Settings.from_env(os.environ))
@@ -120,7 +116,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 2
     try:
-        _prepare_once_started(url, chain, cluster)
+        _prepare_once_started(url, settings.chain, settings.solana_cluster)
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
