@@ -197,7 +197,7 @@ def test_accepted_order_that_cannot_be_put_on_record_stays_in_the_queue_until_it
     assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": False}
     # A copy is kept as well: a queue keeps nothing for longer than a fortnight.
     assert reason(consumer) == (
-        "a defect of ours: KeyError; its order is not on record, or its end not told, so it stays"
+        "a defect of ours: KeyError; its order is not on record, or not told, so it stays"
     )
     consumer.record.create = create  # type: ignore[method-assign]
     assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": True}
