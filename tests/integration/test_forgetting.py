@@ -1,8 +1,10 @@
 """Archived orders of long ago: they leave the record with their keys, not before."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -11,9 +13,15 @@ from sqlalchemy.exc import DBAPIError
 from chalicelib.adapters.archive_folder import FolderArchiveStore
 from chalicelib.adapters.postgres.archive import archive_check
 from chalicelib.adapters.postgres.engine import make_engine
+from chalicelib.adapters.postgres.operations import PostgresOperations
 from chalicelib.bootstrap.archiving import archiver
+from chalicelib.domain.errors import ConflictError
+from chalicelib.domain.queue_messages import OrderMessage
+from chalicelib.services.intake.redrive import RedriveDeadLetters
+from chalicelib.wire.queue_messages import render_message
 from tests.contract.records import on_postgres
-from tests.fakes.orders import an_order
+from tests.fakes.orders import an_order, changed
+from tests.fakes.ports import FakeQueue
 from tests.integration.archives import DAYS, TO_THE_END, ended, on_record
 
 KEPT_DAYS = 400
@@ -61,6 +69,38 @@ def test_orders_of_long_ago_leave_with_their_keys_and_the_archive_stays(
     assert on_record(engine)[3] == 2
     with engine.connect() as connection:
         assert archive_check(FolderArchiveStore(tmp_path)).violations(connection) == []
+
+
+def test_dead_letter_of_a_forgotten_order_is_not_sent_again(engine: Engine, tmp_path: Path) -> None:
+    """It has executed, and would execute again: nothing on record says so any more."""
+    order_id = archived_long_ago(engine, tmp_path, days_ago=KEPT_DAYS + 2)
+    accepted_at = datetime.now(UTC) - timedelta(days=KEPT_DAYS + 3)
+    old = changed(an_order(), order_id=order_id, accepted_at=accepted_at, valid_until=accepted_at)
+    recent = replace(old, order_id=uuid4(), accepted_at=datetime.now(UTC), valid_until=datetime.now(UTC))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dead_letters (message_id, order_id, body, receive_count, reason)"
+                " VALUES (:message_id, :order_id, :body, 40, 'the order was confirmed already')"
+            ),
+            [
+                {
+                    "message_id": name,
+                    "order_id": each.order_id,
+                    "body": render_message(OrderMessage(order=each)),
+                }
+                for name, each in (("old", old), ("recent", recent))
+            ],
+        )
+    queue = FakeQueue()
+    redrive = RedriveDeadLetters(PostgresOperations(engine), queue)
+    with pytest.raises(ConflictError, match="confirmed, and final"):
+        redrive.redrive("old", operator="olga")
+    archiver(engine, FolderArchiveStore(tmp_path), retention_days=DAYS, kept_days=KEPT_DAYS).run()
+    with pytest.raises(ConflictError, match="may have forgotten"):
+        redrive.redrive("old", operator="olga")
+    assert queue.sent == []
+    assert redrive.redrive("recent", operator="olga") == recent.order_id
 
 
 def test_key_and_spending_of_no_other_order_are_forgotten_with_an_order(

@@ -30,9 +30,12 @@ def test_database_that_takes_writes_passes_and_keeps_its_settings(database_url: 
         ("default_transaction_read_only = on", "takes no writes"),
         # A crash would take attempts back whose bytes have been sent since.
         ("synchronous_commit = off", "confirms commits before they are kept"),
+        # A statement that has waited for a cancel of all would not see it, and the order would execute.
+        ("default_transaction_isolation = 'repeatable read'", "default_transaction_isolation"),
+        ("default_transaction_isolation = 'serializable'", "default_transaction_isolation"),
     ],
 )
-def test_database_that_takes_no_writes_or_may_lose_them_is_not_ready(
+def test_database_that_takes_no_writes_or_may_lose_them_or_isolates_otherwise_is_not_ready(
     database_url: str, setting: str, problem: str
 ) -> None:
     name = database_url.rpartition("/")[2]

@@ -4,16 +4,17 @@ to live with: the others go on, nothing is lost.
 All orders of one account have the poison, so that a seed decides which those are.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
-from chalicelib.services.ports import Chain
+from chalicelib.services.ports import Chain, Connections, Delivery, Frame
 from tests.simulation.engine import Parts
 from tests.simulation.simulator import Simulator
 
 POISONED_ACCOUNT: Final = "bob"
+CONSUMERS: Final = ("consumer", "dead letters")
 
 
 class PoisonedError(Exception):
@@ -30,6 +31,31 @@ def in_confirming(parts: Parts, simulator: Simulator) -> Parts:
     then the defect is mended.
     """
     return replace(parts, chain=_Poisoned(parts.chain, simulator, signing=False))
+
+
+def in_telling(parts: Parts, simulator: Simulator) -> Parts:
+    """Raise whenever a consumer, also of dead letters, posts to the owner of poisoned orders, likewise until
+    the weather clears.
+    """
+    return replace(parts, connections=_PoisonedConnections(parts.connections, simulator))
+
+
+class _PoisonedConnections:
+    def __init__(self, connections: Connections, simulator: Simulator) -> None:
+        self._connections = connections
+        self._simulator = simulator
+
+    def post(self, frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        posted, world = list(frames), self._simulator.world
+        peers = [self._simulator.gateway.peers[each.connection_id] for each in posted]
+        is_consumer = world.scheduler.current.group.name.startswith(CONSUMERS)
+        if world.is_stormy and is_consumer and any(each.account_id == POISONED_ACCOUNT for each in peers):
+            world.note("poison", "post")
+            raise PoisonedError("post")
+        return self._connections.post(posted)
+
+    def close(self, connection_id: str) -> None:
+        self._connections.close(connection_id)
 
 
 class _Poisoned:

@@ -4,6 +4,7 @@ from functools import cache
 
 import pytest
 
+from tests.simulation import poison
 from tests.simulation import resting_sabotage as sabotage
 from tests.simulation.run import Outcome, run
 from tests.simulation.simulator import Sabotage
@@ -11,6 +12,8 @@ from tests.simulation.simulator import Sabotage
 SEEDS = 100
 """All planted defects but one, which is looked for elsewhere, show by the twenty-first."""
 PER_TEST = 50
+POISONED_SEEDS = 21
+"""In the last of them a dead letter puts an order to rest, and cannot tell that."""
 
 
 @cache
@@ -25,6 +28,12 @@ def test_every_promise_of_orders_that_wait_holds_at_rest_whatever_went_wrong(fir
         assert not outcome.violations, (
             f"replay: python -m tests.simulation --moving --seed {seed}\n" + "\n".join(outcome.violations)
         )
+
+
+def test_every_promise_of_orders_that_wait_holds_while_some_cannot_be_told() -> None:
+    for seed in range(POISONED_SEEDS):
+        outcome = run(seed, poison.in_telling, is_moving=True)
+        assert not outcome.violations, f"seed {seed}\n" + "\n".join(outcome.violations)
 
 
 def test_orders_fire_are_refused_at_their_bound_amended_and_executed_in_these_seeds() -> None:

@@ -19,7 +19,7 @@ def test_every_promise_holds_at_rest_whatever_went_wrong(first: int) -> None:
         )
 
 
-@pytest.mark.parametrize("defect", [poison.in_signing, poison.in_confirming])
+@pytest.mark.parametrize("defect", [poison.in_signing, poison.in_confirming, poison.in_telling])
 def test_every_promise_holds_while_single_orders_run_into_defects(defect: Sabotage) -> None:
     outcomes = [run(seed, defect) for seed in range(POISONED_SEEDS)]
 

@@ -6,8 +6,9 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-m
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
+from hashlib import md5
 from typing import Final, NamedTuple, NoReturn
 
 from pydantic_core import to_json
@@ -130,8 +131,8 @@ class SqsOrderQueue(_Queue):
                 logger.warning("visibility not changed", reason=str(error))
 
     def _send_one(self, message: QueueMessage) -> None:
-        answer = self._tried("SendMessage", _content(message)).body
-        if b'"MessageId"' not in answer:
+        answer = members_of(self._tried("SendMessage", _content(message)).body)
+        if "MessageId" not in answer or not _is_as_sent(message, answer):
             raise SqsUnansweredError("the answer does not say that the queue has the message")
 
     def _send_batch(self, messages: Sequence[QueueMessage]) -> None:
@@ -150,7 +151,8 @@ class SqsOrderQueue(_Queue):
         entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
         called = self._tried("SendMessageBatch", {"Entries": entries})
         answer = members_of(called.body)
-        refused, taken = _ids(answer, "Failed"), _ids(answer, "Successful")
+        refused = _ids(_entries(answer, "Failed"))
+        taken = _ids(each for each in _entries(answer, "Successful") if _is_among(messages, each))
         if refused:
             logger.warning(
                 "messages refused", messages=len(refused), reason=str(answer["Failed"])[:_SHOWN_BYTES_MAX]
@@ -308,8 +310,22 @@ def members_of(answer: bytes) -> JsonObject:
     return found
 
 
-def _ids(answer: JsonObject, name: str) -> frozenset[str]:
-    return frozenset(str(each.get("Id")) for each in _entries(answer, name))
+def _ids(entries: Iterable[JsonObject]) -> frozenset[str]:
+    return frozenset(str(each.get("Id")) for each in entries)
+
+
+def _is_among(messages: Sequence[QueueMessage], entry: JsonObject) -> bool:
+    """Return whether an entry says that the queue has the message of its number."""
+    return any(
+        entry.get("Id") == str(index) and _is_as_sent(message, entry)
+        for index, message in enumerate(messages)
+    )
+
+
+def _is_as_sent(message: QueueMessage, answer: JsonObject) -> bool:
+    """Return whether what the queue has is the message that was sent, as far as the answer tells."""
+    digest = answer.get("MD5OfMessageBody")
+    return digest is None or digest == md5(message.body.encode(), usedforsecurity=False).hexdigest()
 
 
 def _entries(answer: JsonObject, name: str) -> Sequence[JsonObject]:

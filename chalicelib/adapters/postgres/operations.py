@@ -63,9 +63,12 @@ _REFUSALS: Final = text("""
 SELECT code, sum(number) AS number FROM refusals WHERE minute > now() - interval '5 minutes' GROUP BY code
 """)
 
+# What ended on a day that was forgotten was accepted before the end of that day.
 _LETTER_COLUMNS: Final = f"""
 SELECT d.message_id, d.order_id, d.receive_count, d.reason, d.archived_at,
-       left(d.body, {BODY_CHARS_MAX}) AS body, o.status
+       left(d.body, {BODY_CHARS_MAX}) AS body, o.status,
+       (SELECT CAST(max(day) + 1 AS timestamp) AT TIME ZONE 'UTC' FROM archives
+        WHERE forgotten_at IS NOT NULL) AS forgotten_before
 FROM dead_letters d LEFT JOIN orders o USING (order_id)
 """
 
@@ -189,6 +192,7 @@ def _letter(row: Row[Any]) -> ArchivedLetter:
         row.archived_at,
         row.body,
         None if row.status is None else OrderStatus(row.status),
+        row.forgotten_before,
     )
 
 

@@ -1,7 +1,9 @@
-"""Whether the database takes writes, and keeps them, asked without writing anything that stays.
+"""Whether the database takes writes, keeps them and shows them, asked without writing anything that stays.
 
 A server whose disk is full, or that has become a replica, answers queries as ever, and no order is executed.
 One that confirms commits before they are on its disk may take back, after a crash, what was sent by then.
+One whose transactions see what there was when they began shows nothing of what they have waited for: of two
+that meet, as an order's first step and a cancel of all, neither would find the other.
 """
 
 from typing import Final
@@ -18,21 +20,24 @@ from chalicelib.domain.errors import RetryableError
 _CHECK: Final = Statement("""
 SELECT current_setting('transaction_read_only') = 'on' AS is_read_only,
        current_setting('synchronous_commit') = 'off' AS may_lose,
+       current_setting('transaction_isolation') IN ('repeatable read', 'serializable') AS is_isolated,
        (SELECT public.for_transaction('work_mem', '64kB')),
        (SELECT count(*) FROM generate_series(1, 8000))
 """)
 
 _MAY_LOSE: Final = "the database confirms commits before they are kept (synchronous_commit)"
+_IS_ISOLATED: Final = "transactions do not see what they have waited for (default_transaction_isolation)"
 
 
 def check_takes_writes(engine: Engine) -> None:
-    """Return if the database answers, takes writes, and keeps what it confirms.
+    """Return if the database answers, takes writes, keeps what it confirms, and shows it to who waited.
 
     It is asked as it is for an order: by a prepared statement, which a pooler may get in the way of. Sessions
     keep what the settings were at their start: what an older one says, a new one has to confirm.
 
     Raises:
-        RetryableError: It does not answer, its disk is full, it is read-only, or may lose commits.
+        RetryableError: It does not answer, its disk is full, it is read-only, may lose commits, or has
+            transactions see what there was when they began.
     """
     if _problem(engine) is None:
         return
@@ -49,4 +54,6 @@ def _problem(engine: Engine) -> str | None:
         (found,) = Database(engine).execute(_CHECK)
     if found.is_read_only:
         return READ_ONLY
-    return _MAY_LOSE if found.may_lose else None
+    if found.may_lose:
+        return _MAY_LOSE
+    return _IS_ISOLATED if found.is_isolated else None

@@ -129,36 +129,35 @@ class ResolveDeadLetters:
         """Archive a letter that cannot be resolved, for a reason that was not foreseen.
 
         If its order is on record, the sweep goes on with that; if not, the order ends here. Return False if
-        that cannot be written down either: then the message is all there is of an accepted order, and stays.
+        that cannot be written down either, or what became of it not be told: then the message is all there is
+        of that, and stays.
 
         Raises:
             RetryableError: The record is unreachable; the message stays where it is.
         """
         left = self._remains(letter.body)
         order_id = left.order_id
-        logger.error(
-            "defect",
-            exc_info=error,
-            message_id=letter.message_id,
-            order_id=str(order_id) if order_id else None,
-            doing="resolving a dead letter",
-        )
+        named, doing = str(order_id) if order_id else None, "resolving a dead letter"
+        logger.error("defect", exc_info=error, message_id=letter.message_id, order_id=named, doing=doing)
         is_over = left.order is None or self._is_on_record(left.order, left.connection_id)
         reason = f"a defect of ours: {type(error).__name__}"
         if not is_over:
-            reason += "; its order is not on record, so it stays in its queue"
+            reason += "; its order is not on record, or not told, so it stays"
         self._archive.archive(letter, order_id=order_id, reason=reason)
         return is_over
 
     def _is_on_record(self, order: Order, connection_id: str | None) -> bool:
-        """Put an order on record as failed if it is not there yet; return whether it is there now."""
+        """Put an order on record as failed if it is not there yet; return whether it is there now, and told
+        if the sweep would not.
+        """
         try:
             self._end_unexecuted(order, connection_id, _DEFECT)
         except RetryableError:
             raise
         except Exception:  # noqa: BLE001  # a second defect: what matters is whether the order is on record
             logger.exception("defect", order_id=str(order.order_id), doing="ending an order of a dead letter")
-            return self._record.state(order.account_id, order.order_id) is not None
+            state = self._record.state(order.account_id, order.order_id)
+            return state is not None and (_is_swept(state) or state.published_seq == state.seq)
         return True
 
     def _resolve_unreadable(self, letter: DeadLetter, problem: str) -> None:
@@ -177,7 +176,8 @@ class ResolveDeadLetters:
         )
 
     def _end_unexecuted(self, order: Order, connection_id: str | None, why: str) -> None:
-        """End an accepted order that is not on record; one on record is the sweep's to finish.
+        """End an accepted order that is not on record, and tell its end; one on record is the sweep's to
+        finish, and told here if the sweep would not.
 
         Raises ``RetryableError`` while it may have executed all the same: it is not to be told the contrary.
         """
@@ -185,9 +185,13 @@ class ResolveDeadLetters:
             raise RetryableError("whether the order has executed is not known yet")
         error = ExecutionError(Code.INTERNAL_ERROR, why)
         ended = transitions.failed_at_once(order, error, self._clock.now(), connection_id)
+        found: OrderState | None = ended.state
         if self._record.create([ended], lease_ms=0):
             self._observer.saw([(order, ended.events)], {})
-            self._republisher.republish(ended.state)
+        else:
+            found = self._record.state(order.account_id, order.order_id)
+        if found is not None and not _is_swept(found):
+            self._republisher.republish(found)
 
     def _resolve_subscription(self, letter: DeadLetter, message: SubscribeMessage) -> bool:
         view = self._queries.find(message.account_id, message.order_id)
@@ -233,20 +237,36 @@ class ResolveDeadLetters:
         else:
             self._archive.archive(letter, order_id=order_id, reason="names an order that is not on record")
             return True
-        self._republisher.republish(found)
-        if message is not None and message.connection_id is not None:
-            self._dead_letter_subscribers.subscribe(
-                message.connection_id,
-                found.order,
-                after_seq=0,
-                content_sha256=message.order.content_sha256,
-                request_id=message.request_id,
-                deferred_acknowledgement=message.deferred_acknowledgement,
-            )
+        if not self._is_told(found, message):
+            return False
         self._archive.archive(letter, order_id=order_id, reason=reason)
         logger.error(
             "dead letter resolved", message_id=letter.message_id, order_id=str(order_id), reason=reason
         )
+        return True
+
+    def _is_told(self, found: OrderState, message: OrderMessage | None) -> bool:
+        """Tell those who wait for an order what has become of it; return False if a defect keeps it from
+        being told, and the letter is all that would tell it.
+        """
+        try:
+            self._republisher.republish(found)
+            if message is not None and message.connection_id is not None:
+                self._dead_letter_subscribers.subscribe(
+                    message.connection_id,
+                    found.order,
+                    after_seq=0,
+                    content_sha256=message.order.content_sha256,
+                    request_id=message.request_id,
+                    deferred_acknowledgement=message.deferred_acknowledgement,
+                )
+        except RetryableError:
+            raise
+        except Exception:
+            if _is_swept(found):
+                raise
+            logger.exception("defect", order_id=str(found.order.order_id), doing="telling an order's events")
+            return False
         return True
 
     def _create(self, order: Order, connection_id: str | None) -> None:
@@ -337,6 +357,11 @@ def _rests(claimed: ClaimedOrder) -> bool:
     return claimed.state.status is OrderStatus.OPEN and claimed.fired is None
 
 
+def _is_swept(state: OrderState) -> bool:
+    """Return whether the sweep looks for an order, and has it told: not for one that has ended, or rests."""
+    return not state.is_final and state.status is not OrderStatus.OPEN
+
+
 def _may_rest(state: OrderState) -> bool:
     """Return whether an order of which nothing was sent, or only what came to nothing, may wait on."""
     terms = state.order.terms
@@ -348,8 +373,8 @@ def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[Dea
     """Resolve dead letters one by one; a fault or a defect of one leaves the others alone.
 
     A passing fault keeps a letter in its queue. One that runs into a defect is archived: resolved again, it
-    would fail again, and an order on record has the sweep. One that is all there is of an order stays as
-    well.
+    would fail again, and an order on record has the sweep. One that is all there is of an order, or all that
+    would tell it, stays as well.
     """
     resolved = dict.fromkeys((letter.message_id for letter in letters), False)
     # Each time another one is the first: should this process die over one of them, all come back together,

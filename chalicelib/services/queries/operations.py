@@ -107,6 +107,10 @@ class ArchivedLetter:
     """A dead letter that was resolved, and where its order stands.
 
     None for one that names no order on record.
+
+    Attributes:
+        forgotten_before: Orders that were accepted before may have ended, and been forgotten since; None if
+            the record has forgotten none.
     """
 
     message_id: str
@@ -116,6 +120,7 @@ class ArchivedLetter:
     archived_at: datetime
     body: str
     order_status: OrderStatus | None
+    forgotten_before: datetime | None = None
 
 
 BODY_CHARS_MAX: Final = 16_000
@@ -181,7 +186,13 @@ def why_no_redrive(letter: ArchivedLetter) -> str | None:
         )
     match message:
         case OrderMessage():
-            return None
+            forgotten_before = letter.forgotten_before
+            if forgotten_before is None or message.order.accepted_at >= forgotten_before:
+                return None
+            return (
+                "Its order is so old that the record may have forgotten it: it may have executed, and would"
+                " execute again. Submit a new order instead."
+            )
         case SubscribeMessage():
             return "It only asked for an order's events: its client gets them when it subscribes again."
         case ResumeMessage() | FiredMessage():

@@ -17,6 +17,8 @@ TAKEN = EndpointAnswer(200, b'{"MD5OfMessageBody":"99914b932bd37a50b983c5e7c90ae
 THROTTLED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#RequestThrottled"}')
 REFUSED = EndpointAnswer(400, b'{"__type":"com.amazonaws.sqs#QueueDoesNotExist"}')
 DENIED = EndpointAnswer(400, b'{"__type":"com.amazon.coral.service#AccessDeniedException"}')
+OURS, ANOTHERS = "99914b932bd37a50b983c5e7c90ae93b", "d41d8cd98f00b204e9800998ecf8427e"
+GARBLED = EndpointAnswer(200, TAKEN.body.replace(b"99914b", b"00014b"))
 TRIES = 1 + len(RETRY_DELAYS_S)
 
 Said = EndpointAnswer | type[Exception]
@@ -55,9 +57,10 @@ def kind_of_failure(*said: Said, messages: int = 1) -> type[RetryableError]:
     return type(caught.value)
 
 
-def batch(taken: int, refused: int) -> EndpointAnswer:
+def batch(taken: int, refused: int, *digests: str) -> EndpointAnswer:
+    known = [{"MD5OfMessageBody": digest} for digest in digests] or [{}] * taken
     answer = {
-        "Successful": [{"Id": str(index), "MessageId": "m"} for index in range(taken)],
+        "Successful": [{"Id": str(index), "MessageId": "m", **known[index]} for index in range(taken)],
         "Failed": [{"Id": str(taken + index), "Code": "InternalError"} for index in range(refused)],
     }
     return EndpointAnswer(200, json.dumps(answer).encode())
@@ -107,6 +110,7 @@ def test_message_that_provably_did_not_get_there_is_refused(said: tuple[Said, ..
         (EndpointAnswer(200, b""),),
         (EndpointAnswer(200, b"{}"),),
         (EndpointAnswer(200, b"<html>Welcome</html>"),),
+        (GARBLED,),
     ],
 )
 def test_message_that_some_try_may_have_got_across_is_of_unknown_outcome(said: tuple[Said, ...]) -> None:
@@ -120,6 +124,7 @@ def test_message_that_some_try_may_have_got_across_is_of_unknown_outcome(said: t
         (batch(1, 1), UnansweredError),
         (batch(1, 0), UnansweredError),
         (batch(0, 0), UnansweredError),
+        (batch(2, 0, OURS, ANOTHERS), UnansweredError),
         (EndpointAnswer(200, b"[]"), UnansweredError),
         (EndpointAnswer(200, b"{"), UnansweredError),
         (EndpointAnswer(200, b"[" * 100_000), UnansweredError),
@@ -135,6 +140,7 @@ def test_two_messages_are_refused_only_if_neither_got_there(
 
 def test_two_messages_that_were_both_taken_are_sent() -> None:
     send(batch(2, 0), messages=2)
+    send(batch(2, 0, OURS, OURS), messages=2)
 
 
 def test_second_ten_that_is_refused_leaves_the_first_ten_sent() -> None:

@@ -1,7 +1,7 @@
 """Dead letters: what happened is found out and written down, and nothing is tried again."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ from chalicelib.domain.statuses import OrderStatus as Status
 from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters, resolve_each
-from chalicelib.services.ports import OrderView
+from chalicelib.services.ports import Delivery, Frame, OrderView
 from chalicelib.wire.queue_messages import render_message
 from tests.fakes.bad_messages import an_order_body
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
@@ -196,8 +196,8 @@ def test_accepted_order_that_cannot_be_put_on_record_stays_in_the_queue_until_it
     consumer.record.create = defective  # type: ignore[method-assign]
     assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": False}
     # A copy is kept as well: a queue keeps nothing for longer than a fortnight.
-    assert (
-        reason(consumer) == "a defect of ours: KeyError; its order is not on record, so it stays in its queue"
+    assert reason(consumer) == (
+        "a defect of ours: KeyError; its order is not on record, or not told, so it stays"
     )
     consumer.record.create = create  # type: ignore[method-assign]
     assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": True}
@@ -308,3 +308,59 @@ def test_letter_that_kills_the_process_keeps_no_other_from_its_end_for_good(
         with suppress(ProcessKilledError):
             resolve_each(consumer.resolve_dead_letters, letters)
     assert [consumer.statuses(order)[-1] for order in sound] == [Status.FAILED] * 2
+
+
+def defective_posts(consumer: ConsumerOnFakes, number: int) -> None:
+    """Have so many posts run into a defect of ours."""
+    post, left = consumer.connections.post, iter(range(number))
+
+    def posts(frames: Iterable[Frame]) -> Mapping[str, Delivery]:
+        for _ in left:
+            raise KeyError("planted")
+        return post(frames)
+
+    consumer.connections.post = posts  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+def test_end_that_a_defect_kept_from_being_told_is_told_by_the_next_delivery(
+    consumer: ConsumerOnFakes, by_id: bool
+) -> None:
+    """Nothing else would: the sweep looks for no order that has ended."""
+    order = sent_and_undecided(consumer)
+    consumer.chain.status = SignatureStatus.LANDED
+    letters = [letter(ResumeMessage(order_id=order.order_id) if by_id else of_order(order))]
+    defective_posts(consumer, 2)
+    for done in (False, False, True):
+        assert resolve_each(consumer.resolve_dead_letters, letters) == {"m1": done}
+        assert consumer.statuses(order) == LIFE
+    assert [frame["seq"] for frame in consumer.frames(order)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_end_of_an_order_that_cannot_be_read_is_told_by_the_next_delivery_after_a_defect(
+    consumer: ConsumerOnFakes,
+) -> None:
+    body = an_order_body(limit_price="150")
+    order_id = UUID(json.loads(body)["order"]["order_id"])
+    defective_posts(consumer, 2)
+    for done in (False, True):
+        assert resolve_each(consumer.resolve_dead_letters, [letter(body)]) == {"m1": done}
+    frames = map(json.loads, consumer.connections.frames["c="])
+    assert [frame["seq"] for frame in frames if frame.get("orderId") == str(order_id)] == [1, 2]
+
+
+def test_end_by_a_defect_is_told_by_a_later_delivery_after_others(consumer: ConsumerOnFakes) -> None:
+    order, create, defects = an_order(), consumer.record.create, iter([KeyError("planted")])
+
+    def defective_once(
+        orders: Sequence[NewOrder], *, lease_ms: int, subscribed: Subscribed | None = None
+    ) -> frozenset[UUID]:
+        for defect in defects:
+            raise defect
+        return create(orders, lease_ms=lease_ms, subscribed=subscribed)
+
+    consumer.record.create = defective_once  # type: ignore[method-assign]
+    defective_posts(consumer, 2)
+    for done in (False, False, True):
+        assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": done}
+    assert consumer.failure_code(order) == Code.INTERNAL_ERROR

@@ -18,7 +18,7 @@ from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
-from chalicelib.services.consumer.dead_letters import GIVEN_UP_MAX
+from chalicelib.services.consumer.dead_letters import GIVEN_UP_MAX, resolve_each
 from chalicelib.services.ports import Offers
 from chalicelib.services.resting.waiting import BACKOFF_BLOCKS_MAX
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
@@ -26,6 +26,7 @@ from tests.fakes.market import VALIDITY_BLOCKS, ProcessKilledError, a_pool
 from tests.fakes.orders import LIFE, NOON, an_order, changed
 from tests.unit.services.consumer.test_dead_letters import (
     SENT,
+    defective_posts,
     letter,
     of_order,
     reason,
@@ -293,3 +294,15 @@ def test_stop_that_its_price_has_fired_and_that_kills_its_consumers_ends(consume
         number += 1
     assert (number, consumer.failure_code(order)) == (2, Code.RETRIES_EXHAUSTED)
     assert not consumer.chain.sent
+
+
+def test_rest_that_a_defect_kept_from_being_told_is_told_by_the_next_delivery(
+    consumer: ConsumerOnFakes,
+) -> None:
+    """What rests has no other message either."""
+    order = until_canceled()
+    defective_posts(consumer, 1)
+    for done in (False, True):
+        assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": done}
+        assert consumer.statuses(order) == (Status.PENDING, Status.OPEN)
+    assert [frame["seq"] for frame in consumer.frames(order)] == [1, 2]

@@ -1,5 +1,7 @@
 """What is advised of a dead letter that was resolved."""
 
+from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -28,6 +30,16 @@ def test_letter_of_an_order_on_record_is_never_to_be_sent_again(status: OrderSta
 
 def test_accepted_order_that_is_not_on_record_may_be_sent_again() -> None:
     assert why_no_redrive(a_letter(message=OrderMessage(order=an_order()))) is None
+
+
+def test_accepted_order_that_the_record_may_have_forgotten_is_not_to_be_sent_again() -> None:
+    """It may have executed, and would execute again."""
+    order = an_order()
+    found = a_letter(message=OrderMessage(order=order))
+    just_before = replace(found, forgotten_before=order.accepted_at)
+    assert why_no_redrive(just_before) is None
+    after = replace(found, forgotten_before=order.accepted_at + timedelta(microseconds=1))
+    assert "may have forgotten" in (why_no_redrive(after) or "")
 
 
 @pytest.mark.parametrize(
