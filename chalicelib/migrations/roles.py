@@ -51,6 +51,7 @@ PRIVILEGES: Final[Mapping[str, str]] = {
         UPDATE (ran_at, held_at, duration_ms, violations)""",
     # Only the owner says where orders execute.
     "chains": _READ,
+    "chain_eras": _READ,
     "servers": """SELECT, INSERT (server_id, name, lacks_since),
         UPDATE (alive_at, settles_after, settled_at, woken_to, woken_at)""",
     "refusals": "SELECT, INSERT (slot, code, minute, number), UPDATE (minute, number)",

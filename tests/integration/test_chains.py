@@ -1,5 +1,6 @@
 """A record is of one chain at a time: what has not ended keeps it there, and each audit looks at its own."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -110,3 +111,6 @@ def test_audit_of_one_chain_says_what_another_would_have_to_be_asked(engine: Eng
     result = CliRunner().invoke(orderflow, ["--database-url", url, "audit", "--chain", "simulated"])
 
     assert "Not compared: what was executed on Solana's devnet, orders: 1." in result.output
+    told = CliRunner().invoke(orderflow, ["--database-url", url, "--json", "audit", "--chain", "simulated"])
+    unknown = [each["unknown"] for each in json.loads(told.output) if each.get("unknown")]
+    assert [[one["subject"] for one in each] for each in unknown] == [["solana/devnet"]]

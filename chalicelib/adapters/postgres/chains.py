@@ -13,7 +13,9 @@ _LOCK: Final = text("LOCK TABLE chains IN SHARE ROW EXCLUSIVE MODE")
 _UNFINISHED: Final = text("SELECT count(*) FROM orders WHERE ended_at IS NULL")
 _NOTE: Final = text("INSERT INTO chains (name) VALUES (:name)")
 _EXECUTED: Final = text("""
-    SELECT public.chain_of(recorded_at) AS name, count(*) AS orders FROM orders GROUP BY 1 ORDER BY 1
+    SELECT e.name, count(*) AS orders
+    FROM orders o JOIN chain_eras e ON o.recorded_at >= e.since AND o.recorded_at < e.until
+    WHERE e.name <> :name GROUP BY e.name ORDER BY e.name
 """)
 
 
@@ -52,10 +54,20 @@ def note_chain(engine: Engine, name: str) -> None:
             connection.execute(_NOTE, {"name": name})
 
 
+def is_on(chain: str) -> str:
+    """Return the condition that an order ``o`` executes on a chain; while none is noted, each does.
+
+    Args:
+        chain: As SQL has it: quoted, or a parameter.
+    """
+    era = "o.recorded_at >= c.since AND o.recorded_at < c.until"
+    return f"NOT EXISTS (SELECT FROM chain_eras c WHERE c.name <> {chain} AND {era})"
+
+
 def orders_elsewhere(connection: Connection, name: str) -> Mapping[str, int]:
     """Return how many orders of the record are of each chain other than the named one."""
-    executed = connection.execute(_EXECUTED)
-    return {row.name: int(row.orders) for row in executed if row.name not in {name, None}}
+    executed = connection.execute(_EXECUTED, {"name": name})
+    return {row.name: int(row.orders) for row in executed}
 
 
 def said(name: str) -> str:

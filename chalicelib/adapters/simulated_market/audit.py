@@ -4,19 +4,21 @@ from functools import partial
 from typing import Final
 
 from chalicelib.adapters.audit_checks import SHOWN_MAX, AuditCheck, ComputedCheck, StatementCheck
+from chalicelib.adapters.postgres.chains import is_on
 from chalicelib.adapters.simulated_market.balance import check_books, check_flows
 from chalicelib.adapters.simulated_market.evidence import check_signatures
 from chalicelib.adapters.simulated_market.ledger_replay import check_replay
 from chalicelib.adapters.simulated_market.published_slots import check_published_slots
 
+_IS_HERE: Final = is_on("'simulated'")
 _STATEMENTS: Final = (
     StatementCheck(
         "every confirmed order has exactly one landed transaction",
-        """
+        f"""
         SELECT o.order_id::text AS subject, format('%s landed transactions', count(t.signature)) AS problem
         FROM orders o LEFT JOIN market.transactions t ON t.order_id = o.order_id AND t.error IS NULL
             LEFT JOIN archives a ON a.archive_id = o.archive_id
-        WHERE o.status = 'confirmed' AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
+        WHERE o.status = 'confirmed' AND {_IS_HERE}
         GROUP BY o.order_id
         -- Of an archived order it may be in the archive alone, which has a rule of its own.
         HAVING count(t.signature) <> 1
@@ -67,13 +69,13 @@ _STATEMENTS: Final = (
     ),
     StatementCheck(
         "the outcome of an attempt is what the ledger says of it",
-        """
+        f"""
         SELECT a.signature AS subject,
                format('attempt of %s is %s, the ledger has it as %s', a.order_id, a.outcome,
                       CASE WHEN t.signature IS NULL THEN 'unknown' ELSE coalesce(t.error, 'landed') END)
                           AS problem
         FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t USING (signature)
-        WHERE coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated' AND a.outcome <> CASE
+        WHERE {_IS_HERE} AND a.outcome <> CASE
             WHEN t.signature IS NULL THEN 'dead' WHEN t.error IS NULL THEN 'landed' ELSE 'refused' END
         """,
     ),

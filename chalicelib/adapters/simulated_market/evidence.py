@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from chalicelib.adapters.postgres.chains import is_on
 from chalicelib.adapters.simulated_market.balance import LedgerViolation
 from chalicelib.adapters.simulated_market.transactions import Message, can_land, verified, wallet_of
 from chalicelib.domain.swap_mode import SwapMode
@@ -18,7 +19,7 @@ from chalicelib.domain.transactions import SwapInstruction
 _PAGE: Final = 1_000
 
 # By the index of signatures, a page at a time; else each page would read the whole ledger.
-_ATTEMPTS: Final = text("""
+_ATTEMPTS: Final = text(f"""
     SELECT a.signature, a.payload, a.attempt, a.last_valid_height, a.threshold_units, a.order_id,
         o.account_id, o.swap_mode, o.input_token, o.output_token, o.amount_units,
         t.signature IS NOT NULL AS is_booked, t.wallet, t.order_id AS booked_order_id, t.attempt
@@ -34,7 +35,7 @@ _ATTEMPTS: Final = text("""
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t
         ON t.signature = a.signature AND md5(t.signature)::uuid = md5(a.signature)::uuid
     WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))
-        AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
+        AND {is_on("'simulated'")}
     ORDER BY a.order_id, a.attempt LIMIT :page
 """)
 

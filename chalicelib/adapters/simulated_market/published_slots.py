@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import Finding
+from chalicelib.adapters.postgres.chains import is_on
 from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.wire.packed_fields import UnreadableFieldsError
 
@@ -13,12 +14,12 @@ _PAGE: Final = 1_000
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 # By the index of signatures, a page at a time; else each page would read the whole ledger.
-_PUBLISHED: Final = text("""
+_PUBLISHED: Final = text(f"""
     SELECT o.order_id, e.data, e.packed, t.slot
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     LEFT JOIN market.transactions t
         ON t.signature = o.tx_signature AND md5(t.signature)::uuid = md5(o.tx_signature)::uuid
-    WHERE o.status = 'confirmed' AND coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated'
+    WHERE o.status = 'confirmed' AND {is_on("'simulated'")}
         AND o.order_id > CAST(:after AS uuid) ORDER BY o.order_id LIMIT :page
 """)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from chalicelib.adapters.audit_checks import SHOWN_MAX
+from chalicelib.adapters.postgres.chains import is_on
 from chalicelib.adapters.postgres.rows import stored_fields
 from chalicelib.adapters.solana.chain_view import ChainReader
 from chalicelib.adapters.solana.found_pools import found_mint_scales
@@ -48,7 +49,7 @@ _GIVES_UP_AFTER: Final = 2
 
 _FIRST: Final = UUID(int=0)
 
-_COMPARED: Final = """o.archive_id IS NULL AND coalesce(public.chain_of(o.recorded_at), :chain) = :chain
+_COMPARED: Final = f"""o.archive_id IS NULL AND {is_on("CAST(:chain AS text)")}
         AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))"""
 _ORDERS: Final = text(f"""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,

@@ -21,16 +21,16 @@ CREATE TABLE chains (
 COMMENT ON TABLE chains IS
     'Where orders execute that are put on record from then on; those from before the first row, on its chain';
 
-CREATE FUNCTION public.chain_of(recorded_at timestamptz) RETURNS text LANGUAGE sql STABLE
-    AS $$ SELECT coalesce(
-        (SELECT name FROM public.chains WHERE since <= $1 ORDER BY chain_id DESC LIMIT 1),
-        (SELECT name FROM public.chains ORDER BY chain_id LIMIT 1)) $$;
-COMMENT ON FUNCTION public.chain_of IS
-    'Where an order executes that was put on record at that moment; null while no chain is noted';
+CREATE VIEW chain_eras AS SELECT name,
+    CASE WHEN lag(since) OVER whole IS NULL THEN '-infinity' ELSE since END AS since,
+    coalesce(lead(since) OVER whole, 'infinity') AS until
+    FROM chains WINDOW whole AS (ORDER BY chain_id);
+COMMENT ON VIEW chain_eras IS
+    'On which chain orders execute, by when they were put on record: from since on, and before until';
 """
 
 DOWNGRADE = """
-DROP FUNCTION public.chain_of(timestamptz);
+DROP VIEW chain_eras;
 DROP TABLE chains;
 """
 
