@@ -345,7 +345,9 @@ class Deployment:
             ) from interrupt
         result = json.loads(answer["Payload"].read() or b"null")
         if answer.get("FunctionError"):
-            raise MigrationError(json.dumps(result))
+            # Of a record that is not for these settings it says all; of a defect its stack tells more.
+            is_refusal = result.get("errorType") == ConfigurationError.__name__
+            raise MigrationError(result["errorMessage"] if is_refusal else json.dumps(result))
         self._say(f"database at {result['revision']}")
 
     def _require_empty_queues(self) -> None:

@@ -48,6 +48,7 @@ class Account:
         self.refused = ""
         self.asked: list[dict[str, Any]] = []
         self.preparing: BaseException | None = None
+        self.prepared: dict[str, Any] = {"revision": "0001"}
         self._outputs: dict[str, list[str]] = {}
         self._asked_for: dict[str, Any] = {}
 
@@ -110,7 +111,8 @@ class Account:
     def invoke(self, **_: object) -> dict[str, Any]:
         if self.preparing is not None:
             raise self.preparing
-        return {"Payload": io.BytesIO(b'{"revision": "0001"}')}
+        answer = {"Payload": io.BytesIO(json.dumps(self.prepared).encode())}
+        return answer | ({} if "revision" in self.prepared else {"FunctionError": "Unhandled"})
 
     def get_caller_identity(self) -> dict[str, str]:
         return {"Account": ACCOUNT_ID, "Arn": f"arn:aws:iam::{ACCOUNT_ID}:user/ops"}
@@ -292,4 +294,17 @@ def test_interrupted_migration_is_told_to_go_on(built: Package) -> None:
     account = Account("nothing")
     account.preparing = KeyboardInterrupt()
     with pytest.raises(MigrationError, match="goes on"):
+        a_deployment(account, target=Target.AWS).deploy(built)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("ConfigurationError", "CHAIN: the record is of it"), ("KeyError", '.*"stackTrace": .*')],
+)
+def test_refused_record_is_told_by_its_reason_and_a_defect_by_its_stack(
+    built: Package, kind: str, told: str
+) -> None:
+    account = Account("nothing")
+    account.prepared = {"errorType": kind, "errorMessage": "CHAIN: the record is of it", "stackTrace": ["x"]}
+    with pytest.raises(MigrationError, match=f"^{told}$"):
         a_deployment(account, target=Target.AWS).deploy(built)
