@@ -32,7 +32,11 @@ def app(owner: Engine) -> Iterator[Engine]:
 def test_every_table_says_what_the_application_may_do_with_it(owner: Engine) -> None:
     with owner.connect() as connection:
         found = connection.execute(
-            text("SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'market')")
+            text("""
+                SELECT schemaname, tablename FROM pg_tables WHERE schemaname IN ('public', 'market')
+                UNION ALL
+                SELECT schemaname, viewname FROM pg_views WHERE schemaname IN ('public', 'market')
+            """)
         )
         tables = {row.tablename if row.schemaname == "public" else f"market.{row.tablename}" for row in found}
     assert tables == set(PRIVILEGES)
