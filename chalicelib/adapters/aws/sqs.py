@@ -263,8 +263,8 @@ def try_sqs(
             break
         try:
             answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=limit_s)
-        except NotSentError:
-            problem = "not reached"
+        except NotSentError as error:
+            problem = str(error) or "not reached"
         except NoAnswerError:
             failure, problem = SqsUnansweredError, "no answer"
         else:
