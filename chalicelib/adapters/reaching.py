@@ -73,7 +73,7 @@ def reached(host: str, port: int, *, deadline: float) -> socket.socket:
 def _by_turns(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Return addresses so that each of one family has one of another behind it (RFC 8305, 4).
 
-    Where IPv6 has no way out, and nobody says so, its addresses alone would use up the time.
+    Where IPv6 has no way out, and no router says so, its addresses alone would use up the time.
     """
     families: dict[int, list[tuple[Any, ...]]] = {}
     for each in found:

@@ -52,7 +52,7 @@ def ask_single(
 
 
 def _not_sent(reason: Exception) -> NotSentError:
-    # As of a certificate that nobody vouches for, which nothing else would tell operators.
+    # As of a certificate that no authority vouches for: operators learn it from nothing else.
     return NotSentError(f"not reached: {reason!r:.120}")
 
 
