@@ -5,8 +5,10 @@ import math
 import os
 import select
 import socket
+from collections.abc import Iterable
+from itertools import zip_longest
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 _HEAD_START_S: Final = 0.25
 """For one address to take it before the next is asked as well (RFC 8305, 5)."""
@@ -26,7 +28,7 @@ def reached(host: str, port: int, *, deadline: float) -> socket.socket:
         OSError: None of them takes it, or not in time.
     """
     try:
-        waiting = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[::-1]
+        waiting = _by_turns(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))[::-1]
     except UnicodeError as error:  # as of two dots in a row
         raise OSError(f"no server can be called {host}") from error
     asked: dict[int, socket.socket] = {}
@@ -39,7 +41,11 @@ def reached(host: str, port: int, *, deadline: float) -> socket.socket:
                 raise TimeoutError
             if waiting:
                 family, kind, protocol, _, address = waiting.pop()
-                connection = socket.socket(family, kind, protocol)
+                try:
+                    connection = socket.socket(family, kind, protocol)
+                except OSError as error:  # as of IPv6, where the system has none
+                    refusal = error
+                    continue
                 connection.settimeout(0)
                 problem = connection.connect_ex(address)
                 if problem and problem != errno.EINPROGRESS:
@@ -62,3 +68,14 @@ def reached(host: str, port: int, *, deadline: float) -> socket.socket:
         for connection in asked.values():
             connection.close()
     raise refusal
+
+
+def _by_turns(found: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Return addresses so that each of one family has one of another behind it (RFC 8305, 4).
+
+    Where IPv6 has no way out, and no router says so, its addresses alone would use up the time.
+    """
+    families: dict[int, list[tuple[Any, ...]]] = {}
+    for each in found:
+        families.setdefault(each[0], []).append(each)
+    return [each for turn in zip_longest(*families.values()) for each in turn if each is not None]

@@ -76,8 +76,8 @@ class JsonService:
                 break
             try:
                 found = self._endpoint().request("POST", "/", body, headers=headers, time_limit_s=limit_s)
-            except NotSentError:
-                problem = "not reached"
+            except NotSentError as error:
+                problem = str(error) or "not reached"
             except NoAnswerError:
                 problem = "no answer"
             else:

@@ -3,7 +3,6 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html
 """
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from functools import cache, lru_cache
 from hashlib import md5
 from typing import Final, NamedTuple, NoReturn
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from chalicelib.adapters.aws.endpoint import Endpoint, EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
@@ -148,11 +147,12 @@ class SqsOrderQueue(_Queue):
         An entry under ``Failed`` "can't be enqueued" (BatchResultErrorEntry); but an earlier try of the same
         call without an answer may have enqueued it, and of an entry in neither list nothing is known.
         """
-        entries = [{"Id": str(index), **_content(message)} for index, message in enumerate(messages)]
+        sent = {str(index): message for index, message in enumerate(messages)}
+        entries = [{"Id": id_, **_content(message)} for id_, message in sent.items()]
         called = self._tried("SendMessageBatch", {"Entries": entries})
         answer = members_of(called.body)
         refused = _ids(_entries(answer, "Failed"))
-        taken = _ids(each for each in _entries(answer, "Successful") if _is_among(messages, each))
+        taken = _ids(each for each in _entries(answer, "Successful") if _is_among(sent, each))
         if refused:
             logger.warning(
                 "messages refused", messages=len(refused), reason=str(answer["Failed"])[:_SHOWN_BYTES_MAX]
@@ -263,8 +263,8 @@ def try_sqs(
             break
         try:
             answer = endpoint.request("POST", "/", body, headers=headers, time_limit_s=limit_s)
-        except NotSentError:
-            problem = "not reached"
+        except NotSentError as error:
+            problem = str(error) or "not reached"
         except NoAnswerError:
             failure, problem = SqsUnansweredError, "no answer"
         else:
@@ -302,8 +302,8 @@ def members_of(answer: bytes) -> JsonObject:
         SqsUnansweredError: It is none of SQS's.
     """
     try:
-        found = json.loads(answer)
-    except (ValueError, RecursionError) as error:
+        found = from_json(answer)
+    except ValueError as error:
         raise SqsUnansweredError("the answer is no JSON") from error
     if not isinstance(found, dict):
         raise SqsUnansweredError("the answer is no JSON object, as SQS's are")
@@ -314,12 +314,10 @@ def _ids(entries: Iterable[JsonObject]) -> frozenset[str]:
     return frozenset(str(each.get("Id")) for each in entries)
 
 
-def _is_among(messages: Sequence[QueueMessage], entry: JsonObject) -> bool:
-    """Return whether an entry says that the queue has the message of its number."""
-    return any(
-        entry.get("Id") == str(index) and _is_as_sent(message, entry)
-        for index, message in enumerate(messages)
-    )
+def _is_among(sent: Mapping[str, QueueMessage], entry: JsonObject) -> bool:
+    """Return whether an entry says that the queue has the message of its id."""
+    message = sent.get(str(entry.get("Id")))
+    return message is not None and _is_as_sent(message, entry)
 
 
 def _is_as_sent(message: QueueMessage, answer: JsonObject) -> bool:

@@ -84,6 +84,46 @@ def test_addresses_that_say_nothing_are_given_up_in_time(
         reached("db", 1, deadline=monotonic() + 0.4)
 
 
+def test_kind_of_address_that_the_system_does_not_have_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket
+) -> None:
+    """As IPv6, where the kernel was started without it and names have such addresses all the same."""
+    unknown = 255
+    found = [
+        (family, socket.SOCK_STREAM, 0, "", listener.getsockname()) for family in (unknown, socket.AF_INET)
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with reached("db", 1, deadline=inf) as connection:
+        assert connection.getpeername() == listener.getsockname()
+
+
+def test_kind_of_address_that_says_nothing_leaves_the_other_its_turn_after_the_first(
+    monkeypatch: pytest.MonkeyPatch, listener: socket.socket, silence: tuple[str, int]
+) -> None:
+    """As where IPv6 has addresses and no way out: eight of them would use up the time to connect."""
+    asked: list[str] = []
+
+    class Noting(socket.socket):
+        def connect_ex(self, address: Any) -> int:
+            is_ours = address == listener.getsockname()
+            asked.append("IPv4" if is_ours else "IPv6")
+            return super().connect_ex(address)
+
+    # All are of IPv4 underneath: a machine that runs this need have no other.
+    found = [
+        (family, socket.SOCK_STREAM, 6, "", address)
+        for family, address in [
+            *[(socket.AF_INET6, silence)] * 8,
+            *[(socket.AF_INET, listener.getsockname())] * 2,
+        ]
+    ]
+    monkeypatch.setattr(socket, "socket", lambda _, kind, protocol: Noting(socket.AF_INET, kind, protocol))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with reached("sqs", 1, deadline=inf) as connection:
+        assert connection.getpeername() == listener.getsockname()
+    assert asked == ["IPv6", "IPv4"]
+
+
 def test_last_refusal_is_told_if_no_address_takes_it(
     monkeypatch: pytest.MonkeyPatch, closed_port: int
 ) -> None:

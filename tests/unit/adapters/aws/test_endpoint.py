@@ -13,6 +13,9 @@ from botocore.exceptions import CredentialRetrievalError
 
 from chalicelib.adapters.aws.endpoint import AwsEndpoint, EndpointAnswer
 from chalicelib.adapters.aws.http_request import NoAnswerError, NotSentError
+from chalicelib.adapters.aws.secrets import Secrets
+from chalicelib.adapters.aws.sqs import SqsOrderQueue
+from chalicelib.domain.errors import RetryableError
 from tests.fakes.http_server import OK
 from tests.support.certificates import a_certificate
 
@@ -172,3 +175,55 @@ def test_request_that_cannot_be_signed_now_was_not_sent() -> None:
         endpoint.request("POST", "/", b"{}", headers={}, time_limit_s=LONG_S)
     with pytest.raises(NotSentError):
         endpoint.signed_posts("/", [b""])
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials", "reason"),
+    [
+        ("http://127.0.0.1:9", EndedCredentials("a", "b"), "no credentials are given"),
+        ("http://nowhere.invalid", Credentials("a", "b"), "gaierror"),
+    ],
+)
+def test_operator_reads_in_the_log_why_nothing_was_sent(
+    url: str, credentials: Credentials, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = AwsEndpoint(url, service="sqs", region="us-east-1", credentials=credentials)
+    for ask_it in (
+        SqsOrderQueue(endpoint, "u", sleep=lambda _: None).check,
+        lambda: Secrets(lambda: endpoint, sleep=lambda _: None).text("arn"),
+    ):
+        with pytest.raises(RetryableError) as caught:
+            ask_it()
+        assert reason not in caught.value.message
+    assert all(reason in record.__dict__["reason"] for record in caplog.records)
+    assert len(caplog.records) == 2
+
+
+def test_server_that_nobody_vouches_for_is_told_as_such(tmp_path: Path) -> None:
+    with (
+        serving_tls(a_certificate(tmp_path)) as port,
+        pytest.raises(NotSentError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        ask(f"https://127.0.0.1:{port}")
+
+
+def test_authorities_are_read_once_for_all_endpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the system's takes 22 ms of a whole processor: at each cold start, for each service."""
+    reads: list[object] = []
+    made = ssl.create_default_context
+
+    def noted(*, cafile: str | None = None) -> ssl.SSLContext:
+        reads.append(cafile)
+        return made(cafile=cafile)
+
+    monkeypatch.setattr(ssl, "create_default_context", noted)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate := a_certificate(tmp_path)))
+    for authorities in ("", str(certificate)) * 3:
+        AwsEndpoint(
+            "https://sqs.test",
+            service="sqs",
+            region="us-east-1",
+            credentials=Credentials("a", "b"),
+            authorities=authorities,
+        )
+    assert reads == [None, str(certificate)]

@@ -33,6 +33,19 @@ ANSWERS = {
             b"Connection: TE, Close\r\n",
             b"Connection: close ,TE\r\n",
             b"Connection: keep-alive\r\nConnection: close\r\n",
+            b"Connection: close\r\nConnection: keep-alive\r\n",
+            b"Connection: keep-alive, close\r\n",
+        )
+    },
+    **{
+        b"HTTP/1.1 200 OK\r\n%bContent-Length: 1\r\n%b\r\na" % (before, behind): HttpResponse(
+            200, b"a", is_reusable=is_kept
+        )
+        for before, behind, is_kept in (
+            (b"Connection: keep-alive\r\n", b"", True),
+            (b"", b"connection:Keep-Alive\r\n", True),
+            (b"", b"Connection: keep-alive\r\nConnection: close\r\n", False),
+            (b"Connection: close\r\n", b"Connection: keep-alive\r\n", False),
         )
     },
     # An older server hangs up, unless it says that it does not.
