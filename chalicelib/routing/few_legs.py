@@ -80,11 +80,8 @@ def leaving_nothing(market: Market, order: SwapOrder, room: Room) -> Market:
     return market if len(chosen) == len(market.pools) else Market(chosen, market.now_s, market.slot)
 
 
-def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room, *, is_estimate: bool = False) -> Plan:
+def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
     """Return the plan itself if it has room, else a good one that has.
-
-    Args:
-        is_estimate: Whether any that is nearly as good will do, for far fewer searches.
 
     Raises:
         InsufficientLiquidityError: What has room cannot fill the order.
@@ -97,9 +94,9 @@ def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room, *, is_es
         if shortened is not None:
             found.append(shortened)
             break
-    if not (is_estimate and found):
-        few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
-        found += [] if few is None else _thinned(market, order, few, room)
+    few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
+    if few is not None:
+        found += _thinned(market, order, few, room)
     if not found:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=order.amount

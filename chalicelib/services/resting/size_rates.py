@@ -72,8 +72,7 @@ def _plan(market: Market, prices: Prices, order: SwapOrder) -> Plan | None:
         if room is None:
             return best_plan(market, order)
         usable = leaving_nothing(market, order, room)
-        # It is asked for each class of sizes whenever prices move, and less is as true.
-        return with_room(usable, order, best_plan(usable, order), room, is_estimate=True)
+        return with_room(usable, order, best_plan(usable, order), room)
     except RoutingError:
         return None
 

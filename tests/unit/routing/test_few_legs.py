@@ -175,29 +175,6 @@ def test_plan_of_many_legs_is_made_again_few_times() -> None:
     assert len(asked) < 30 + FEW * FEW * WIDTH
 
 
-@pytest.mark.parametrize("mode", SwapMode)
-@pytest.mark.parametrize("seed", range(6))
-def test_estimate_fits_and_claims_no_more_than_the_plan_itself_for_a_third_of_the_looks(
-    mode: SwapMode, seed: int
-) -> None:
-    asked: list[bool] = []
-
-    class Asked(Room):
-        def holds(self, plan: Plan) -> bool:
-            asked.append(True)
-            return super().holds(plan)
-
-    market, order = a_market(seed), SwapOrder(mode, "A", "B", 10**12, leg_cost=100)
-    best, room = best_plan(market, order), Asked(4, lambda _: 1)
-    plan = with_room(market, order, best, room)
-    whole = len(asked)
-    asked.clear()
-    estimate = with_room(market, order, best, room, is_estimate=True)
-    assert len(estimate.legs) <= 4
-    assert filling_of(order, estimate).objective <= filling_of(order, plan).objective
-    assert len(asked) * 3 < whole
-
-
 @pytest.mark.parametrize("most", [7, 8, 9, 11])
 def test_no_more_legs_leave_than_it_takes(most: int) -> None:
     pools = [a_routable(f"{number:02}", a_cpmm(10**12 + number, 10**12)) for number in range(12)]
