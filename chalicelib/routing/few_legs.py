@@ -80,8 +80,14 @@ def leaving_nothing(market: Market, order: SwapOrder, room: Room) -> Market:
     return market if len(chosen) == len(market.pools) else Market(chosen, market.now_s, market.slot)
 
 
-def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
+def with_room(
+    market: Market, order: SwapOrder, plan: Plan, room: Room, *, tries_each_of_few: bool = True
+) -> Plan:
     """Return the plan itself if it has room, else a good one that has.
+
+    Args:
+        tries_each_of_few: Without it, a tenth of the searches do: the plan is never better, and rarely worse
+            by more than two basis points.
 
     Raises:
         InsufficientLiquidityError: What has room cannot fill the order.
@@ -94,7 +100,9 @@ def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
         if shortened is not None:
             found.append(shortened)
             break
-    few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
+    few: Plan | None = None
+    if tries_each_of_few:
+        few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
     if few is not None:
         found += _thinned(market, order, few, room)
     if not found:
