@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from chalicelib.amm.pools import Pool
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing.among_orders import has_orders
 from chalicelib.routing.assembly import filling_of, gap_bps, improvement_bps
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.market import Market
@@ -80,8 +81,14 @@ def leaving_nothing(market: Market, order: SwapOrder, room: Room) -> Market:
     return market if len(chosen) == len(market.pools) else Market(chosen, market.now_s, market.slot)
 
 
-def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
+def with_room(
+    market: Market, order: SwapOrder, plan: Plan, room: Room, *, tries_each_of_few: bool = True
+) -> Plan:
     """Return the plan itself if it has room, else a good one that has.
+
+    Args:
+        tries_each_of_few: Without it, a tenth of the searches do: the plan is never better, and rarely worse
+            by more than two basis points.
 
     Raises:
         InsufficientLiquidityError: What has room cannot fill the order.
@@ -94,8 +101,10 @@ def with_room(market: Market, order: SwapOrder, plan: Plan, room: Room) -> Plan:
         if shortened is not None:
             found.append(shortened)
             break
-    few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
-    if few is not None:
+    few: Plan | None = None
+    if tries_each_of_few:
+        few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
+    if few is not None and not _is_slow(market, order, few):
         found += _thinned(market, order, few, room)
     if not found:
         raise InsufficientLiquidityError(
@@ -138,6 +147,12 @@ def _shortened(
         except RoutingError:
             return None
     return plan
+
+
+def _is_slow(market: Market, order: SwapOrder, plan: Plan) -> bool:
+    """Return whether each plan takes many searches, since pools may refuse what ends among their orders."""
+    is_exact_out = order.mode is SwapMode.EXACT_OUT
+    return is_exact_out and any(has_orders(market.pools[leg.pool_id].state) for leg in plan.legs)
 
 
 def _thinned(market: Market, order: SwapOrder, plan: Plan, room: Room) -> list[Plan]:

@@ -1,6 +1,7 @@
 """What sizes get at some prices, for stops that look at the executable rate: pure."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
@@ -56,8 +57,9 @@ class SizeRates:
                 sizes = size_class(look)
                 if plan is not None and _lowered(plan, sizes, cost).key_down() > highest:
                     continue
-                plan = _plan(market, prices, SwapOrder(mode, *pair, sizes.most_units, cost))
-                seen = NOTHING if plan is None else _lowered(plan, sizes, cost)
+                plan, seen = _seen(
+                    market, prices, SwapOrder(mode, *pair, sizes.most_units, cost), sizes, highest
+                )
                 found.append(SeenPrice(pair, Direction.AT_MOST, look, seen, prices.height, prices.height))
         return found
 
@@ -66,15 +68,31 @@ class SizeRates:
         return 0 if token is None else token.leg_cost_units
 
 
-def _plan(market: Market, prices: Prices, order: SwapOrder) -> Plan | None:
+def _seen(
+    market: Market, prices: Prices, order: SwapOrder, sizes: SizeClass, highest: Decimal
+) -> tuple[Plan | None, Rate]:
+    """Return a plan for the largest of some sizes, None if there is none, and what each of them gets with it.
+
+    Where the best plan is too long for a transaction, a quick one that has room does if no stop is met by it:
+    an order's own gets as much or more, and takes ten times as long to find.
+    """
     room = prices.room
+    usable = market if room is None else leaving_nothing(market, order, room)
     try:
-        if room is None:
-            return best_plan(market, order)
-        usable = leaving_nothing(market, order, room)
-        return with_room(usable, order, best_plan(usable, order), room)
+        plan = best = best_plan(usable, order)
     except RoutingError:
-        return None
+        return None, NOTHING
+    if room is None or room.holds(best):
+        return plan, _lowered(plan, sizes, order.leg_cost)
+    for tries_each_of_few in (False, True):
+        try:
+            plan = with_room(usable, order, best, room, tries_each_of_few=tries_each_of_few)
+        except RoutingError:
+            continue
+        seen = _lowered(plan, sizes, order.leg_cost)
+        if tries_each_of_few or seen.key_down() > highest:
+            return plan, seen
+    return None, NOTHING
 
 
 def _lowered(plan: Plan, sizes: SizeClass, cost: int) -> Rate:

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from chalicelib.domain.swap_mode import SwapMode
+from chalicelib.routing import few_legs
 from chalicelib.routing.assembly import filling_of
 from chalicelib.routing.errors import InsufficientLiquidityError, RoutingError
 from chalicelib.routing.few_legs import FEW, WIDTH, Room, common_room, leaving_nothing, with_room
@@ -203,3 +204,23 @@ def test_plan_of_few_legs_is_the_best_of_all_choices_of_pools(mode: SwapMode, se
             found = best_plan(Market([market.pools[each] for each in chosen], NOW_S), order)
             objectives.append(filling_of(order, found).objective)
     assert filling_of(order, plan).objective >= max(objectives)
+
+
+@pytest.mark.parametrize(("mode", "most"), [(SwapMode.EXACT_IN, 100), (SwapMode.EXACT_OUT, 10)])
+def test_each_of_few_is_not_tried_where_a_search_among_limit_orders_takes_many(
+    mode: SwapMode, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = a_market(0)
+    order = SwapOrder(mode, "A", "B", 10**12, leg_cost=100)
+    best, searched = best_plan(market, order), 0
+
+    def counted(market: Market, order: SwapOrder) -> Plan:
+        nonlocal searched
+        searched += 1
+        return best_plan(market, order)
+
+    monkeypatch.setattr(few_legs, "best_plan", counted)
+    monkeypatch.setattr(few_legs, "has_orders", lambda _: True)
+    assert len(with_room(market, order, best, legs(4)).legs) <= 4
+    assert searched <= most
+    assert (searched > 20) == (mode is SwapMode.EXACT_IN)

@@ -17,8 +17,12 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.terms import SwapWish
 from chalicelib.domain.triggers import Direction
 from chalicelib.domain.watches import DirectedPair, SeenPrice, Watch
+from chalicelib.routing import few_legs
 from chalicelib.routing.few_legs import Room
-from chalicelib.routing.plan import RoutablePool
+from chalicelib.routing.market import Market
+from chalicelib.routing.plan import Plan, RoutablePool
+from chalicelib.routing.router import best_plan
+from chalicelib.routing.swap_order import SwapOrder
 from chalicelib.services.planning.planner import Planner
 from chalicelib.services.planning.venues import QuoteCollector
 from chalicelib.services.resting.ports import ArmedSize
@@ -119,3 +123,28 @@ def test_stop_that_its_size_reaches_before_the_first_unit_does_is_woken_and_a_sm
 def test_size_that_no_pools_can_fill_is_left_to_its_own_quote() -> None:
     stop = a_stop(SwapMode.EXACT_OUT, 10**15, Rate(1, 10**9))
     assert is_woken(stop, seen_by_size([a_pool(reserves=(10**12, 2 * 10**11))], [stop]))
+
+
+def test_first_plan_with_room_does_for_a_size_unless_its_stop_may_be_met(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = [a_pool(f"pool {number}", reserves=(10**12, 2 * 10**11 + number * 10**7)) for number in range(20)]
+    room, searched = Room(4, lambda _: 1), 0
+
+    def counted(market: Market, order: SwapOrder) -> Plan:
+        nonlocal searched
+        searched += 1
+        return best_plan(market, order)
+
+    monkeypatch.setattr(few_legs, "best_plan", counted)
+    units = 10**11
+    got = planner(pools, room).offered(SwapWish(SwapMode.EXACT_IN, *PAIR, units, "SOL"))
+    of_an_order, searched = searched, 0
+    at = Fraction(got.output_units, got.input_units)
+    far, near = (
+        a_stop(SwapMode.EXACT_IN, units, Rate(price.numerator, price.denominator))
+        for price in (at * Fraction(99, 100), at)
+    )
+    assert not is_woken(far, seen_by_size(pools, [far], room))
+    assert searched < of_an_order / 3
+    assert is_woken(near, seen_by_size(pools, [near], room))
