@@ -95,23 +95,32 @@ def with_room(
     """
     if room.holds(plan):
         return plan
+    is_slow = _is_slow(market, order, plan)
     found = [simple for simple in _simple_plans(market, order, plan) if room.holds(simple)]
     for worth in (lambda leg: leg.share_bps // max(1, room.taken(leg.pool_id)), lambda leg: leg.share_bps):
-        shortened = _shortened(market, order, plan, room, worth)
+        shortened = _shortened(market, order, plan, room, worth, is_estimate=is_slow)
         if shortened is not None:
             found.append(shortened)
             break
     few: Plan | None = None
-    if tries_each_of_few:
+    if tries_each_of_few and not is_slow:
         few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
-    if few is not None and not _is_slow(market, order, few):
+    if few is not None:
         found += _thinned(market, order, few, room)
     if not found:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=order.amount
         )
-    best = max(found, key=lambda each: filling_of(order, each).objective)
-    return _certified(order, best, plan)
+    if is_slow:
+        # The whole search is made for the few pools that it came to alone.
+        with suppress(RoutingError):
+            last = _through(market, order, {leg.pool_id for leg in _best_of(order, found).legs})
+            found += [last] if room.holds(last) else []
+    return _certified(order, _best_of(order, found), plan)
+
+
+def _best_of(order: SwapOrder, plans: Sequence[Plan]) -> Plan:
+    return max(plans, key=lambda each: filling_of(order, each).objective)
 
 
 def _simple_plans(market: Market, order: SwapOrder, plan: Plan) -> Iterator[Plan]:
@@ -126,27 +135,37 @@ def _simple_plans(market: Market, order: SwapOrder, plan: Plan) -> Iterator[Plan
             yield _through(market, order, [leg.pool.pool.pool_id for leg in (*path.first, *path.second)])
 
 
-def _through(market: Market, order: SwapOrder, pool_ids: Iterable[str]) -> Plan:
+def _through(market: Market, order: SwapOrder, pool_ids: Iterable[str], *, is_estimate: bool = False) -> Plan:
     """Return the best plan through some pools alone.
 
     Raises:
         RoutingError: As ``best_plan``.
     """
-    return best_plan(Market([market.pools[each] for each in pool_ids], market.now_s, market.slot), order)
+    pools = [market.pools[each] for each in pool_ids]
+    return best_plan(Market(pools, market.now_s, market.slot), order, is_estimate=is_estimate)
 
 
 def _shortened(
-    market: Market, order: SwapOrder, plan: Plan, room: Room, worth: Callable[[Leg], int]
+    market: Market,
+    order: SwapOrder,
+    plan: Plan,
+    room: Room,
+    worth: Callable[[Leg], int],
+    *,
+    is_estimate: bool = False,
 ) -> Plan | None:
     """Return a plan that has room, None if the pools that are left cannot fill the order."""
     left = {leg.pool_id for leg in plan.legs}
-    while not room.holds(plan):
-        left.difference_update(_leaving(plan, room, worth))
-        try:
-            plan = _through(market, order, left)
-        except RoutingError:
-            return None
-    return plan
+    shorter: Plan | None = plan
+    while shorter is not None and not room.holds(shorter):
+        left.difference_update(_leaving(shorter, room, worth))
+        shorter = None
+        # What an estimate finds among many is searched for whole among few, or where it finds nothing.
+        for is_quick in (True, False) if is_estimate and len(left) > FEW else (False,):
+            with suppress(RoutingError):
+                shorter = _through(market, order, left, is_estimate=is_quick)
+                break
+    return shorter
 
 
 def _is_slow(market: Market, order: SwapOrder, plan: Plan) -> bool:

@@ -108,6 +108,7 @@ class Execution:
         slack: How far below its capacity, relatively, a pool stays. Curves do not know rounding,
             so a pool filled to the brim may not hold the last units.
         moves_parts: Whether others pay what a pool would refuse for its limit orders, exact out.
+        is_estimate: Whether such a pool offers what comes before these orders alone.
     """
 
     mode: SwapMode
@@ -115,6 +116,7 @@ class Execution:
     slack: float = SLACKS[0]
     slot: int = 0
     moves_parts: bool = False
+    is_estimate: bool = False
 
     def run(self, allocation: Allocation, amount: int) -> tuple[ExecutedPath, ...]:
         """Swap on the pools' states and return the paths, direct ones first.

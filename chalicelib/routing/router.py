@@ -22,7 +22,7 @@ from chalicelib.routing.swap_order import SwapOrder
 FEW_UNITS: Final = 1_000
 
 
-def best_plan(market: Market, order: SwapOrder) -> Plan:
+def best_plan(market: Market, order: SwapOrder, *, is_estimate: bool = False) -> Plan:
     """Return the plan of at most two hops that gives the trader the most for an order.
 
     The plan is exact: executing its legs in order on the given states moves the amounts it
@@ -30,12 +30,16 @@ def best_plan(market: Market, order: SwapOrder) -> Plan:
     half a hundredth of a basis point of the bound goes to that pool alone (``is_close``). No
     search is made for it, nor for one that no pool but those of one path can add to.
 
+    Args:
+        is_estimate: Whether pools that refuse what ends among their limit orders offer, exact out, what comes
+            before these alone: a good plan for few searches, where the best of dozens takes seconds.
+
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
         InsufficientLiquidityError: They do, and cannot fill the amount.
     """
     amount = order.amount
-    execution = Execution(order.mode, market.now_s, slot=market.slot)
+    execution = Execution(order.mode, market.now_s, slot=market.slot, is_estimate=is_estimate)
     network = network_of(
         market,
         mode=order.mode,
@@ -153,7 +157,7 @@ def _is_as_promised(filling: Filling) -> bool:
 
 def _reconsidered(network: Network, order: SwapOrder, filling: Filling, execution: Execution) -> Filling:
     """Return a better filling if a leg ended where its pool's price rises, else the same."""
-    leg = most_rising_leg(filling.paths)
+    leg = None if execution.is_estimate else most_rising_leg(filling.paths)
     if leg is None:
         return filling
     fixed = Reconsideration(network, leg, execution, order.amount).best()

@@ -47,7 +47,14 @@ def split(network: Network, order: SwapOrder, execution: Execution) -> tuple[Fil
         paths: tuple[ExecutedPath, ...] | None = None
         refused: LegRefusedError | None = None
         try:
-            paths = execute(found.allocation, order.mode, order.amount, execution.now_s, execution.slot)
+            paths = execute(
+                found.allocation,
+                order.mode,
+                order.amount,
+                execution.now_s,
+                execution.slot,
+                may_move_parts=not execution.is_estimate,
+            )
             best = better(best, filled_by(order, paths))
         except NoRoomError:
             pass
@@ -123,7 +130,7 @@ def _before_orders(network: Network, order: SwapOrder, execution: Execution) -> 
             if e.amount < asked.get(pool_id, e.amount + 1):
                 curve = _short_of_orders(e, execution)
             part = e.amount
-        if asked:
+        if asked and not execution.is_estimate:
             with suppress(NoRoomError, LegRefusedError):
                 best = better(best, filled_by(order, run()))
         asked[pool_id] = part

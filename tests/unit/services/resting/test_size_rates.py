@@ -131,10 +131,10 @@ def test_first_plan_with_room_does_for_a_size_unless_its_stop_may_be_met(
     pools = [a_pool(f"pool {number}", reserves=(10**12, 2 * 10**11 + number * 10**7)) for number in range(20)]
     room, searched = Room(4, lambda _: 1), 0
 
-    def counted(market: Market, order: SwapOrder) -> Plan:
+    def counted(market: Market, order: SwapOrder, *, is_estimate: bool = False) -> Plan:
         nonlocal searched
         searched += 1
-        return best_plan(market, order)
+        return best_plan(market, order, is_estimate=is_estimate)
 
     monkeypatch.setattr(few_legs, "best_plan", counted)
     units = 10**11
