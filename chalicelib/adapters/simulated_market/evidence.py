@@ -19,8 +19,8 @@ from chalicelib.domain.transactions import SwapInstruction
 _PAGE: Final = 1_000
 
 # By the index of signatures, a page at a time; else each page would read the whole ledger. As it would with
-# the chain among the conditions: the planner takes that for one that only one order in two hundred meets.
-_ATTEMPTS: Final = text("""
+# the chain among the conditions: the planner takes that for one that few orders meet.
+_ATTEMPTS: Final = text(f"""
     SELECT a.signature, a.payload, a.attempt, a.last_valid_height, a.threshold_units, a.order_id,
         o.account_id, o.swap_mode, o.input_token, o.output_token, o.amount_units,
         t.signature IS NOT NULL AS is_booked, t.wallet, t.order_id AS booked_order_id, t.attempt
@@ -33,7 +33,7 @@ _ATTEMPTS: Final = text("""
               AND later.seq > sent.seq AND later.status = 'open' AND later.data -> 'amended' ? 'amount'
         ) AS is_amended_since,
         (SELECT extract(epoch FROM genesis_at)::text FROM market.chain) AS genesis,
-        coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated' AS is_here
+        {is_on("'simulated'")} AS is_here
     FROM attempts a JOIN orders o USING (order_id) LEFT JOIN market.transactions t
         ON t.signature = a.signature AND md5(t.signature)::uuid = md5(a.signature)::uuid
     WHERE (a.order_id, a.attempt) > (CAST(:after AS uuid), CAST(:attempt AS integer))

@@ -14,10 +14,10 @@ _PAGE: Final = 1_000
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 # By the index of signatures, a page at a time; else each page would read the whole ledger. As it would with
-# the chain among the conditions: the planner takes that for one that only one order in two hundred meets.
-_PUBLISHED: Final = text("""
+# the chain among the conditions: the planner takes that for one that few orders meet.
+_PUBLISHED: Final = text(f"""
     SELECT o.order_id, e.data, e.packed, t.slot,
-        coalesce(public.chain_of(o.recorded_at), 'simulated') = 'simulated' AS is_here
+        {is_on("'simulated'")} AS is_here
     FROM orders o JOIN order_events e ON e.order_id = o.order_id AND e.seq = o.seq
     LEFT JOIN market.transactions t
         ON t.signature = o.tx_signature AND md5(t.signature)::uuid = md5(o.tx_signature)::uuid

@@ -49,11 +49,11 @@ _GIVES_UP_AFTER: Final = 2
 
 _FIRST: Final = UUID(int=0)
 
-_IS_HERE: Final = "coalesce(public.chain_of(o.recorded_at), :chain) = :chain"
+_IS_HERE: Final = is_on("CAST(:chain AS text)")
 _COMPARED: Final = """o.archive_id IS NULL
         AND (o.status = 'confirmed' OR EXISTS (SELECT FROM attempts a WHERE a.order_id = o.order_id))"""
-# With the chain among its conditions, which the planner takes for one that only one order in two hundred
-# meets, each page would read all orders.
+# The chain is none of its conditions: the planner would take it for one that few orders meet, and may read
+# all orders for each page.
 _ORDERS: Final = text(f"""
     SELECT o.order_id, o.status, o.swap_mode, o.input_token, o.output_token, o.amount_units, o.tx_signature,
         o.input_units, o.output_units, e.data AS published, e.packed, {_IS_HERE} AS is_here
