@@ -3,8 +3,8 @@ nothing of what lies between two hops.
 
 A plan with too many legs is made again without the pools whose legs bring least for their room, among the
 pools that it has, until it fits, and once it has few, without each of them; one pool, or one after another,
-may do more. The certificate stays that of
-all plans: how far this one is from the best there would be without the limit.
+may do more. Among limit orders, where a plan takes long, most are estimates, and each of few is not tried.
+The certificate stays that of all plans: how far this one is from the best there would be without the limit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -102,11 +102,9 @@ def with_room(
         if shortened is not None:
             found.append(shortened)
             break
-    few: Plan | None = None
     if tries_each_of_few and not is_slow:
         few = _shortened(market, order, plan, Room(FEW, lambda _: 1), lambda leg: leg.share_bps)
-    if few is not None:
-        found += _thinned(market, order, few, room)
+        found += [] if few is None else _thinned(market, order, few, room)
     if not found:
         raise InsufficientLiquidityError(
             input_token=order.input_token, output_token=order.output_token, amount=order.amount

@@ -108,7 +108,7 @@ class Execution:
         slack: How far below its capacity, relatively, a pool stays. Curves do not know rounding,
             so a pool filled to the brim may not hold the last units.
         moves_parts: Whether others pay what a pool would refuse for its limit orders, exact out.
-        is_estimate: Whether such a pool offers what comes before these orders alone.
+        is_estimate: Whether no part is ever moved: see ``best_plan``.
     """
 
     mode: SwapMode

@@ -31,8 +31,8 @@ def best_plan(market: Market, order: SwapOrder, *, is_estimate: bool = False) ->
     search is made for it, nor for one that no pool but those of one path can add to.
 
     Args:
-        is_estimate: Whether pools that refuse what ends among their limit orders offer, exact out, what comes
-            before these alone: a good plan for few searches, where the best of dozens takes seconds.
+        is_estimate: Whether, exact out, no pool pays what another refuses for its limit orders, and no leg is
+            looked at again: a good plan in a tenth of the time, where that takes dozens of swaps a search.
 
     Raises:
         NoRouteError: No pool, and no two pools in a row, connect the tokens.
