@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +11,13 @@ from chalicelib.domain.events import Happened, OrderEvent, Recorded
 from chalicelib.domain.statuses import FINAL, MAY_FOLLOW, OrderStatus
 from chalicelib.domain.terms import OrderTerms
 from chalicelib.values import value
+
+UNRECORDED_MAX: Final = timedelta(days=14)
+"""So long an accepted order may wait to be put on record: its message is kept by no queue for longer, and
+what a cancel of all leaves behind for it is kept for a day more (``MARKS_KEPT``).
+"""
+
+MARKS_KEPT: Final = UNRECORDED_MAX + timedelta(days=1)
 
 _BEFORE_ANOTHER: Final = frozenset({OrderStatus.ROUTING, OrderStatus.OPEN})
 _NOTED: Final = frozenset({OrderStatus.SUBMITTED, OrderStatus.TRIGGERED})
@@ -38,6 +45,12 @@ class Order:
     def is_late(self, now: datetime) -> bool:
         """Return whether the order may not be sent any more."""
         return self.valid_until is not None and now > self.valid_until
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Return whether an order that is not on record yet comes so late that it may have been canceled and
+        nothing tells of that any more.
+        """
+        return now - self.accepted_at > UNRECORDED_MAX
 
 
 @value

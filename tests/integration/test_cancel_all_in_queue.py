@@ -1,7 +1,7 @@
 """Canceling all orders also ends those whose messages wait in the queue, and no cancel stays untold."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import text
 from chalicelib.adapters.postgres.cancels import MARK
 from chalicelib.adapters.postgres.statements import Database
 from chalicelib.domain.order_filters import OrderFilter
+from chalicelib.domain.orders import MARKS_KEPT, UNRECORDED_MAX
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.terms import OrderType
 from chalicelib.wire.order_fields import OrderFields
@@ -20,6 +21,7 @@ from tests.fakes.orders import an_order
 from tests.integration.consumer import Consumer
 
 S = OrderStatus
+OF_ACCOUNT = "SELECT base FROM cancel_marks WHERE account_id = 'marks'"
 WAITING = text("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)")
 SELL = {"side": "sell", "baseAsset": "SOL", "quoteAsset": "USDC", "amount": "1"}
 LIMIT = SELL | {"type": "limit", "limitPrice": "900"}
@@ -65,6 +67,24 @@ def test_order_that_the_filter_does_not_mean_or_that_comes_later_goes_its_way(co
     assert statuses(consumer, spared) == statuses(consumer, later) == [S.PENDING, S.OPEN]
     assert consumer.services.cancel_all_orders.cancel_all("local", OrderFilter()).canceled == 2
     assert unpublished(consumer) == 0
+
+
+def test_mark_stays_for_as_long_as_an_order_that_it_means_may_still_come_on_record(
+    consumer: Consumer,
+) -> None:
+    database = Database(consumer.services.engine)
+    now = datetime.now(UTC)
+
+    def marked(base: str, at: datetime) -> list[str]:
+        """Mark, and return what is marked by then."""
+        asked = {"account_id": "marks", "base": base, "quote": "", "types": "", "at": at}
+        database.execute(MARK, asked)
+        with consumer.services.engine.connect() as connection:
+            return sorted(connection.execute(text(OF_ACCOUNT)).scalars())
+
+    marked("SOL", now - MARKS_KEPT - timedelta(minutes=1))
+    marked("JUP", now - UNRECORDED_MAX - timedelta(hours=23))
+    assert marked("USDC", now) == ["JUP", "USDC"]
 
 
 def test_consumer_that_created_the_order_just_before_finds_it_canceled_at_its_next_step(

@@ -14,7 +14,7 @@ from chalicelib.adapters.postgres.servers import KNOWN, ON_SERVER
 from chalicelib.adapters.postgres.statements import Row, Statement
 from chalicelib.adapters.postgres.status_lists import CANCELABLE_STATUSES, FINAL_STATUSES
 from chalicelib.domain.events import Canceled, OrderEvent
-from chalicelib.domain.orders import Order
+from chalicelib.domain.orders import MARKS_KEPT, Order
 
 # The event's hash is taken here: what the order's last one is shows only once its row is held
 # (``event_chain``). An order that was sent keeps its last signature; the fence shuts out the
@@ -122,12 +122,13 @@ WITH wanted AS MATERIALIZED (
 SELECT * FROM canceled
 """)
 
-# Marks that no message in any queue can be older than go with the account's next one. A trigger takes the
-# lock of ``UNMARKED_MEANWHILE``, also for functions of a release that does not know of it.
-MARK: Final = Statement("""
+# Marks that no order can be older than which is yet to be put on record go with the account's next one. A
+# trigger takes the lock of ``UNMARKED_MEANWHILE``, also for functions of a release that does not know of it.
+MARK: Final = Statement(f"""
 WITH gone AS (
     DELETE FROM cancel_marks
-    WHERE account_id = :account_id AND accepted_until < CAST(:at AS timestamptz) - interval '15 days'
+    WHERE account_id = :account_id
+      AND accepted_until < CAST(:at AS timestamptz) - interval '{MARKS_KEPT.days} days'
       AND (base, quote, types) <> (:base, :quote, :types)
 )
 INSERT INTO cancel_marks AS m (account_id, base, quote, types, accepted_until)

@@ -31,7 +31,7 @@ def signed_ahead(
     orders = [each.order for each in incoming if each.order is not None]
     claimed = [ClaimedOrder(OrderState(order), fence=1) for order in orders]
     planned = plans.for_claimed(claimed)
-    if planned is None or any(order.is_late(now) for order in orders):
+    if planned is None or any(order.is_late(now) or order.is_overdue(now) for order in orders):
         return []
     signed = write_ahead.signed_ahead(list(zip(claimed, planned, strict=True)))
     if not signed or any(each.new_attempt is None for each in signed):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from chalicelib.domain.errors import Code, ExecutionError
 from chalicelib.domain.events import (
@@ -20,7 +20,7 @@ from chalicelib.domain.events import (
     Triggered,
 )
 from chalicelib.domain.launches import Launch
-from chalicelib.domain.orders import Order, OrderState
+from chalicelib.domain.orders import UNRECORDED_MAX, Order, OrderState
 from chalicelib.domain.prices import LegImpact, route_impact_bps, slippage_bps_text
 from chalicelib.domain.progress import AttemptOutcome, ClaimedOrder, NewOrder, OpenAttempt, Transition
 from chalicelib.domain.rates import Rate
@@ -29,6 +29,11 @@ from chalicelib.domain.swap_mode import SwapMode
 from chalicelib.domain.transactions import LegFill, SignedTransaction, SwapInstruction, TransactionStatus
 from chalicelib.services.planning.planner import PlannedSwap
 from chalicelib.services.resting.waiting import AT_ITS_RATE, LookAgain, backed_off, told_of_pause, watch_of
+
+_TOO_OLD: Final = (
+    f"the order reached the engine more than {UNRECORDED_MAX.days} days after it was accepted: whether it was"
+    " canceled meanwhile is not known any more, and nothing of it was executed"
+)
 
 
 class Sighting(NamedTuple):
@@ -54,7 +59,7 @@ class InVain(NamedTuple):
 def first_transition(
     order: Order, now: datetime, connection_id: str | None, *, may_have_executed: bool = False
 ) -> NewOrder:
-    """Return an order's first events: on to routing, or expired if it waited too long.
+    """Return an order's first events: on to routing, or its end if it waited too long.
 
     One that waits for something is looked at first, and one that may have executed is looked up.
     """
@@ -63,6 +68,8 @@ def first_transition(
         stages = (Pending(order.terms), Routing())
     if order.is_late(now) and not may_have_executed:
         stages = (Pending(order.terms), _expired(order))
+    elif order.is_overdue(now) and not may_have_executed:
+        return failed_at_once(order, ExecutionError(Code.RETRIES_EXHAUSTED, _TOO_OLD), now, connection_id)
     state, events = OrderState(order).advanced(stages, now)
     return NewOrder(state, events, connection_id)
 
