@@ -7,7 +7,8 @@ from chalicelib.bootstrap import services
 from chalicelib.domain.errors import RetryableError
 from chalicelib.domain.queue_messages import Message, OrderMessage, UnreadableMessageError
 from chalicelib.logs import logger
-from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
+from chalicelib.services.consumer.dead_letter_batches import resolve_each
+from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.consumer.whole_batches import settle_whole
 from chalicelib.services.ports import ReceivedMessages

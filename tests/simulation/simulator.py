@@ -9,7 +9,8 @@ from chalicelib.domain.orders import OrderState
 from chalicelib.domain.rates import Rate
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.routing.plan import RoutablePool
-from chalicelib.services.consumer.dead_letters import DeadLetter, resolve_each
+from chalicelib.services.consumer.dead_letter_batches import resolve_each
+from chalicelib.services.consumer.dead_letters import DeadLetter
 from chalicelib.services.consumer.messages import Received
 from chalicelib.services.consumer.wait_policy import WaitPolicy
 from chalicelib.services.consumer.whole_batches import UnfinishedError, settle_whole

@@ -2,9 +2,9 @@
 and the message is archived.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
 from chalicelib.domain.errors import Code, ExecutionError, RetryableError
@@ -43,6 +43,8 @@ More than one message brings, which is forty at most, since half an outage looks
 orders be claimed, and takes nothing else. In a whole one nothing can be claimed, and so no lease runs out but
 the first.
 """
+
+_OfAnOrder: TypeAlias = OrderMessage | ResumeMessage | FiredMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ class ResolveDeadLetters:
             case OrderMessage():
                 return self._resolve_order(letter, message.order.order_id, message)
             case ResumeMessage() | FiredMessage():
-                return self._resolve_order(letter, message.order_id, None)
+                return self._resolve_order(letter, message.order_id, message)
 
     def give_up(self, letter: DeadLetter, error: Exception) -> bool:
         """Archive a letter that cannot be resolved, for a reason that was not foreseen.
@@ -210,14 +212,14 @@ class ResolveDeadLetters:
         self._archive.archive(letter, order_id=message.order_id, reason=reason)
         return True
 
-    def _resolve_order(self, letter: DeadLetter, order_id: UUID, message: OrderMessage | None) -> bool:
-        if message is not None:
+    def _resolve_order(self, letter: DeadLetter, order_id: UUID, message: _OfAnOrder) -> bool:
+        if isinstance(message, OrderMessage):
             self._create(message.order, message.connection_id)
         claims = self._record.claim([order_id], lease_ms=self._lease_ms)
         if order_id in claims.busy:
             return False
-        if order_id in claims.claimed and _rests(claims.claimed[order_id]):
-            # The letter is out of date: what the order waits for brings it on.
+        if order_id in claims.claimed and _is_brought_on(claims.claimed[order_id], message):
+            # The letter is out of date.
             found = claims.claimed[order_id].state
             self._record.record(
                 [transitions.release(claims.claimed[order_id], published=False)], lease_ms=self._lease_ms
@@ -245,13 +247,15 @@ class ResolveDeadLetters:
         )
         return True
 
-    def _is_told(self, found: OrderState, message: OrderMessage | None) -> bool:
+    def _is_told(self, found: OrderState, message: _OfAnOrder) -> bool:
         """Tell those who wait for an order what has become of it; return False if a defect keeps it from
         being told, and the letter is all that would tell it.
         """
         try:
             self._republisher.republish(found)
-            if message is not None and message.connection_id is not None:
+            if not found.is_final:
+                self._republisher.note(found)  # its claim has ended before that
+            if isinstance(message, OrderMessage) and message.connection_id is not None:
                 self._dead_letter_subscribers.subscribe(
                     message.connection_id,
                     found.order,
@@ -353,8 +357,15 @@ class ResolveDeadLetters:
         return transitions.failed(transition.claimed, error, self._clock.now(), last)
 
 
-def _rests(claimed: ClaimedOrder) -> bool:
-    return claimed.state.status is OrderStatus.OPEN and claimed.fired is None
+def _is_brought_on(claimed: ClaimedOrder, message: _OfAnOrder) -> bool:
+    """Return whether an order rests, and what it waits for brings it on, or the message of what has fired.
+
+    Put to rest by another one, it would have to wait for its price again, which may have left.
+    """
+    if claimed.state.status is not OrderStatus.OPEN:
+        return False
+    firing = message.firing if isinstance(message, FiredMessage) else None
+    return claimed.fired is None or claimed.fired.firing != firing
 
 
 def _is_swept(state: OrderState) -> bool:
@@ -367,33 +378,3 @@ def _may_rest(state: OrderState) -> bool:
     terms = state.order.terms
     waits = terms.rests_at_limit or (terms.may_rest and state.waits_for_trigger)
     return state.status is OrderStatus.OPEN or (waits and OrderStatus.OPEN in MAY_FOLLOW[state.status])
-
-
-def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
-    """Resolve dead letters one by one; a fault or a defect of one leaves the others alone.
-
-    A passing fault keeps a letter in its queue. One that runs into a defect is archived: resolved again, it
-    would fail again, and an order on record has the sweep. One that is all there is of an order, or all that
-    would tell it, stays as well.
-    """
-    resolved = dict.fromkeys((letter.message_id for letter in letters), False)
-    # Each time another one is the first: should this process die over one of them, all come back together,
-    # and those behind it would never have their turn.
-    first = max((letter.receive_count for letter in letters), default=0) % max(1, len(letters))
-    for letter in (*letters[first:], *letters[:first]):
-        try:
-            resolved[letter.message_id] = _is_resolved(resolve_dead_letters, letter)
-        except RetryableError as fault:
-            logger.warning("dead letter stays", message_id=letter.message_id, reason=fault.message)
-        except Exception:  # noqa: BLE001  # as below
-            logger.exception("defect", message_id=letter.message_id, doing="archiving a dead letter")
-    return resolved
-
-
-def _is_resolved(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -> bool:
-    try:
-        return resolve_dead_letters.resolve(letter)
-    except RetryableError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a defect of ours is this letter's alone, and ends it
-        return resolve_dead_letters.give_up(letter, error)

@@ -49,4 +49,12 @@ class EventRepublisher:
         self._publisher.publish([(order, unpublished)], goes_first)
         if found.is_final:
             # Of any other order the claim's end notes it.
-            self._record.note_published([Published(order.order_id, found.published_seq, found.seq)])
+            self.note(found)
+
+    def note(self, found: OrderState) -> None:
+        """Note that an order's events up to where it was found are published.
+
+        Raises ``RetryableError`` if the record is unreachable.
+        """
+        if found.published_seq < found.seq:
+            self._record.note_published([Published(found.order.order_id, found.published_seq, found.seq)])

@@ -18,7 +18,8 @@ from chalicelib.domain.transactions import SignatureStatus
 from chalicelib.domain.triggers import Direction, IfAlreadyMet, PriceSource, Trigger, When
 from chalicelib.services.consumer.batch import Incoming
 from chalicelib.services.consumer.confirmation import DEADNESS_MARGIN_BLOCKS
-from chalicelib.services.consumer.dead_letters import GIVEN_UP_MAX, resolve_each
+from chalicelib.services.consumer.dead_letter_batches import resolve_each
+from chalicelib.services.consumer.dead_letters import GIVEN_UP_MAX
 from chalicelib.services.ports import Offers
 from chalicelib.services.resting.waiting import BACKOFF_BLOCKS_MAX
 from tests.fakes.consumer import LEASE_MS, ConsumerOnFakes
@@ -217,6 +218,31 @@ def test_order_that_fired_and_was_not_taken_up_rests_and_fires_again(consumer: C
     assert consumer.statuses(order) == (*before, *LIFE[1:])
 
 
+@pytest.mark.parametrize("names_a_firing", [True, False])
+def test_letter_of_before_leaves_an_order_alone_that_has_fired_again_since(
+    consumer: ConsumerOnFakes, names_a_firing: bool
+) -> None:
+    """Put to rest, it would wait for its price once more: the message that was to bring it on is out of date
+    then, and the price may have left.
+    """
+    order = at_rest(consumer)
+    before, statuses = fired_again(consumer), consumer.statuses(order)
+    offered = {venue.name: venue.offered for venue in consumer.venues}
+    for venue in consumer.venues:
+        venue.offered = Offers([a_pool(f"{venue.name}-pool", venue.name, reserves=(10**15, 10**13))])
+    taken_up(consumer, before)
+    for venue in consumer.venues:
+        venue.offered = offered[venue.name]
+    message = fired_again(consumer)
+    assert (before.firing, message.firing) == (1, 2)
+    given_up(consumer, before if names_a_firing else of_order(order), "m2")
+    assert reason(consumer, "m2") == "the order rests"
+    assert not consumer.is_claimed(order)
+    consumer.chain.status = SignatureStatus.LANDED
+    taken_up(consumer, message)
+    assert consumer.statuses(order) == (*statuses, *LIFE[1:])
+
+
 def test_order_that_rested_beyond_its_end_expires(consumer: ConsumerOnFakes) -> None:
     limited = until_canceled()
     order = replace(limited, valid_until=limited.accepted_at + timedelta(hours=1))
@@ -306,3 +332,14 @@ def test_rest_that_a_defect_kept_from_being_told_is_told_by_the_next_delivery(
         assert resolve_each(consumer.resolve_dead_letters, [letter(of_order(order))]) == {"m1": done}
         assert consumer.statuses(order) == (Status.PENDING, Status.OPEN)
     assert [frame["seq"] for frame in consumer.frames(order)] == [1, 2]
+
+
+def test_rest_that_a_letter_has_told_is_told_by_nothing_again(consumer: ConsumerOnFakes) -> None:
+    order = until_canceled()
+    for message_id in ("m1", "m2"):
+        consumer.resolve_dead_letters.resolve(letter(of_order(order), message_id))
+    consumer.chain.status = SignatureStatus.LANDED
+    taken_up(consumer, fired_again(consumer))
+    assert [frame["seq"] for frame in consumer.frames(order)] == [
+        *range(1, len(consumer.statuses(order)) + 1)
+    ]
