@@ -5,13 +5,18 @@ done with each of its members alone once it fails.
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from chalicelib.domain.errors import RetryableError
+from chalicelib.domain.errors import DatabaseFaultError, RetryableError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 Broken = Callable[[Item, Exception], None]
 """Called with a member that fails even alone, and with why."""
+
+
+def is_of_all(error: Exception) -> bool:
+    """Return whether something outside does not answer, whichever member asks; if not, it may be one's."""
+    return isinstance(error, RetryableError) and not isinstance(error, DatabaseFaultError)
 
 
 def one_by_one(items: Iterable[Item], act: Callable[[Item], Result], broken: Broken[Item]) -> list[Result]:
@@ -26,10 +31,10 @@ def one_by_one(items: Iterable[Item], act: Callable[[Item], Result], broken: Bro
     for item in items:
         try:
             results.append(act(item))
-        except RetryableError:
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is this member's
-            broken(item, error)
+        except Exception as error:
+            if is_of_all(error):
+                raise
+            broken(item, error)  # whatever it is, it is this member's
     return results
 
 
@@ -47,9 +52,9 @@ def together_or_alone(
         return []
     try:
         return [act(items)]
-    except RetryableError:
-        raise
-    except Exception as error:  # noqa: BLE001  # as above
+    except Exception as error:
+        if is_of_all(error):
+            raise
         if len(items) == 1:
             broken(items[0], error)
             return []

@@ -6,15 +6,19 @@ All orders of one account have the poison, so that a seed decides which those ar
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, cast
 
+from chalicelib.domain.errors import Code, DatabaseFaultError
+from chalicelib.domain.progress import NewOrder, Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
-from chalicelib.services.ports import Chain, Connections, Delivery, Frame
+from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
 from tests.simulation.engine import Parts
 from tests.simulation.simulator import Simulator
 
 POISONED_ACCOUNT: Final = "bob"
 CONSUMERS: Final = ("consumer", "dead letters")
+FAULTS: Final = 0.2
+"""Of so many calls."""
 
 
 class PoisonedError(Exception):
@@ -38,6 +42,41 @@ def in_telling(parts: Parts, simulator: Simulator) -> Parts:
     the weather clears.
     """
     return replace(parts, connections=_PoisonedConnections(parts.connections, simulator))
+
+
+def in_the_database(parts: Parts, simulator: Simulator) -> Parts:
+    """Have the database fail within itself over some of what a consumer, also of dead letters, asks of the
+    record, until the weather clears: no order ends for that.
+    """
+    return replace(parts, record=cast("OrderRecord", _FailingRecord(parts.record, simulator)))
+
+
+class _FailingRecord:
+    """Every call may fail, and has taken no effect then."""
+
+    def __init__(self, record: OrderRecord, simulator: Simulator) -> None:
+        self._record = record
+        self._simulator = simulator
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._record, name)
+
+        def called(*args: object, **kwargs: object) -> object:
+            world = self._simulator.world
+            is_consumer = world.scheduler.current.group.name.startswith(CONSUMERS)
+            if world.is_stormy and is_consumer and world.dice.random() < FAULTS:
+                world.note("poison", f"the database fails over {name}")
+                raise DatabaseFaultError("planted")
+            if name in {"create", "record"}:
+                self._look_for_ends(cast("Sequence[NewOrder | Transition]", args[0]))
+            return method(*args, **kwargs)
+
+        return called
+
+    def _look_for_ends(self, steps: Sequence[NewOrder | Transition]) -> None:
+        for each in steps:
+            if each.failure_code is Code.INTERNAL_ERROR:
+                self._simulator.defects.append(f"{each.state.order.order_id} fails for the database's fault")
 
 
 class _PoisonedConnections:

@@ -9,6 +9,7 @@ from tests.simulation.simulator import Sabotage
 SEEDS = 300
 PER_TEST = 50
 POISONED_SEEDS = 60
+FAILING_SEEDS = 100
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
@@ -28,6 +29,15 @@ def test_every_promise_holds_while_single_orders_run_into_defects(defect: Sabota
     assert (
         sum(any("  poison " in line for line in outcome.trace) for outcome in outcomes) > POISONED_SEEDS // 2
     )
+
+
+@pytest.mark.parametrize("first", range(0, FAILING_SEEDS, PER_TEST))
+def test_no_order_ends_since_the_database_failed_within_itself(first: int) -> None:
+    outcomes = [run(seed, poison.in_the_database) for seed in range(first, first + PER_TEST)]
+
+    for outcome in outcomes:
+        assert not outcome.violations, f"seed {outcome.seed}\n" + "\n".join(outcome.violations)
+    assert any("the database fails over" in line for outcome in outcomes for line in outcome.trace)
 
 
 def test_same_seed_gives_same_trace() -> None:

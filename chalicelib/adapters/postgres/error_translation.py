@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib.adapters.time_left import time_left
-from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.domain.errors import DatabaseFaultError, RetryableError, UnansweredError
 from chalicelib.logs import logger
 
 COURTESY_TIME_LIMIT_S: Final = 1.5
@@ -54,6 +54,7 @@ NOT_KNOWN: Final = "57OF2"
 READ_ONLY: Final = "the database takes no writes"
 _WRONG_SESSION: Final = "a pooler in between keeps no prepared statements: it has to, or to pool sessions"
 _NO_ANSWER: Final = "the database did not answer"
+_FAILED: Final = "the database failed within itself"
 # What its operator has to mend; no other fault of a server that answers is said by name.
 _REASONS: Final = {
     "25006": READ_ONLY,
@@ -79,7 +80,7 @@ _REFUSED_BY_THE_DRIVER: Final = frozenset(
 
 
 def translated_errors() -> AbstractContextManager[None]:
-    """Turn passing faults of the database into ``RetryableError``; let everything else escape.
+    """Turn faults of the database into ``RetryableError``; let everything else escape.
 
     If a statement was sent and its end is unknown, the error is an ``UnansweredError``.
     """
@@ -124,12 +125,24 @@ def _raise_translated(error: BaseException) -> None:
         raise RetryableError("no database connection was free in time") from error
     if isinstance(error, DBAPIError):
         if not is_passing(error):
+            _raise_fault(error)
             return
         if error.statement is not None and _may_have_done_it(error):
             raise UnansweredError(_NO_ANSWER) from error
         raise RetryableError(_REASONS.get(sqlstate(error) or "", _NO_ANSWER)) from error
     if isinstance(error, OSError):
         raise RetryableError("the database is unreachable") from error
+
+
+def _raise_fault(error: DBAPIError) -> None:
+    """Raise ``DatabaseFaultError`` if the database, and no statement of ours, is to blame.
+
+    As where an index is damaged, which an operator has to mend, or what a statement needs is just being replaced.
+    """
+    state = sqlstate(error) or ""
+    if state.startswith(_INTERNAL):
+        logger.error("defect", exc_info=error, sqlstate=state, doing="asking the database")
+        raise DatabaseFaultError(_FAILED) from error
 
 
 def is_out_of_turn(error: DBAPIError) -> bool:

@@ -9,6 +9,7 @@ from typing import Self
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
+from chalicelib.domain.errors import DatabaseFaultError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Published
 from chalicelib.domain.statuses import OrderStatus
@@ -64,6 +65,7 @@ class Batch:
         outcomes: What is to become of the messages, as far as is known.
         claimed: The orders that this consumer has claimed.
         defective: Orders that something unforeseen was raised over: the others go on without them.
+        put_off: Those of them that the database failed over: nothing is decided by that.
         unpublished: Orders whose events were not all published, for such a reason.
         armed: Orders that rest by now, with watches that are on record.
         reminded: What is to be noted as published of orders that ended before a message which wakes them.
@@ -74,6 +76,7 @@ class Batch:
     outcomes: dict[UUID, MessageOutcome] = field(default_factory=dict)
     claimed: dict[UUID, ClaimedOrder] = field(default_factory=dict)
     defective: set[UUID] = field(default_factory=set)
+    put_off: set[UUID] = field(default_factory=set)
     unpublished: set[UUID] = field(default_factory=set)
     armed: set[UUID] = field(default_factory=set)
     reminded: list[Published] = field(default_factory=list)
@@ -167,6 +170,8 @@ class Batch:
     def hit_defect(self, order_id: UUID, error: Exception, doing: str) -> None:
         """Note a defect of ours that this order has run into, with all that is known of it."""
         self.defective.add(order_id)
+        if isinstance(error, DatabaseFaultError):
+            self.put_off.add(order_id)
         self._log(order_id, error, doing)
 
     def leave_unpublished(self, order_id: UUID, error: Exception) -> None:

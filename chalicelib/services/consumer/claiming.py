@@ -17,7 +17,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.announcements import Announcer
 from chalicelib.services.consumer.batch import Batch, Incoming, MessageOutcome
 from chalicelib.services.delivery.republish import PUBLISHED_WITHIN_S
-from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.isolation import is_of_all, together_or_alone
 from chalicelib.services.ports import Clock, LostTransactions, OrderRecord
 
 _FIRED_AGAIN_S: Final = 1
@@ -81,10 +81,10 @@ class Claiming:
         subscribed: Subscribed = {}
         try:
             created = self._record.create(signed, lease_ms=self._limits.lease_ms, subscribed=subscribed)
-        except RetryableError:
-            raise
-        except Exception:  # noqa: BLE001  # whose fault it is shows when they are claimed one by one
-            return []
+        except Exception as error:
+            if is_of_all(error):
+                raise
+            return []  # whose fault it is shows when they are claimed one by one
         new = [each for each in signed if each.state.order.order_id in created]
         self._announcer.announce(
             batch,

@@ -22,7 +22,7 @@ from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.refusals import refusal
 from chalicelib.services.consumer.transitions import InVain
 from chalicelib.services.consumer.wait_policy import WaitPolicy
-from chalicelib.services.isolation import one_by_one, together_or_alone
+from chalicelib.services.isolation import is_of_all, one_by_one, together_or_alone
 from chalicelib.services.ports import Chain, Clock
 
 DEADNESS_MARGIN_BLOCKS: Final = 2
@@ -281,6 +281,8 @@ class Confirmation:
         try:
             return self.look(waiting)
         except RetryableError as error:
+            if not is_of_all(error):
+                raise
             now_s = self._clock.elapsed_s()
             if now_s - self._silent_at_s >= RESEND_INTERVAL_S:  # it is asked many times a second
                 self._silent_at_s = now_s

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from chalicelib.domain.errors import RetryableError
 from chalicelib.logs import logger
 from chalicelib.services.consumer.dead_letters import DeadLetter, ResolveDeadLetters
+from chalicelib.services.isolation import is_of_all
 
 
 def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[DeadLetter]) -> dict[str, bool]:
@@ -31,7 +32,7 @@ def resolve_each(resolve_dead_letters: ResolveDeadLetters, letters: Sequence[Dea
 def _is_resolved(resolve_dead_letters: ResolveDeadLetters, letter: DeadLetter) -> bool:
     try:
         return resolve_dead_letters.resolve(letter)
-    except RetryableError:
-        raise
-    except Exception as error:  # noqa: BLE001  # a defect of ours is this letter's alone, and ends it
-        return resolve_dead_letters.give_up(letter, error)
+    except Exception as error:
+        if is_of_all(error):
+            raise
+        return resolve_dead_letters.give_up(letter, error)  # a defect of ours is this letter's alone

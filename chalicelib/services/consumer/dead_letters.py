@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, ExecutionError, RetryableError
+from chalicelib.domain.errors import Code, DatabaseFaultError, ExecutionError, RetryableError
 from chalicelib.domain.events import Open
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
@@ -132,13 +132,16 @@ class ResolveDeadLetters:
 
         If its order is on record, the sweep goes on with that; if not, the order ends here. Return False if
         that cannot be written down either, or what became of it not be told: then the message is all there is
-        of that, and stays.
+        of that, and stays. So it does where the database fails over it, which may pass, beside a copy.
 
         Raises:
             RetryableError: The record is unreachable; the message stays where it is.
         """
         left = self._remains(letter.body)
         order_id = left.order_id
+        if isinstance(error, DatabaseFaultError):
+            self._archive.archive(letter, order_id=order_id, reason=f"{error.message}, so it stays")
+            return False
         named, doing = str(order_id) if order_id else None, "resolving a dead letter"
         logger.error("defect", exc_info=error, message_id=letter.message_id, order_id=named, doing=doing)
         is_over = left.order is None or self._is_on_record(left.order, left.connection_id)

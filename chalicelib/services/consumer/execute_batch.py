@@ -51,7 +51,7 @@ from chalicelib.services.consumer.write_ahead import Expecting, WriteAhead, not_
 from chalicelib.services.delivery.background import Background
 from chalicelib.services.delivery.publisher import EventPublisher
 from chalicelib.services.delivery.republish import EventRepublisher
-from chalicelib.services.isolation import together_or_alone
+from chalicelib.services.isolation import is_of_all, together_or_alone
 from chalicelib.services.mints import NO_MINTS
 from chalicelib.services.planning.venues import QuoteCollector, QuoteRequest
 from chalicelib.services.ports import Chain, Clock, LostTransactions, Mints, Observer, OrderRecord
@@ -142,12 +142,13 @@ class ExecuteOrders:
         """
         try:
             return self._execute(incoming, may_wait=True)
-        except RetryableError:
-            raise
-        except Exception as error:  # noqa: BLE001  # of which order it is shows when each is tried alone
+        except Exception as error:
             batch = Batch.of(incoming)
+            if is_of_all(error):
+                raise
             if len(batch.requests) == 1:
                 return {id_: self._broken(batch, id_, error) for id_ in batch.requests}
+            # Of which order it is shows when each is tried alone.
             logger.error("defect", exc_info=error, doing="executing a batch")
         return self._each_alone(batch)
 
@@ -169,9 +170,7 @@ class ExecuteOrders:
         return outcomes
 
     def _broken(self, batch: Batch, order_id: UUID, error: Exception) -> MessageOutcome:
-        """Return what becomes of an order that cannot be executed, nor ended,
-        for a reason that was not foreseen.
-        """
+        """Return what becomes of an order that a defect keeps from being executed, and from being ended."""
         batch.hit_defect(order_id, error, "executing")
         return MessageOutcome(self._limits.lease_s)
 
@@ -199,11 +198,11 @@ class ExecuteOrders:
             signed = [*begun, *(self._written_ahead(fresh, batch, quote_request, ahead) if rest else ())]
             wait_s = self._confirmation.wait_s() if may_wait else 0.0
             self._after_swaps(self._confirm(started, signed, batch, wait_s))
-        except RetryableError:
-            self._announcer.wait()
-            raise
-        except Exception:
-            self._release_after_defect(batch)
+        except Exception as error:
+            if is_of_all(error):
+                self._announcer.wait()
+            else:
+                self._release_after_defect(batch)
             raise
         self._release_unfinished(batch, wait_s)
         return batch.outcomes
@@ -378,6 +377,7 @@ class ExecuteOrders:
             order_id = transition.state.order.order_id
             batch.outcomes[order_id] = MessageOutcome(self._limits.lease_s, batch.outcomes[order_id].order)
             is_last_resort = not transition.events or transition.failure_code is Code.INTERNAL_ERROR
+            is_last_resort |= order_id in batch.put_off
             if transition.claimed.open_attempt is None and not is_last_resort:
                 self._commit([self._write_ahead.given_up(transition.claimed)], batch)
 

@@ -9,6 +9,7 @@ from typing import Final
 from chalicelib.domain.errors import (
     OF_THE_MARKET,
     Code,
+    DatabaseFaultError,
     DayCapError,
     ExecutionError,
     KeyUnusableError,
@@ -125,7 +126,8 @@ class WriteAhead:
         ended += [plan for _, plan in planned if isinstance(plan, Transition)]
         ready = [(order, plan) for order, plan in planned if isinstance(plan, PlannedSwap)]
         signed = self._signed(ready, batch)
-        given_up = [order for order in timely if order.state.order.order_id in batch.defective]
+        is_over = batch.defective - batch.put_off
+        given_up = [order for order in timely if order.state.order.order_id in is_over]
         return [*known, *ended, *signed, *map(self.given_up, given_up)]
 
     def _known(
@@ -314,6 +316,8 @@ class WriteAhead:
             if len(ready) > 1:  # likewise, and no defect
                 return [step for each in ready for step in self._signed_together([each])]
             return [self._unsigned(order, error) for order, _ in ready]
+        except DatabaseFaultError:
+            raise  # it says nothing of a plan, and may be one order's
         except RetryableError as error:
             return [self._unsigned(order, error) for order, _ in ready]
         # An order's end bounds its sending, and signing takes time.

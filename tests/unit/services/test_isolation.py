@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from chalicelib.domain.errors import RetryableError
-from chalicelib.services.isolation import one_by_one, together_or_alone
+from chalicelib.domain.errors import DatabaseFaultError, RetryableError, VenueUnavailableError
+from chalicelib.services.isolation import is_of_all, one_by_one, together_or_alone
 
 
 class Work:
@@ -54,6 +54,19 @@ def test_single_poison_is_not_tried_twice() -> None:
     work = Work(poison=2)
     assert together_or_alone([2], work.together, work.break_) == []
     assert (work.goes, work.broken) == ([[2]], [(2, "KeyError")])
+
+
+@pytest.mark.parametrize(
+    ("error", "everyones"),
+    [
+        (RetryableError("down"), True),
+        (VenueUnavailableError("down"), True),
+        (DatabaseFaultError("failed"), False),
+        (KeyError("planted"), False),
+    ],
+)
+def test_fault_of_the_database_within_itself_may_be_one_members(error: Exception, everyones: bool) -> None:
+    assert is_of_all(error) is everyones
 
 
 def test_fault_outside_is_no_members_defect() -> None:

@@ -14,7 +14,7 @@ from chalicelib.adapters.postgres.error_translation import (
     sqlstate,
     translated_errors,
 )
-from chalicelib.domain.errors import RetryableError, UnansweredError
+from chalicelib.domain.errors import DatabaseFaultError, RetryableError, UnansweredError
 
 
 def of_pg8000(state: str, severity: str = "ERROR", message: str = "") -> Exception:
@@ -90,6 +90,14 @@ def test_fault_that_an_operator_has_to_mend_is_named(driver: Any, state: str, re
 @pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
 def test_internal_error_that_ends_the_session_passes(driver: Any) -> None:
     assert is_passing(raised(driver("XX000", "FATAL")))
+
+
+@pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
+@pytest.mark.parametrize("state", ["XX000", "XX001", "XX002"])
+def test_internal_error_that_leaves_the_session_alive_decides_nothing(driver: Any, state: str) -> None:
+    error = translated(raised(driver(state)))
+    assert isinstance(error, DatabaseFaultError)
+    assert not isinstance(error, UnansweredError)  # the statement was undone
 
 
 def test_connection_that_broke_without_a_word_passes_and_a_drivers_own_refusal_does_not() -> None:
