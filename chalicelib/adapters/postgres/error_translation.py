@@ -137,7 +137,7 @@ def _raise_translated(error: BaseException) -> None:
 def _raise_fault(error: DBAPIError) -> None:
     """Raise ``DatabaseFaultError`` if the database, and no statement of ours, is to blame.
 
-    As where an index is damaged, which an operator has to mend, or what a statement needs is just being replaced.
+    As where an index is damaged, for an operator to mend, or what a statement needs is just being replaced.
     """
     state = sqlstate(error) or ""
     if state.startswith(_INTERNAL):
