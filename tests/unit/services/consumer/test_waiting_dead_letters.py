@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from chalicelib.domain.errors import Code
+from chalicelib.domain.order_filters import OrderFilter
 from chalicelib.domain.orders import Order
 from chalicelib.domain.queue_messages import FiredMessage, Message
 from chalicelib.domain.rates import Limit, Rate
@@ -343,3 +344,16 @@ def test_rest_that_a_letter_has_told_is_told_by_nothing_again(consumer: Consumer
     assert [frame["seq"] for frame in consumer.frames(order)] == [
         *range(1, len(consumer.statuses(order)) + 1)
     ]
+
+
+def test_order_that_was_canceled_with_all_others_while_its_message_died_ends_as_that(
+    consumer: ConsumerOnFakes,
+) -> None:
+    """Nothing else moves it on but its letter and the sweep, which takes it for one that is worked on."""
+    order = until_canceled()
+    consumer.tables.cancel_marks[order.account_id, OrderFilter()] = NOON + timedelta(days=1)
+    for done in (False, True):
+        assert consumer.resolve_dead_letters.resolve(letter(of_order(order))) is done
+        assert consumer.statuses(order) == (Status.PENDING, Status.CANCELED)
+    assert [frame["status"] for frame in consumer.frames(order)] == ["pending", "canceled"]
+    assert reason(consumer) == "the order was canceled already"
