@@ -299,7 +299,7 @@ class ResolveDeadLetters:
         # What rests again may fire at once.
         counted = self._record.record([replace(transition, release=True)], lease_ms=self._lease_ms)
         if not counted:
-            # Canceled with all others before it was on record, perhaps: its letter tells that when it returns.
+            # Canceled with all others before it was on record, perhaps: its letter tells of that next time.
             ended = self._record.cancel_covered([claimed.state.order.order_id], self._clock.now())
             self._observer.saw([(order, (event,)) for order, event in ended], {})
             return None
