@@ -175,6 +175,7 @@ class MemoryHousekeeping:
             and key[1] in orders
             and orders[key[1]].state.is_final
             and orders[key[1]].updated_at < since
+            and key[1] not in self._tables.unpublished
         ]
         for key in finished[:limit]:
             del self._tables.subscriptions[key]

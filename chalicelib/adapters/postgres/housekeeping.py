@@ -152,6 +152,7 @@ WITH part AS MATERIALIZED (
     WHERE s.connection_id = p.connection_id AND s.order_id = p.order_id AND s.live
       AND o.status IN {FINAL_STATUSES}
       AND o.updated_at < clock_timestamp() - make_interval(secs => {FINISHED_AFTER_S})
+      AND NOT EXISTS (SELECT FROM unpublished u WHERE u.order_id = p.order_id)
     RETURNING 1
 ), last AS (
     SELECT connection_id, order_id FROM part ORDER BY connection_id DESC, order_id DESC LIMIT 1

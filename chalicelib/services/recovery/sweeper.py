@@ -115,7 +115,8 @@ class Housekeeping(Protocol):
         ...
 
     def forget_finished(self, *, limit: int) -> Forgotten:
-        """Remove those of the next so many subscriptions whose orders ended a while ago.
+        """Remove those of the next so many subscriptions whose orders ended a while ago, and are not known to
+        be unpublished.
 
         Each call goes on where the last one stopped, and begins anew after the last subscription.
         """
