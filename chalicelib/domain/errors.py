@@ -16,7 +16,7 @@
         VenueUnavailableError         503: a venue did not answer, or not in time
         PlanOutdatedError             of one order alone: its pools have moved, and it is to be planned anew
         KeyUnusableError              of one account alone: its key's holder refuses to sign
-        DatabaseFaultError            of one order alone, perhaps: the database failed within itself
+        DatabaseInternalError         of one order alone, perhaps: the database failed within itself
         MigrationsMissingError        503: the database is older than the code
         UnansweredError               which may be repeated where that is harmless, and refuses no client
       UnknownOutcomeError             503: perhaps done; ask for the order, or repeat its clientOrderId
@@ -186,7 +186,7 @@ class KeyUnusableError(RetryableError):
     """Nothing is signed with one account's key until an operator mends that: no other's order suffers."""
 
 
-class DatabaseFaultError(RetryableError):
+class DatabaseInternalError(RetryableError):
     """The database undid a statement for a fault within itself.
 
     It may pass, or be one order's for good, such as one whose row cannot be read: no other order suffers from

@@ -5,7 +5,7 @@ done with each of its members alone once it fails.
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from chalicelib.domain.errors import DatabaseFaultError, RetryableError
+from chalicelib.domain.errors import DatabaseInternalError, RetryableError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -16,7 +16,7 @@ Broken = Callable[[Item, Exception], None]
 
 def is_of_all(error: Exception) -> bool:
     """Return whether something outside does not answer, whichever member asks; if not, it may be one's."""
-    return isinstance(error, RetryableError) and not isinstance(error, DatabaseFaultError)
+    return isinstance(error, RetryableError) and not isinstance(error, DatabaseInternalError)
 
 
 def one_by_one(items: Iterable[Item], act: Callable[[Item], Result], broken: Broken[Item]) -> list[Result]:

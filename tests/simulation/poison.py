@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from chalicelib.domain.errors import Code, DatabaseFaultError
+from chalicelib.domain.errors import Code, DatabaseInternalError
 from chalicelib.domain.progress import NewOrder, Transition
 from chalicelib.domain.transactions import ChainView, SignedTransaction, SwapInstruction
 from chalicelib.services.ports import Chain, Connections, Delivery, Frame, OrderRecord
@@ -66,7 +66,7 @@ class _FailingRecord:
             is_consumer = world.scheduler.current.group.name.startswith(CONSUMERS)
             if world.is_stormy and is_consumer and world.dice.random() < FAULTS:
                 world.note("poison", f"the database fails over {name}")
-                raise DatabaseFaultError("planted")
+                raise DatabaseInternalError("planted")
             if name in {"create", "record"}:
                 self._look_for_ends(cast("Sequence[NewOrder | Transition]", args[0]))
             return method(*args, **kwargs)

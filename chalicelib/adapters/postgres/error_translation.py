@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from chalicelib.adapters.time_left import time_left
-from chalicelib.domain.errors import DatabaseFaultError, RetryableError, UnansweredError
+from chalicelib.domain.errors import DatabaseInternalError, RetryableError, UnansweredError
 from chalicelib.logs import logger
 
 COURTESY_TIME_LIMIT_S: Final = 1.5
@@ -135,14 +135,14 @@ def _raise_translated(error: BaseException) -> None:
 
 
 def _raise_fault(error: DBAPIError) -> None:
-    """Raise ``DatabaseFaultError`` if the database, and no statement of ours, is to blame.
+    """Raise ``DatabaseInternalError`` if the database, and no statement of ours, is to blame.
 
     As where an index is damaged, for an operator to mend, or what a statement needs is just being replaced.
     """
     state = sqlstate(error) or ""
     if state.startswith(_INTERNAL):
         logger.error("defect", exc_info=error, sqlstate=state, doing="asking the database")
-        raise DatabaseFaultError(_FAILED) from error
+        raise DatabaseInternalError(_FAILED) from error
 
 
 def is_out_of_turn(error: DBAPIError) -> bool:

@@ -9,7 +9,7 @@ from typing import Self
 from uuid import UUID
 
 from chalicelib.domain.acknowledgement import Acknowledgement
-from chalicelib.domain.errors import DatabaseFaultError
+from chalicelib.domain.errors import DatabaseInternalError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Published
 from chalicelib.domain.statuses import OrderStatus
@@ -170,7 +170,7 @@ class Batch:
     def hit_defect(self, order_id: UUID, error: Exception, doing: str) -> None:
         """Note a defect of ours that this order has run into, with all that is known of it."""
         self.defective.add(order_id)
-        if isinstance(error, DatabaseFaultError):
+        if isinstance(error, DatabaseInternalError):
             self.put_off.add(order_id)
         self._log(order_id, error, doing)
 

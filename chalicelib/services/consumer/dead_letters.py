@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
-from chalicelib.domain.errors import Code, DatabaseFaultError, ExecutionError, RetryableError
+from chalicelib.domain.errors import Code, DatabaseInternalError, ExecutionError, RetryableError
 from chalicelib.domain.events import Open
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
@@ -139,7 +139,7 @@ class ResolveDeadLetters:
         """
         left = self._remains(letter.body)
         order_id = left.order_id
-        if isinstance(error, DatabaseFaultError):
+        if isinstance(error, DatabaseInternalError):
             self._archive.archive(letter, order_id=order_id, reason=f"{error.message}, so it stays")
             return False
         named, doing = str(order_id) if order_id else None, "resolving a dead letter"

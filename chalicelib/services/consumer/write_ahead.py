@@ -9,7 +9,7 @@ from typing import Final
 from chalicelib.domain.errors import (
     OF_THE_MARKET,
     Code,
-    DatabaseFaultError,
+    DatabaseInternalError,
     DayCapError,
     ExecutionError,
     KeyUnusableError,
@@ -316,7 +316,7 @@ class WriteAhead:
             if len(ready) > 1:  # likewise, and no defect
                 return [step for each in ready for step in self._signed_together([each])]
             return [self._unsigned(order, error) for order, _ in ready]
-        except DatabaseFaultError:
+        except DatabaseInternalError:
             raise  # it says nothing of a plan, and may be one order's
         except RetryableError as error:
             return [self._unsigned(order, error) for order, _ in ready]

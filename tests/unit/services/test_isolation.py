@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from chalicelib.domain.errors import DatabaseFaultError, RetryableError, VenueUnavailableError
+from chalicelib.domain.errors import DatabaseInternalError, RetryableError, VenueUnavailableError
 from chalicelib.services.isolation import is_of_all, one_by_one, together_or_alone
 
 
@@ -61,7 +61,7 @@ def test_single_poison_is_not_tried_twice() -> None:
     [
         (RetryableError("down"), True),
         (VenueUnavailableError("down"), True),
-        (DatabaseFaultError("failed"), False),
+        (DatabaseInternalError("failed"), False),
         (KeyError("planted"), False),
     ],
 )

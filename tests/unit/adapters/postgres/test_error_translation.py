@@ -14,7 +14,7 @@ from chalicelib.adapters.postgres.error_translation import (
     sqlstate,
     translated_errors,
 )
-from chalicelib.domain.errors import DatabaseFaultError, RetryableError, UnansweredError
+from chalicelib.domain.errors import DatabaseInternalError, RetryableError, UnansweredError
 
 
 def of_pg8000(state: str, severity: str = "ERROR", message: str = "") -> Exception:
@@ -96,7 +96,7 @@ def test_internal_error_that_ends_the_session_passes(driver: Any) -> None:
 @pytest.mark.parametrize("state", ["XX000", "XX001", "XX002"])
 def test_internal_error_that_leaves_the_session_alive_decides_nothing(driver: Any, state: str) -> None:
     error = translated(raised(driver(state)))
-    assert isinstance(error, DatabaseFaultError)
+    assert isinstance(error, DatabaseInternalError)
     assert not isinstance(error, UnansweredError)  # the statement was undone
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.domain.errors import DatabaseFaultError
+from chalicelib.domain.errors import DatabaseInternalError
 from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
@@ -15,7 +15,7 @@ from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.orders import LIFE, an_order
 from tests.unit.services.consumer.test_dead_letters import letter, of_order, reason
 
-FAULT = DatabaseFaultError("the database failed within itself")
+FAULT = DatabaseInternalError("the database failed within itself")
 
 
 @pytest.fixture
