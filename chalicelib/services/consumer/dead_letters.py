@@ -4,6 +4,7 @@ and the message is archived.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -42,6 +43,11 @@ GIVEN_UP_MAX: Final = 50
 More than one message brings, which is forty at most, since half an outage looks the same: the record lets
 orders be claimed, and takes nothing else. In a whole one nothing can be claimed, and so no lease runs out but
 the first.
+"""
+
+COPIED_AFTER: Final = timedelta(days=1)
+"""Of a letter that the database fails over a copy is kept only then: why it was archived is not changed
+later, and most such faults pass.
 """
 
 _OfAnOrder: TypeAlias = OrderMessage | ResumeMessage | FiredMessage
@@ -132,7 +138,7 @@ class ResolveDeadLetters:
 
         If its order is on record, the sweep goes on with that; if not, the order ends here. Return False if
         that cannot be written down either, or what became of it not be told: then the message is all there is
-        of that, and stays. So it does where the database fails over it, which may pass, beside a copy.
+        of that, and stays. So it does where the database fails over it, which may pass.
 
         Raises:
             RetryableError: The record is unreachable; the message stays where it is.
@@ -140,7 +146,8 @@ class ResolveDeadLetters:
         left = self._remains(letter.body)
         order_id = left.order_id
         if isinstance(error, DatabaseInternalError):
-            self._archive.archive(letter, order_id=order_id, reason=f"{error.message}, so it stays")
+            if left.order is not None and self._clock.now() - left.order.accepted_at > COPIED_AFTER:
+                self._archive.archive(letter, order_id=order_id, reason=f"{error.message}, so it stays")
             return False
         named, doing = str(order_id) if order_id else None, "resolving a dead letter"
         logger.error("defect", exc_info=error, message_id=letter.message_id, order_id=named, doing=doing)

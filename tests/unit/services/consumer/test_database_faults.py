@@ -11,6 +11,7 @@ from chalicelib.domain.orders import Order
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.domain.transactions import SignedTransaction, SwapInstruction
 from chalicelib.services.consumer.dead_letter_batches import resolve_each
+from chalicelib.services.consumer.dead_letters import COPIED_AFTER
 from tests.fakes.consumer import LEASE_S, ConsumerOnFakes
 from tests.fakes.orders import LIFE, an_order
 from tests.unit.services.consumer.test_dead_letters import letter, of_order, reason
@@ -85,12 +86,24 @@ def test_orders_beside_one_that_the_database_always_fails_over_execute(consumer:
     assert [consumer.statuses(each) for each in (first, faulty, last)] == [LIFE, LIFE[:2], LIFE]
 
 
-def test_dead_letter_stays_and_a_copy_of_it_is_kept(consumer: ConsumerOnFakes) -> None:
+def test_dead_letter_stays_until_the_database_has_recovered(consumer: ConsumerOnFakes) -> None:
     order = an_order()
     consumer.record.create = failing(consumer.record.create, range(1))  # type: ignore[method-assign]
     letters = [letter(of_order(order))]
     assert resolve_each(consumer.resolve_dead_letters, letters) == {"m1": False}
     assert consumer.statuses(order) == ()
-    assert reason(consumer) == "the database failed within itself, so it stays"
+    assert consumer.tables.dead_letters == {}
     assert resolve_each(consumer.resolve_dead_letters, letters) == {"m1": True}
     assert consumer.statuses(order)[-1] is OrderStatus.FAILED
+    assert reason(consumer) == "received 10 times; the order ended as failed"
+
+
+def test_copy_is_kept_of_a_dead_letter_that_the_database_fails_over_for_long(
+    consumer: ConsumerOnFakes,
+) -> None:
+    """Its queue keeps it for a fortnight, and nothing else may know of its order."""
+    consumer.record.create = failing(consumer.record.create, range(9))  # type: ignore[method-assign]
+    consumer.clock.sleep(COPIED_AFTER.total_seconds() + 1)
+    letters = [letter(of_order(an_order()))]
+    assert resolve_each(consumer.resolve_dead_letters, letters) == {"m1": False}
+    assert reason(consumer) == "the database failed within itself, so it stays"
