@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import ProgrammingError
 
 from chalicelib.adapters.postgres.engine import make_engine
@@ -61,6 +61,32 @@ def test_database_that_does_not_exist_is_a_fault_that_its_operator_mends(server_
     with pytest.raises(RetryableError, match="no such database"):
         on_postgres(engine).queries.find("alice", uuid4())
     engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["postgresql", "postgresql+psycopg"])
+@pytest.mark.parametrize(
+    "closing",
+    ["ALTER DATABASE {name} ALLOW_CONNECTIONS false", "REVOKE CONNECT ON DATABASE {name} FROM public"],
+)
+def test_database_that_its_operator_closes_for_a_while_is_a_passing_fault(
+    database_url: str, server_url: str, driver: str, closing: str
+) -> None:
+    """As any that nobody can connect to: an outage must not look as if it were the orders' fault."""
+    name, role = database_url.rpartition("/")[2], f"closed_out_{uuid4().hex}"
+    admin = make_engine(server_url).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {role} LOGIN PASSWORD 'pw'"))
+        connection.execute(text(closing.format(name=name)))
+        place = make_url(database_url).set(drivername=driver, username=role, password="pw")
+        engine = make_engine(place.render_as_string(hide_password=False))
+        try:
+            with pytest.raises(RetryableError):
+                on_postgres(engine).queries.find("alice", uuid4())
+        finally:
+            engine.dispose()
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+            connection.execute(text(f"DROP ROLE {role}"))
+    admin.dispose()
 
 
 def test_reservation_is_a_courtesy_that_no_defect_of_the_database_turns_into_one_of_the_order(

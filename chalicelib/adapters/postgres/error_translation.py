@@ -161,9 +161,9 @@ def is_passing(error: SQLAlchemyError) -> bool:
         return _REFUSED_BY_THE_DRIVER.isdisjoint(kind.__name__ for kind in type(original).__mro__)
     if state in _PASSING_STATES or state.startswith(_PASSING_CLASSES):
         return True
-    return original is not None and (
-        _is_stale_plan(original) or (state.startswith(_INTERNAL) and _ends_session(original))
-    )
+    # What ends the session, or lets none begin, as on a database that is closed to connections for a while
+    # (55000) or to a login (42501), says nothing of the statement.
+    return original is not None and (_is_stale_plan(original) or _ends_session(original))
 
 
 def condemns_connection(error: BaseException) -> bool:

@@ -88,8 +88,17 @@ def test_fault_that_an_operator_has_to_mend_is_named(driver: Any, state: str, re
 
 
 @pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
-def test_internal_error_that_ends_the_session_passes(driver: Any) -> None:
-    assert is_passing(raised(driver("XX000", "FATAL")))
+@pytest.mark.parametrize(
+    "state",
+    [
+        "XX000",
+        "55000",  # a database that is closed to connections
+        "42501",  # a login without the right to connect
+    ],
+)
+def test_error_that_ends_the_session_or_lets_none_begin_passes(driver: Any, state: str) -> None:
+    assert is_passing(raised(driver(state, "FATAL")))
+    assert not is_passing(raised(driver(state)))
 
 
 @pytest.mark.parametrize("driver", [of_pg8000, OfPsycopg])
