@@ -161,7 +161,11 @@ class CloudFormation:
                 # What a failed creation made goes with it, also what outlives a stack: a secret that stayed
                 # would have the name that the next creation wants.
                 self._client.execute_change_set(
-                    ChangeSetName=change_set["ChangeSetId"], StackName=name, RetainExceptOnCreate=True
+                    ChangeSetName=change_set["ChangeSetId"],
+                    StackName=name,
+                    # botocore asks again if the answer is lost, and would be refused without one.
+                    ClientRequestToken=change_set["Name"],
+                    RetainExceptOnCreate=True,
                 )
                 self._wait(name, goes_on)
         outputs = self.outputs(name)
@@ -216,9 +220,11 @@ class CloudFormation:
             raise StackError(
                 f"the template of {name} has {len(body.encode())} bytes, the limit is {BODY_MAX_BYTES}"
             )
+        change_set_name = f"deploy-{time.time_ns()}"
         made = self._client.create_change_set(
             StackName=name,
-            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetName=change_set_name,
+            ClientToken=change_set_name,
             ChangeSetType=kind,
             TemplateBody=body,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
@@ -231,7 +237,7 @@ class CloudFormation:
             match change_set["Status"]:
                 case "CREATE_COMPLETE":
                     changes = list(self._changes(change_set, made["Id"], name))
-                    return {"ChangeSetId": made["Id"], "Changes": changes}
+                    return {"ChangeSetId": made["Id"], "Name": change_set_name, "Changes": changes}
                 case "FAILED" if _is_empty(change_set.get("StatusReason", "")):
                     self._client.delete_change_set(ChangeSetName=made["Id"], StackName=name)
                     return None

@@ -302,3 +302,23 @@ def test_change_set_that_is_refused_before_anything_is_changed_is_told_with_what
     account.can_tell = False
     with pytest.raises(StackError, match="ResourceExistenceCheck"):
         stacks.deploy(NAME, TEMPLATE, {})
+
+
+def test_call_whose_answer_is_lost_may_be_made_again_as_botocore_does() -> None:
+    # Without a token the second one is refused: the change set is there, or is being carried out, already.
+    tokens: list[object] = []
+
+    class Recording(Slow):
+        def create_change_set(self, **asked: object) -> dict[str, str]:
+            tokens.append(asked["ClientToken"])
+            return super().create_change_set()
+
+        def execute_change_set(self, **asked: object) -> None:
+            tokens.append(asked["ClientRequestToken"])
+            super().execute_change_set()
+
+    for _ in range(2):
+        account = Recording("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+    first, second = tokens[:2], tokens[2:]
+    assert first[0] == first[1] != second[0] == second[1]
