@@ -195,7 +195,7 @@ def main(
 
 
 def _print_shell(cloud: Cloud, stage: str) -> None:
-    stacks = CloudFormation(cloud.client("cloudformation"), poll_s=0)
+    stacks = CloudFormation(cloud.client("cloudformation"), poll_s=0, is_shared=not cloud.is_emulated)
     try:
         lines = list(shell_lines(stage, stacks.outputs, region=cloud.session.region_name))
     except LookupError as error:

@@ -100,7 +100,9 @@ class Deployment:
             "IsEmulated": "true" if cloud.is_emulated else "false",
         }
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
-        self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
+        self._cloudformation = CloudFormation(
+            cloud.client("cloudformation"), poll_s=poll_s, is_shared=not cloud.is_emulated
+        )
         self.has_code = cloud.has_websocket_apis()
         self._stacks = (
             stacks(

@@ -229,6 +229,9 @@ def test_stack_of_another_application_is_neither_changed_nor_deleted_nor_read() 
         with pytest.raises(StackError, match="application=orderflow"):
             call()
     assert account.began == []
+    # An emulator may show no tags.
+    CloudFormation(account, poll_s=0, is_shared=False).deploy(NAME, TEMPLATE, {})
+    assert account.began == ["update"]
 
 
 @pytest.mark.parametrize(
