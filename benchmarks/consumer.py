@@ -108,11 +108,11 @@ def prepared_batches(
     return [bodies[start : start + BATCH] for start in range(0, len(bodies), BATCH)]
 
 
-def consume(use: ConsumerServices, batches: Sequence[Sequence[str]]) -> float:
+def consume(use: ConsumerServices, batches: Sequence[Sequence[str]], *, pause_s: float = _PAUSE_S) -> float:
     """Work through all batches, each until its orders are final; return the wall time in seconds.
 
     On a machine that is busy with other things, a statement may not be answered in time: its messages come
-    again, as they would from the queue.
+    again after a pause, as they would from the queue.
     """
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
         started = time.perf_counter()
@@ -123,7 +123,7 @@ def consume(use: ConsumerServices, batches: Sequence[Sequence[str]]) -> float:
                 left = [received for received, is_done in zip(left, done, strict=True) if not is_done]
                 if not left:
                     break
-                time.sleep(_PAUSE_S)
+                time.sleep(pause_s)
             assert not left, "orders that do not end"
             # The handler's last step; metrics are lines of text.
             use.observer.flush()

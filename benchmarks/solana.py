@@ -9,12 +9,10 @@ and for each kind of route the bytes of its transactions and the compute units t
 
 import argparse
 import os
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +22,7 @@ from benchmarks.consumer import (
     BATCH,
     DRIVER,
     ConsumerServices,
-    PreparedQueue,
+    consume,
     environment_for,
     prepared_batches,
 )
@@ -38,36 +36,15 @@ from chalicelib.adapters.solana.rpc_nodes import RpcNode
 from chalicelib.bootstrap.solana_market import SolanaMarket
 from chalicelib.config import ChainName, Settings
 from chalicelib.logs import logger
-from chalicelib.services.consumer.messages import Received
-from chalicelib.services.ports import OrderQueue
-from chalicelib.wire.queue_messages import parse_message
 
 BATCHES: Final = 30
 WARM_UP_BATCHES: Final = 5
-_ROUNDS_MAX: Final = 200
 _POLL_MS: Final = 60
 """A block of the chain that holds something lasts 20 ms or so here, and so does the one that confirms it."""
 
 _SENDS: Final = "sendTransaction"
 _LANDED: Final = text("SELECT signature, payload FROM attempts WHERE outcome = 'landed' ORDER BY signed_at")
 _OUTCOMES: Final = text("SELECT status, count(*) FROM orders GROUP BY status ORDER BY status")
-
-
-class PatientQueue(PreparedQueue):
-    """Takes it that a message comes back: it is handed out again at once."""
-
-    def retry_in(self, seconds: Mapping[str, int]) -> None:
-        del seconds
-
-
-class PatientServices(ConsumerServices):
-    """A consumer whose orders may need more than one look."""
-
-    prepared = PatientQueue()
-
-    @property
-    def queue(self) -> OrderQueue:
-        return self.prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +117,14 @@ def measure(*, batches: int = BATCHES) -> tuple[Figures, Figures]:
 @contextmanager
 def _consumer(
     chain: ChainName,
-) -> Iterator[tuple[PatientServices, dict[str, Sequence[int]], Counts]]:
+) -> Iterator[tuple[ConsumerServices, dict[str, Sequence[int]], Counts]]:
     started = {"CHAIN": chain.value, "SOLANA_RPC_URLS": "", "SOLANA_LOCAL_BLOCK_MS": "0"}
     with running_instance(started) as instance:
         status = instance.status
         address = status["functions_database_url"].replace("postgresql://", f"{DRIVER}://", 1)
         environment = environment_for(address, dict(os.environ))
         environment |= {"CHAIN": chain.value, **status["given"], "SOLANA_POLL_MS": str(_POLL_MS)}
-        use = PatientServices(Settings.from_env(environment))
+        use = ConsumerServices(Settings.from_env(environment))
         logger.setLevel("WARNING")
         counts = Counts(Counter(), Counter())
         nodes = _nodes(use)
@@ -163,40 +140,25 @@ def _consumer(
                 node.close()
 
 
-def _nodes(use: PatientServices) -> list[RpcNode]:
+def _nodes(use: ConsumerServices) -> list[RpcNode]:
     """Return the list of nodes that the engine asks, to count what it does; none on the simulated market."""
     market = use.market._market  # noqa: SLF001 - nothing but a counter needs to reach so far in
     return market.nodes._nodes if isinstance(market, SolanaMarket) else []  # noqa: SLF001 - as above
 
 
-def _run(use: PatientServices, kinds: Mapping[str, Sequence[int]], counts: Counts, batches: int) -> Figures:
-    _consume(use, prepared_batches(use, WARM_UP_BATCHES))
+def _run(use: ConsumerServices, kinds: Mapping[str, Sequence[int]], counts: Counts, batches: int) -> Figures:
+    # What comes back is handed out again at once: the chain is as fast as that.
+    consume(use, prepared_batches(use, WARM_UP_BATCHES), pause_s=0)
     bodies, orders = prepared_batches(use, batches), batches * BATCH
     before = cpu_seconds(kinds)
     counts.calls.clear()
     counts.requests.clear()
-    rate = orders / _consume(use, bodies)
+    rate = orders / consume(use, bodies, pause_s=0)
     calls, requests = ({method: count / batches for method, count in each.most_common()} for each in counts)
     after = cpu_seconds(kinds)
     return Figures(
         rate, {kind: (after[kind] - before[kind]) * 1000 / orders for kind in kinds}, calls, requests
     )
-
-
-def _consume(use: PatientServices, batches: Sequence[Sequence[str]]) -> float:
-    """Work through all batches, each until its orders are final; return the wall time in seconds."""
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
-        started = time.perf_counter()
-        for bodies in batches:
-            left = [Received(parse_message(body), str(place), 1) for place, body in enumerate(bodies)]
-            for _ in range(_ROUNDS_MAX):
-                done = use.consume_messages.consume(left)
-                left = [received for received, is_done in zip(left, done, strict=True) if not is_done]
-                if not left:
-                    break
-            assert not left, "orders that do not end"
-            use.observer.flush()
-        return time.perf_counter() - started
 
 
 def _print(name: str, figures: Figures) -> None:
@@ -208,7 +170,7 @@ def _print(name: str, figures: Figures) -> None:
             print(f"  {what} per batch, {_beside_sends(counts):.1f} beside sends: {listed}")
 
 
-def _print_kinds(use: PatientServices) -> None:
+def _print_kinds(use: ConsumerServices) -> None:
     """Print what transactions of each kind of route are like."""
     with use.engine.connect() as connection:
         rows = connection.execute(_LANDED).all()

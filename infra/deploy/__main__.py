@@ -15,15 +15,16 @@ from chalicelib.config import ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud, Target
 from infra.deploy.cloudformation import CloudFormation, StackError
+from infra.deploy.database_preparation import MigrationError
 from infra.deploy.deployment import (
     Deployment,
-    MigrationError,
     PlannedStack,
     QueueNotEmptyError,
     database_options,
 )
 from infra.deploy.operator_shell import shell_lines
 from infra.deploy.packaging import PackagingError
+from infra.deploy.protection import ProtectedStageError
 from infra.deploy.running_emulator import running_database_url
 from infra.deploy.smoke import TIME_LIMIT_S, SmokeOrderError, smoke_order
 from infra.deploy.solana_stage import NO_SOLANA, solana_stage
@@ -38,6 +39,7 @@ _TOLD: Final = (
     ConfigurationError,
     MigrationError,
     PackagingError,
+    ProtectedStageError,
     QueueNotEmptyError,
     SmokeOrderError,
     StackError,
@@ -193,7 +195,7 @@ def main(
 
 
 def _print_shell(cloud: Cloud, stage: str) -> None:
-    stacks = CloudFormation(cloud.client("cloudformation"), poll_s=0)
+    stacks = CloudFormation(cloud.client("cloudformation"), poll_s=0, is_shared=not cloud.is_emulated)
     try:
         lines = list(shell_lines(stage, stacks.outputs, region=cloud.session.region_name))
     except LookupError as error:

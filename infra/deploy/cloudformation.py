@@ -17,13 +17,26 @@ BODY_MAX_BYTES: Final = 51_200
 """Of a template in a request (CloudFormation quotas)."""
 
 AWAY_S: Final = 300.0
-"""How long a network may be away while a stack is changed: that goes on without it."""
+"""How long a network, or the service, may be away while a stack is changed: that goes on without it."""
+
+_TAG: Final = {"Key": "application", "Value": "orderflow"}
+"""Every stack of ours has it: another application may have taken a name that is ours."""
 
 _REVIEWED: Final = "REVIEW_IN_PROGRESS"  # of a stack that has only a change set yet
 _UNDER_WAY: Final = "_IN_PROGRESS"
 _BEGUN: Final = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 # A stack of such a status has nothing, or what its rollback left, and can only be deleted.
 _FAILED_CREATION: Final = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED"})
+# What such a stack wants before it can be brought up to date, which CloudFormation's refusal does not say.
+_STUCK: Final = {
+    "UPDATE_ROLLBACK_FAILED": "once what keeps it is away: "
+    "aws cloudformation continue-update-rollback --stack-name {name}",
+    "DELETE_FAILED": "`make destroy` goes on with it, once what keeps it is away",
+}
+# Of a service that answers, and has too much to do (botocore has tried again by then).
+_BUSY: Final = frozenset(
+    {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
+)
 
 _TIME_LIMIT_S: Final = 45 * 60
 """An Aurora cluster with its proxy takes a quarter of an hour."""
@@ -71,11 +84,14 @@ class CloudFormation:
 
     Args:
         poll_s: Between looks at a stack that is changing.
+        is_shared: Other applications may be there, with stacks that have the names of ours. An emulator is no
+            place for those, and not each of them shows a stack's tags.
     """
 
-    def __init__(self, client: Any, *, poll_s: float) -> None:
+    def __init__(self, client: Any, *, poll_s: float, is_shared: bool = True) -> None:
         self._client = client
         self._poll_s = poll_s
+        self._is_shared = is_shared
 
     def outputs(self, name: str) -> dict[str, str] | None:
         """Return a stack's outputs; None if there is no such stack, or one that was never made."""
@@ -93,6 +109,19 @@ class CloudFormation:
     def is_there(self, name: str) -> bool:
         """Return whether there is such a stack, whatever became of its creation."""
         return self._described(name) is not None
+
+    def is_protected(self, name: str) -> bool:
+        """Return whether deleting the stack takes another decision first."""
+        stack = self._described(name)
+        return stack is not None and bool(stack.get("EnableTerminationProtection"))
+
+    def hindrance(self, name: str) -> str | None:
+        """Return why the stack cannot be brought up to date now, and what it wants first; None if it can."""
+        stack = self._described(name)
+        status: str = stack["StackStatus"] if stack is not None else ""
+        if wanted := _STUCK.get(status):
+            return f"it is {status}; {wanted.format(name=name)}"
+        return f"it is {going_on}" if (going_on := self.going_on(name)) else None
 
     def going_on(self, name: str) -> str | None:
         """Return the status of a stack that is being changed; None if it is not."""
@@ -121,9 +150,12 @@ class CloudFormation:
         """Create the stack or bring it up to date; return its outputs.
 
         Raises:
-            StackError: It failed and was rolled back, or its end was not waited for.
+            StackError: It failed and was rolled back, is of no use before something was done by hand, or its
+                end was not waited for.
         """
         self._clear_failed_creation(name)
+        if hindrance := self.hindrance(name):
+            raise StackError(f"{name} cannot be updated: {hindrance}")
         is_new = self.outputs(name) is None
         change_set = self._change_set(name, template, parameters, "CREATE" if is_new else "UPDATE")
         if change_set is not None:
@@ -132,7 +164,11 @@ class CloudFormation:
                 # What a failed creation made goes with it, also what outlives a stack: a secret that stayed
                 # would have the name that the next creation wants.
                 self._client.execute_change_set(
-                    ChangeSetName=change_set["ChangeSetId"], StackName=name, RetainExceptOnCreate=True
+                    ChangeSetName=change_set["ChangeSetId"],
+                    StackName=name,
+                    # botocore asks again if the answer is lost, and would be refused without one.
+                    ClientRequestToken=change_set["Name"],
+                    RetainExceptOnCreate=True,
                 )
                 self._wait(name, goes_on)
         outputs = self.outputs(name)
@@ -169,7 +205,15 @@ class CloudFormation:
             if "does not exist" in str(error):
                 return None
             raise
-        return None if stack["StackStatus"] == "DELETE_COMPLETE" else stack
+        if stack["StackStatus"] == "DELETE_COMPLETE":
+            return None
+        is_checked = self._is_shared and stack["StackStatus"] != _REVIEWED
+        if is_checked and _TAG not in stack.get("Tags", []):
+            raise StackError(
+                f"{name} was not made by this command: it lacks the tag {_TAG['Key']}={_TAG['Value']}. "
+                "If it is of another application, deploy into another account or region"
+            )
+        return stack
 
     def _change_set(
         self, name: str, template: JsonObject, parameters: Mapping[str, str], kind: str
@@ -180,14 +224,16 @@ class CloudFormation:
             raise StackError(
                 f"the template of {name} has {len(body.encode())} bytes, the limit is {BODY_MAX_BYTES}"
             )
+        change_set_name = f"deploy-{time.time_ns()}"
         made = self._client.create_change_set(
             StackName=name,
-            ChangeSetName=f"deploy-{time.time_ns()}",
+            ChangeSetName=change_set_name,
+            ClientToken=change_set_name,
             ChangeSetType=kind,
             TemplateBody=body,
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
             Capabilities=list(_CAPABILITIES),
-            Tags=[{"Key": "application", "Value": "orderflow"}],
+            Tags=[_TAG],
         )
         deadline = time.monotonic() + _TIME_LIMIT_S
         while True:
@@ -195,12 +241,16 @@ class CloudFormation:
             match change_set["Status"]:
                 case "CREATE_COMPLETE":
                     changes = list(self._changes(change_set, made["Id"], name))
-                    return {"ChangeSetId": made["Id"], "Changes": changes}
+                    return {"ChangeSetId": made["Id"], "Name": change_set_name, "Changes": changes}
                 case "FAILED" if _is_empty(change_set.get("StatusReason", "")):
                     self._client.delete_change_set(ChangeSetName=made["Id"], StackName=name)
                     return None
                 case "FAILED":
-                    raise StackError(f"{name}: {change_set.get('StatusReason', 'no reason given')}")
+                    reasons = [
+                        change_set.get("StatusReason", "no reason given"),
+                        *self._found_early(made["Id"]),
+                    ]
+                    raise StackError(f"{name}: {'; '.join(reasons)}")
             self._sleep(deadline, name)
 
     def _changes(self, page: JsonObject, change_set: str, name: str) -> Iterator[JsonObject]:
@@ -209,10 +259,26 @@ class CloudFormation:
             page = self._client.describe_change_set(ChangeSetName=change_set, StackName=name, NextToken=token)
             yield from page.get("Changes", [])
 
+    def _found_early(self, change_set: str) -> list[str]:
+        """Return what CloudFormation found wrong before it changed anything, as that a name is taken: the
+        reason of a change set names the check alone.
+        """
+        try:
+            answer = self._client.describe_events(ChangeSetName=change_set, Filters={"FailedEvents": True})
+        except (BotoCoreError, ClientError):
+            return []  # what is known is told all the same
+        found = (
+            f"{event.get('LogicalResourceId') or event.get('ValidationPath', '')}: {reason}"
+            for event in answer["OperationEvents"]
+            if (reason := event.get("ValidationStatusReason"))
+        )
+        return list(found)
+
     def _wait(self, name: str, goes_on: str) -> None:
         status = self._ended(name, goes_on)
         if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"}:
-            raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}")
+            wanted = f"; {_STUCK[status].format(name=name)}" if status in _STUCK else ""
+            raise StackError(f"{name} ended as {status}: {'; '.join(self._reasons(name))}{wanted}")
 
     def _ended(self, name: str, goes_on: str) -> str:
         """Return how what goes on with the stack ended.
@@ -225,8 +291,7 @@ class CloudFormation:
             try:
                 stack = self._described(name)
             except (BotoCoreError, ClientError) as error:
-                is_away = isinstance(error, HTTPClientError | NoConnectionError)
-                if not is_away or time.monotonic() - seen_at > AWAY_S:
+                if not _is_away(error) or time.monotonic() - seen_at > AWAY_S:
                     raise StackError(f"{name}: {error}. {goes_on.format(name=name)}") from error
             else:
                 seen_at = time.monotonic()
@@ -270,6 +335,14 @@ def _told_if_interrupted(name: str, goes_on: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interrupt:
         raise StackError(f"{name}: interrupted. {goes_on.format(name=name)}") from interrupt
+
+
+def _is_away(error: BotoCoreError | ClientError) -> bool:
+    """Return whether the error says of the network or the service alone that it cannot be asked now."""
+    if not isinstance(error, ClientError):
+        return isinstance(error, HTTPClientError | NoConnectionError)
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or error.response["Error"]["Code"] in _BUSY
 
 
 def _is_empty(reason: str) -> bool:

@@ -1,6 +1,5 @@
 """A stage's deployment: plan it, do it, take it down."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +8,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from botocore.exceptions import ClientError
 
-from chalicelib.config import ChainName, ClusterName, ConfigurationError
 from infra.deploy.chalice_config import chalice_config
 from infra.deploy.cloud import Cloud
 from infra.deploy.cloudformation import Change, CloudFormation, additions
+from infra.deploy.database_preparation import prepare_database
 from infra.deploy.json_types import JsonObject
 from infra.deploy.packaging import Package, package
+from infra.deploy.protection import require_unprotected
 from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 from infra.deploy.stacks import (
     APP,
@@ -30,6 +30,8 @@ from infra.deploy.stacks import (
     stage_values,
 )
 from infra.deploy.stacks import template as template_of
+from infra.deploy.stage_chain import keep_chain
+from infra.deploy.stage_config import own_variables
 from infra.deploy.variables import check_variables, unheeded, variables_of, with_later
 
 _POLL_EMULATOR_S: Final = 0.1
@@ -39,10 +41,6 @@ _QUEUE_URLS: Final = ("OrdersQueueUrl", "OrdersDeadLetterQueueUrl")
 _NO_QUEUE: Final = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _ALARM_EMAIL: Final = "AlarmEmail"
 _PROTECTED: Final = "IsProtected"
-
-
-class MigrationError(RuntimeError):
-    """The database could not be prepared. No function has the new code."""
 
 
 class QueueNotEmptyError(RuntimeError):
@@ -102,7 +100,9 @@ class Deployment:
             "IsEmulated": "true" if cloud.is_emulated else "false",
         }
         poll_s = _POLL_EMULATOR_S if cloud.is_emulated else _POLL_AWS_S
-        self._cloudformation = CloudFormation(cloud.client("cloudformation"), poll_s=poll_s)
+        self._cloudformation = CloudFormation(
+            cloud.client("cloudformation"), poll_s=poll_s, is_shared=not cloud.is_emulated
+        )
         self.has_code = cloud.has_websocket_apis()
         self._stacks = (
             stacks(
@@ -124,11 +124,12 @@ class Deployment:
         """Build what the target runs; None if its functions run elsewhere.
 
         Raises:
-            ConfigurationError: The functions' variables are more than Lambda takes.
+            ConfigurationError: The functions' variables are more than Lambda takes, or cannot be read.
         """
         if not any(stack.kind in {APP, MIGRATION} for stack in self._stacks):
             return None
-        own, made = self._own_variables(), self._variables()
+        own = own_variables(self._app_dir, self._stage)
+        made = self._variables(own)
         for name in unheeded(own, made):
             self._say(f"{name} in config.json is not taken: make deploy decides it")
         check_variables(made)
@@ -137,10 +138,9 @@ class Deployment:
         self._say(f"package {built.archive.stat().st_size / 1e6:.1f} MB, key {built.key}")
         return built
 
-    def _variables(self) -> Mapping[str, str]:
-        """Return what the functions will have as environment variables."""
+    def _variables(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what the functions will have as environment variables, beside those of ``config.json``."""
         values = with_later(self._values, self._cloud.session.region_name)
-        own = self._own_variables()
         if any(stack.kind == APP for stack in self._stacks):
             template = template_of(APP)
             stated = template["Globals"]["Function"]["Environment"]["Variables"]
@@ -148,12 +148,6 @@ class Deployment:
             return {**more, **variables_of(template, values)}
         merged = chalice_config(self._stage, values)["stages"][self._stage]["environment_variables"]
         return {**own, **merged}
-
-    def _own_variables(self) -> Mapping[str, str]:
-        """Return what the stage's ``config.json`` has as environment variables."""
-        there = json.loads((self._app_dir / ".chalice" / "config.json").read_text(encoding="utf-8"))
-        own: Mapping[str, str] = there.get("stages", {}).get(self._stage, {}).get("environment_variables", {})
-        return own
 
     def plan(self, built: Package | None) -> Iterator[PlannedStack]:
         """Yield what deploying would do, stack by stack. Changes nothing,
@@ -181,8 +175,8 @@ class Deployment:
             values = parameters(stack, template, self._values)
         except MissingValueError as missing:
             return PlannedStack(stack.name, is_new=False, changes=(), doubt=str(missing))
-        if status := self._cloudformation.going_on(stack.name):
-            return PlannedStack(stack.name, is_new=False, changes=(), doubt=f"it is {status}")
+        if hindrance := self._cloudformation.hindrance(stack.name):
+            return PlannedStack(stack.name, is_new=False, changes=(), doubt=hindrance)
         changes = self._cloudformation.planned(stack.name, template, values)
         settings = changed_parameters(template, self._cloudformation.parameters(stack.name), values)
         return PlannedStack(stack.name, is_new=False, changes=changes, settings=settings)
@@ -211,7 +205,8 @@ class Deployment:
             if stack.kind == SOLANA:
                 self._keep_nodes()
             if stack.kind == MIGRATION:
-                self._prepare_database()
+                name = self._values["PrepareDatabaseName"]
+                prepare_database(self._cloud.client("lambda"), name, self._say)
             if self._values.get(_PROTECTED) == "true":
                 self._cloudformation.protect(stack.name)
         return dict(self._values)
@@ -222,8 +217,10 @@ class Deployment:
         Raises:
             QueueNotEmptyError: A queue holds messages and ``loses_messages`` is false. If it was empty before
                 the functions were deleted, they are gone, and all else is there.
+            ProtectedStageError: Other decisions have to be taken first; nothing was deleted.
             StackError: Something could not be deleted.
         """
+        self._require_unprotected()
         if not loses_messages:
             self._require_empty_queues()
         for stack in self._of_stage():
@@ -238,45 +235,23 @@ class Deployment:
         """Say what destroying would delete, and what it would leave. Changes nothing.
 
         Raises:
-            QueueNotEmptyError: As ``destroy`` would.
+            ProtectedStageError, QueueNotEmptyError: As ``destroy`` would.
         """
         for stack in self._of_stage():
             if self._cloudformation.is_there(stack.name):
                 self._say_deleted(stack, "delete")
+        self._require_unprotected()
         if not loses_messages:
             self._require_empty_queues()
 
     def _keep_chain(self) -> None:
-        """Refuse to let a stage's orders come to where they were not meant for.
-
-        A stage on Solana, deployed by a shell without CHAIN, would trade on the simulated market: its orders
-        would end as confirmed, and nothing have executed them. One at rest that was meant for devnet would be
-        executed on mainnet, and one that was sent there be looked for on devnet.
-        """
-        on_solana = stacks(self._cloud.target, self._stage, is_on_solana=True)
-        named = {stack.kind: stack.name for stack in on_solana}
-        has_app = self._cloudformation.outputs(named[APP]) is not None
-        before = self._cloudformation.parameters(named[APP]) if has_app else {}
-        # Without its functions, where nodes are tells. With them, they may have failed to come to those.
-        was_on_solana = before.get("Chain") == ChainName.SOLANA or (
-            not has_app and self._cloudformation.outputs(named[SOLANA]) is not None
+        keep_chain(
+            self._cloudformation,
+            self._cloud.target,
+            self._stage,
+            self._values,
+            enters_mainnet=self._enters_mainnet,
         )
-        if was_on_solana and self._solana is NO_SOLANA:
-            raise ConfigurationError(
-                f"stage {self._stage} trades on Solana: give CHAIN=solana and what it was deployed with, or "
-                "destroy the stage first"
-            )
-        was, is_ = (each.get("SolanaCluster") == ClusterName.MAINNET for each in (before, self._values))
-        if was and not is_:
-            raise ConfigurationError(
-                f"stage {self._stage} trades on mainnet: give SOLANA_CLUSTER=mainnet, "
-                "or destroy the stage first"
-            )
-        if has_app and is_ and not (was or self._enters_mainnet):
-            raise ConfigurationError(
-                f"stage {self._stage} does not trade on mainnet, where its orders at rest would be executed "
-                "with money: have them canceled, and give --enter-mainnet"
-            )
 
     def _remembered(self) -> dict[str, str]:
         """Return who alarms are sent to, where it is not said: a shell that does not know would end that."""
@@ -334,21 +309,11 @@ class Deployment:
         secrets = self._cloud.client("secretsmanager")
         secrets.put_secret_value(SecretId=arn, SecretString=self._solana.rpc_urls)
 
-    def _prepare_database(self) -> None:
-        self._say("preparing the database ...")
-        try:
-            answer = self._cloud.client("lambda").invoke(FunctionName=self._values["PrepareDatabaseName"])
-        except KeyboardInterrupt as interrupt:
-            raise MigrationError(
-                "interrupted. The function goes on to prepare the database, for fifteen minutes at most, "
-                "and the next `make deploy` waits for it"
-            ) from interrupt
-        result = json.loads(answer["Payload"].read() or b"null")
-        if answer.get("FunctionError"):
-            # Of a record that is not for these settings it says all; of a defect its stack tells more.
-            is_refusal = result.get("errorType") == ConfigurationError.__name__
-            raise MigrationError(result["errorMessage"] if is_refusal else json.dumps(result))
-        self._say(f"database at {result['revision']}")
+    def _require_unprotected(self) -> None:
+        names = [stack.name for stack in self._of_stage()]
+        of_database = self._cloudformation.outputs(f"orderflow-{self._stage}-database") or {}
+        rds = self._cloud.client("rds")
+        require_unprotected(self._cloudformation, names, rds, of_database.get("DatabaseCluster"))
 
     def _require_empty_queues(self) -> None:
         outputs = self._cloudformation.outputs(f"orderflow-{self._stage}-queues") or {}

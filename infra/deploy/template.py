@@ -26,6 +26,10 @@ _PINS: Final = (
     (re.compile(r":\*/\*/(?=POST/|DELETE/)"), ":${WebsocketAPI}/ws/"),
 )
 
+# Of a bucket, whose ARN does not say whose it is.
+_OWN_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": "${aws:PrincipalAccount}"}}
+_THIS_ACCOUNT: Final = {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+
 _SAID_ONCE: Final = frozenset({"Architectures", "CodeUri", "Runtime", "Tags", "Tracing"})
 
 # What a function needs only after `chalice deploy`, which gives it no queue's URL, and the REST function
@@ -124,6 +128,8 @@ def _pin(role: JsonObject) -> None:
         ]
         for statement in document["Statement"]:
             statement["Resource"] = {"Fn::Sub": pinned(statement["Resource"])}
+            if statement.get("Condition") == _OWN_ACCOUNT:
+                statement["Condition"] = _THIS_ACCOUNT
     role["ManagedPolicyArns"] = {
         "Fn::If": ["InVpc", [{"Fn::Sub": _VPC_POLICY}], {"Ref": "AWS::NoValue"}],
     }

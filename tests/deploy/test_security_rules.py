@@ -144,6 +144,19 @@ def test_every_log_ends(resources: dict[str, JsonObject]) -> None:
     assert all("RetentionInDays" in each for each in of_type(resources, "AWS::Logs::LogGroup").values())
 
 
+def test_functions_that_change_passwords_have_names_that_the_rights_are_for_and_logs_that_end(
+    resources: dict[str, JsonObject],
+) -> None:
+    # AWS makes them, and their logs, by names of its own unless they are given.
+    logs = [each["LogGroupName"] for each in of_type(resources, "AWS::Logs::LogGroup").values()]
+    schedules = of_type(resources, "AWS::SecretsManager::RotationSchedule").values()
+    names = [each["HostedRotationLambda"]["RotationLambdaName"]["Fn::Sub"] for each in schedules]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert name.startswith("orderflow-${Stage}-database-")
+        assert {"Fn::Sub": f"/aws/lambda/{name}"} in logs
+
+
 def test_data_outlives_its_stack(resources: dict[str, JsonObject]) -> None:
     for name, each in resources.items():
         if each["Type"] in KEEPS_DATA:

@@ -11,6 +11,7 @@ from infra.deploy.cloudformation import CloudFormation, StackError
 
 NAME = "orderflow-prod-database"
 EVENTS_PER_PAGE = 2
+OURS = [{"Key": "application", "Value": "orderflow"}]
 TEMPLATE = {"Resources": {"Login": {"Type": "AWS::SecretsManager::Secret", "DeletionPolicy": "Retain"}}}
 
 
@@ -30,7 +31,7 @@ class Account:
     def describe_stacks(self, **_: object) -> dict[str, Any]:
         if not self._status:
             raise ClientError({"Error": {"Message": f"{NAME} does not exist"}}, "DescribeStacks")
-        return {"Stacks": [{"StackStatus": self._status, "StackId": NAME}]}
+        return {"Stacks": [{"StackStatus": self._status, "StackId": NAME, "Tags": OURS}]}
 
     def create_change_set(self, **asked: Any) -> dict[str, str]:
         kind: str = asked["ChangeSetType"]
@@ -111,13 +112,14 @@ class Slow:
         self.status, self._end, self._looks = status, end, looks
         self.at_look: Callable[[], None] = lambda: None
         self.began: list[str] = []
+        self.tags = OURS
 
     def describe_stacks(self, **_: object) -> dict[str, Any]:
         if self.status.endswith("_IN_PROGRESS"):
             self.at_look()
             self._looks -= 1
             self.status = self.status if self._looks else self._end
-        return {"Stacks": [{"StackStatus": self.status, "StackId": NAME}]}
+        return {"Stacks": [{"StackStatus": self.status, "StackId": NAME, "Tags": self.tags}]}
 
     def create_change_set(self, **_: object) -> dict[str, str]:
         return {"Id": "change"}
@@ -128,6 +130,9 @@ class Slow:
     def execute_change_set(self, **_: object) -> None:
         self.began.append("update")
         self.status = "UPDATE_IN_PROGRESS"
+
+    def describe_stack_events(self, **_: object) -> dict[str, Any]:
+        return {"StackEvents": []}
 
     def delete_stack(self, **_: object) -> None:
         self.began.append("delete")
@@ -210,3 +215,113 @@ def test_all_changes_of_a_plan_are_shown_however_many_answers_they_come_in() -> 
 
     planned = CloudFormation(Paging("CREATE_COMPLETE", ""), poll_s=0).planned(NAME, TEMPLATE, {})
     assert [each.logical_id for each in planned] == ["Queue0", "Queue1", "Queue2"]
+
+
+def test_stack_of_another_application_is_neither_changed_nor_deleted_nor_read() -> None:
+    account = Slow("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    account.tags = [{"Key": "application", "Value": "another"}]
+    stacks = CloudFormation(account, poll_s=0)
+    for call in (
+        lambda: stacks.deploy(NAME, TEMPLATE, {}),
+        lambda: stacks.delete(NAME),
+        lambda: stacks.outputs(NAME),
+    ):
+        with pytest.raises(StackError, match="application=orderflow"):
+            call()
+    assert account.began == []
+    # An emulator may show no tags.
+    CloudFormation(account, poll_s=0, is_shared=False).deploy(NAME, TEMPLATE, {})
+    assert account.began == ["update"]
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", f"aws cloudformation continue-update-rollback --stack-name {NAME}"),
+        ("DELETE_FAILED", "make destroy"),
+    ],
+)
+def test_stack_that_is_stuck_is_told_with_what_leads_on(status: str, wanted: str) -> None:
+    account = Slow(status, "DELETE_COMPLETE")
+    stacks = CloudFormation(account, poll_s=0)
+    assert wanted in str(stacks.hindrance(NAME))
+    with pytest.raises(StackError, match=status) as told:
+        stacks.deploy(NAME, TEMPLATE, {})
+    assert wanted in str(told.value)
+    assert account.began == []
+
+
+def test_update_whose_rollback_fails_is_told_with_what_leads_on() -> None:
+    account = Slow("CREATE_COMPLETE", "UPDATE_ROLLBACK_FAILED")
+    with pytest.raises(StackError, match="continue-update-rollback"):
+        CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+
+
+def failing(code: str, status: int) -> ClientError:
+    answer: Any = {
+        "Error": {"Code": code, "Message": "not now"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "DescribeStacks")
+
+
+@pytest.mark.parametrize("error", [failing("Throttling", 400), failing("ServiceUnavailable", 503)])
+def test_service_that_has_too_much_to_do_for_a_while_ends_no_deployment(error: ClientError) -> None:
+    account = Slow("CREATE_COMPLETE", "UPDATE_COMPLETE", looks=2)
+    faults = [error, error]
+
+    def look() -> None:
+        if faults:
+            raise faults.pop()
+
+    account.at_look = look
+    CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+    assert account.status == "UPDATE_COMPLETE"
+
+
+def test_change_set_that_is_refused_before_anything_is_changed_is_told_with_what_was_found() -> None:
+    # As of a secret that outlived its stack: the change set's own reason names the check alone.
+    class Refusing(Slow):
+        can_tell = True
+
+        def describe_change_set(self, **_: object) -> dict[str, Any]:
+            return {"Status": "FAILED", "StatusReason": "validation failed: [ResourceExistenceCheck]"}
+
+        def describe_events(self, **asked: object) -> dict[str, Any]:
+            if not self.can_tell:
+                raise failing("AccessDenied", 403)
+            assert asked["ChangeSetName"] == "change"
+            return {
+                "OperationEvents": [
+                    {"EventType": "STACK_EVENT"},
+                    {"LogicalResourceId": "Login", "ValidationStatusReason": "the name is taken"},
+                ]
+            }
+
+    account = Refusing("CREATE_COMPLETE", "")
+    stacks = CloudFormation(account, poll_s=0)
+    with pytest.raises(StackError, match=r"ResourceExistenceCheck.*Login: the name is taken"):
+        stacks.deploy(NAME, TEMPLATE, {})
+    account.can_tell = False
+    with pytest.raises(StackError, match="ResourceExistenceCheck"):
+        stacks.deploy(NAME, TEMPLATE, {})
+
+
+def test_call_whose_answer_is_lost_may_be_made_again_as_botocore_does() -> None:
+    # Without a token the second one is refused: the change set is there, or is being carried out, already.
+    tokens: list[object] = []
+
+    class Recording(Slow):
+        def create_change_set(self, **asked: object) -> dict[str, str]:
+            tokens.append(asked["ClientToken"])
+            return super().create_change_set()
+
+        def execute_change_set(self, **asked: object) -> None:
+            tokens.append(asked["ClientRequestToken"])
+            super().execute_change_set()
+
+    for _ in range(2):
+        account = Recording("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        CloudFormation(account, poll_s=0).deploy(NAME, TEMPLATE, {})
+    first, second = tokens[:2], tokens[2:]
+    assert first[0] == first[1] != second[0] == second[1]

@@ -9,9 +9,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chalicelib.config import ConfigurationError
+from infra.deploy import deployment
 from infra.deploy.cloud import Cloud, Target
-from infra.deploy.deployment import Deployment, MigrationError, QueueNotEmptyError
+from infra.deploy.deployment import Deployment, QueueNotEmptyError
 from infra.deploy.packaging import Package
+from infra.deploy.protection import ProtectedStageError
 from infra.deploy.solana_stage import NO_SOLANA, SolanaStage
 
 QUEUES = "orderflow-dev-queues"
@@ -30,9 +32,11 @@ class Account:
 
     Attributes:
         stacks: Parameters by name.
+        outputs: By name, and by key.
         made: What stacks were made with, or changed to, in their order.
         going_on: Names of those that are being changed, until they were looked at twice.
         has_queues: Whether the queues are there, whatever their stack says.
+        protected: What stacks and which database want another decision before they are deleted.
         refused: The stack whose change is refused.
         asked: What the services other than CloudFormation were asked for.
     """
@@ -47,9 +51,8 @@ class Account:
         self.has_queues = True
         self.refused = ""
         self.asked: list[dict[str, Any]] = []
-        self.preparing: BaseException | None = None
-        self.prepared: dict[str, Any] = {"revision": "0001"}
-        self._outputs: dict[str, list[str]] = {}
+        self.protected: set[str] = set()
+        self.outputs: dict[str, dict[str, str]] = {}
         self._asked_for: dict[str, Any] = {}
 
     def client(self, *_: object, **__: object) -> "Account":
@@ -60,13 +63,15 @@ class Account:
         if name not in self.stacks:
             raise ClientError({"Error": {"Message": f"{name} does not exist"}}, "DescribeStacks")
         left = self.going_on[name] = self.going_on.get(name, 0) - 1
-        keys = self._outputs.get(name, ["OrdersQueueUrl"])
+        outputs = self.outputs.get(name, {"OrdersQueueUrl": "orders"})
         return {
             "Stacks": [
                 {
                     "StackStatus": "UPDATE_IN_PROGRESS" if left >= 0 else "CREATE_COMPLETE",
                     "StackId": name,
-                    "Outputs": [{"OutputKey": key, "OutputValue": "orders"} for key in keys],
+                    "EnableTerminationProtection": name in self.protected,
+                    "Tags": [{"Key": "application", "Value": "orderflow"}],
+                    "Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()],
                     "Parameters": [
                         {"ParameterKey": key, "ParameterValue": value}
                         for key, value in self.stacks[name].items()
@@ -92,7 +97,7 @@ class Account:
         defaults = {key: str(each.get("Default", "")) for key, each in template["Parameters"].items()}
         self.stacks[name] = defaults | given
         self.made.append((name, self.stacks[name]))
-        self._outputs[name] = list(template.get("Outputs", {}))
+        self.outputs[name] = dict.fromkeys(template.get("Outputs", {}), "orders")
 
     def update_termination_protection(self, **_: object) -> None: ...
 
@@ -109,10 +114,11 @@ class Account:
         return {"Attributes": {"ApproximateNumberOfMessages": str(self.waiting)}}
 
     def invoke(self, **_: object) -> dict[str, Any]:
-        if self.preparing is not None:
-            raise self.preparing
-        answer = {"Payload": io.BytesIO(json.dumps(self.prepared).encode())}
-        return answer | ({} if "revision" in self.prepared else {"FunctionError": "Unhandled"})
+        return {"Payload": io.BytesIO(json.dumps({"revision": "0001"}).encode())}
+
+    def describe_db_clusters(self, **asked: str) -> dict[str, Any]:
+        name = asked["DBClusterIdentifier"]
+        return {"DBClusters": [{"DBClusterIdentifier": name, "DeletionProtection": name in self.protected}]}
 
     def get_caller_identity(self) -> dict[str, str]:
         return {"Account": ACCOUNT_ID, "Arn": f"arn:aws:iam::{ACCOUNT_ID}:user/ops"}
@@ -189,7 +195,28 @@ def test_stage_whose_queues_are_gone_already_is_taken_down_to_its_end() -> None:
     assert not account.stacks
 
 
-def test_stack_that_is_being_changed_is_waited_for_before_it_is_changed_or_deleted(built: Package) -> None:
+def test_stage_that_something_protects_is_destroyed_from_no_end_and_told_what_takes_that_off() -> None:
+    database, cluster = "orderflow-prod-database", "orderflow-prod"
+    for protected in ({database}, {cluster}, {database, cluster}):
+        account = Account("orderflow-prod-app", database, "orderflow-prod-queues")
+        account.outputs[database] = {"DatabaseCluster": cluster}
+        account.protected = protected
+        for calls in ("plan_destruction", "destroy"):
+            stage = a_deployment(account, stage="prod", target=Target.AWS)
+            with pytest.raises(ProtectedStageError) as told:
+                getattr(stage, calls)(loses_messages=True)
+            commands = str(told.value).splitlines()[1:]
+            assert sorted(each.rpartition(" ")[2] for each in commands) == sorted(protected)
+        assert len(account.stacks) == 3
+    account.protected = set()
+    a_deployment(account, stage="prod", target=Target.AWS).destroy(loses_messages=True)
+    assert not account.stacks
+
+
+def test_stack_that_is_being_changed_is_waited_for_before_it_is_changed_or_deleted(
+    built: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "_POLL_AWS_S", 0)
     said: list[str] = []
     account = Account("orderflow-artifacts")
     account.going_on["orderflow-artifacts"] = 3
@@ -227,6 +254,7 @@ def test_address_of_alarms_is_kept_by_a_deployment_that_names_none_and_goes_when
 
 
 ON_SOLANA = SolanaStage({"Chain": "solana"}, {}, "https://node")
+ON_MAINNET = SolanaStage({"Chain": "solana", "SolanaCluster": "mainnet"}, {}, "https://node")
 
 
 def test_stage_on_solana_is_not_deployed_without_it_and_one_that_never_came_to_it_is(built: Package) -> None:
@@ -247,7 +275,16 @@ def test_stage_on_solana_is_not_deployed_without_it_and_one_that_never_came_to_i
         next(a_deployment(account, target=Target.AWS).plan(built))
 
 
-ON_MAINNET = SolanaStage({"Chain": "solana", "SolanaCluster": "mainnet"}, {}, "https://node")
+@pytest.mark.parametrize("before", [NO_SOLANA, ON_SOLANA], ids=["simulated", "devnet"])
+def test_stage_whose_functions_are_away_with_orders_in_the_queue_does_not_come_to_mainnet_unless_told(
+    built: Package, before: SolanaStage
+) -> None:
+    account = Account("nothing")
+    a_deployment(account, target=Target.AWS, solana=before).deploy(built)
+    del account.stacks[APP]
+    with pytest.raises(ConfigurationError, match="--enter-mainnet"):
+        a_deployment(account, target=Target.AWS, solana=ON_MAINNET).deploy(built)
+    a_deployment(account, target=Target.AWS, solana=ON_MAINNET, enters_mainnet=True).deploy(built)
 
 
 @pytest.mark.parametrize("before", [NO_SOLANA, ON_SOLANA], ids=["simulated", "devnet"])
@@ -288,23 +325,3 @@ def test_package_is_put_into_no_bucket_of_another_account(built: Package) -> Non
     account = Account("nothing")
     a_deployment(account, target=Target.AWS).deploy(built)
     assert [each["ExpectedBucketOwner"] for each in account.asked] == [ACCOUNT_ID, ACCOUNT_ID]
-
-
-def test_interrupted_migration_is_told_to_go_on(built: Package) -> None:
-    account = Account("nothing")
-    account.preparing = KeyboardInterrupt()
-    with pytest.raises(MigrationError, match="goes on"):
-        a_deployment(account, target=Target.AWS).deploy(built)
-
-
-@pytest.mark.parametrize(
-    ("kind", "told"),
-    [("ConfigurationError", "CHAIN: the record is of it"), ("KeyError", '.*"stackTrace": .*')],
-)
-def test_refused_record_is_told_by_its_reason_and_a_defect_by_its_stack(
-    built: Package, kind: str, told: str
-) -> None:
-    account = Account("nothing")
-    account.prepared = {"errorType": kind, "errorMessage": "CHAIN: the record is of it", "stackTrace": ["x"]}
-    with pytest.raises(MigrationError, match=f"^{told}$"):
-        a_deployment(account, target=Target.AWS).deploy(built)
