@@ -77,6 +77,7 @@ class FakeEngine:
         deliver: What becomes of a frame on its way out: none, one, or several.
         handshakes: Statuses that the next handshakes are refused with.
         retry_after: The seconds after which refused handshakes may be tried again, if they say so.
+        location: Where refused handshakes send the client instead, if they do.
         drop_after: A connection is cut off after so many frames were sent on it.
     """
 
@@ -88,6 +89,7 @@ class FakeEngine:
         self.deliver: Callable[[Frame], list[Frame]] = lambda frame: [frame]
         self.handshakes: deque[int] = deque()
         self.retry_after: str | None = None
+        self.location: str | None = None
         self.drop_after: int | None = None
         self.credentials: list[str | None] = []
         self.orders: dict[str, list[Frame]] = {}
@@ -182,6 +184,8 @@ class FakeEngine:
             headers = Headers({"Content-Length": str(len(body))})
             if self.retry_after is not None:
                 headers["Retry-After"] = self.retry_after
+            if self.location is not None:
+                headers["Location"] = self.location
             return Response(status, "refused", headers, body)
         del connection
         return None

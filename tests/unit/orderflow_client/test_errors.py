@@ -1,5 +1,7 @@
 """Refusals as exceptions."""
 
+import pickle
+
 import pytest
 
 from infra.specs.error_table import MEANINGS
@@ -44,6 +46,27 @@ def test_refusal_with_a_code_of_a_newer_engine_is_sorted_by_its_status(
     assert type(error) is kind
     assert isinstance(error, RefusedError)
     assert error.code == "BRAND_NEW"
+
+
+def test_gateway_that_knows_no_such_path_says_nothing_of_an_order() -> None:
+    error = error_from({"message": "Not Found"}, status=404)
+    assert type(error) is RefusedError
+    assert error.code == "NOT_FOUND"
+    assert isinstance(error_from({"code": "BRAND_NEW"}, status=404), errors.NotFoundError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RefusedError("NO_ROUTE", "none", (FieldProblem("amount", "is small"),), retry_after_s=2.0),
+        UnknownOutcomeError("perhaps", order_id="an-id", client_order_id="a-key"),
+        errors.WithinTokenError(),
+    ],
+)
+def test_error_comes_whole_out_of_another_process(error: errors.OrderflowError) -> None:
+    copied = pickle.loads(pickle.dumps(error))  # noqa: S301  # its own bytes
+    assert type(copied) is type(error)
+    assert (str(copied), vars(copied)) == (str(error), vars(error))
 
 
 def test_tree_in_the_docstring_names_every_exception() -> None:

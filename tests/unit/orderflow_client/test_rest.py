@@ -144,11 +144,11 @@ def test_engine_that_says_nothing_is_told_of_by_what_was_waited_for() -> None:
 
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05, time_limit_s=0.01))
+            rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05))
             try:
                 for _ in range(50):
                     with suppress(DisconnectedError):  # as of a machine too busy to connect in time
-                        await rest.ask("GET", "/markets")
+                        await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
             finally:
                 await rest.close()
                 await is_left.wait()
@@ -227,3 +227,57 @@ def test_engine_that_is_not_there_is_not_reached() -> None:
         await rest.close()
 
     asyncio.run(story())
+
+
+def test_answer_that_comes_drop_by_drop_is_given_up_at_the_time_limit() -> None:
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            for _ in range(100):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(drips, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            rest = Rest(where, Credentials(None, where), replace(QUICK, time_limit_s=0.1))
+            with pytest.raises(UnknownOutcomeError, match=r"no answer came within 0\.1 s"):
+                await rest.ask("GET", "/markets")
+            await rest.close()
+
+    asyncio.run(story())
+
+
+def test_proxy_that_makes_no_way_to_the_engine_was_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(refuses, "127.0.0.1", 0) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+            where = addresses("https://engine.invalid")
+            rest = Rest(where, Credentials("token", where), replace(QUICK, time_limit_s=0.3))
+            with pytest.raises(DisconnectedError, match="407"):
+                await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
+            await rest.close()
+
+    asyncio.run(story())
+
+
+def test_redirection_is_not_followed_and_names_where_it_leads() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        async with FakeEngine() as other:
+            engine.rest_refusals.append((308, {}, {"Location": f"{other.rest_url}/markets"}))
+            with pytest.raises(RefusedError, match=other.rest_url):
+                await rest.ask("GET", "/markets")
+            assert other.requests == []
+
+    ask(story)

@@ -13,11 +13,9 @@ from orderflow_client.errors import (
     MAY_PASS,
     ClientClosedError,
     ConflictError,
-    DisconnectedError,
     NotFoundError,
     OrderflowError,
     ProtocolError,
-    UnavailableError,
     UnknownOutcomeError,
 )
 from orderflow_client.feed import Feed
@@ -45,7 +43,7 @@ from orderflow_client.results import CanceledAll
 from orderflow_client.session import Frame, Session
 from orderflow_client.submissions import BatchResult, Submissions
 from orderflow_client.tracking import Tracked
-from orderflow_client.tries import Effect
+from orderflow_client.tries import Effect, Tries
 
 
 class Client:
@@ -93,9 +91,11 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections. Orders go on; who still waits for an event gets ``ClientClosedError``."""
-        await self._session.close()
-        await self._rest.close()
-        self._end(ClientClosedError("the client is closed"))
+        try:
+            await self._session.close()
+        finally:
+            self._end(ClientClosedError("the client is closed"))
+            await self._rest.close()
 
     @property
     def closed(self) -> OrderflowError | None:
@@ -287,7 +287,7 @@ class Client:
         self._session.start()
         if tracked.history.is_final or (tracked.connection and tracked.connection == self._connection):
             return
-        # Where that is refused, its events are read from the record instead, every few seconds.
+        # Where that is refused, its events are read from the record, and after each look it is tried again.
         with suppress(*MAY_PASS):
             await self._subscribe(order_id, tracked)
 
@@ -299,13 +299,18 @@ class Client:
         except NotFoundError:
             if not tracked.is_submitted:
                 raise
+            return  # it is in the queue still, and is subscribed to once it is on record
         tracked.connection = number or self._connection
 
     async def _follow_on(self, order_id: str, tracked: Tracked) -> None:
         """Subscribe on a new connection, for as long as it takes; its loss cancels this."""
         while not tracked.history.is_final:
-            with suppress(DisconnectedError, UnavailableError, UnknownOutcomeError):
+            try:
                 await self._subscribe(order_id, tracked)
+            except OrderflowError as error:
+                if not Tries(Effect.NOTHING).may_follow(error):
+                    raise
+            else:
                 return
 
     def _end(self, why: OrderflowError) -> None:

@@ -125,6 +125,9 @@ class Order:
                 for event in found:
                     self._tracked.add(event)
                 asked = found[-1].seq
+            if asked:
+                # What could not be subscribed to, as an order in the queue, can be once it is on record.
+                await self._client.follow(self.id, self._tracked)
         except MAY_PASS:
             pass
         except NotFoundError:

@@ -28,7 +28,9 @@ from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
 # Nothing left this machine, or the engine cannot have read it whole.
-_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_SENDING: Final = "http11.send_request_headers.started"
+"""What httpx tells of a request ahead of its first byte."""
 
 
 class Rest:
@@ -85,8 +87,8 @@ class Rest:
         tries = Tries(effect)
         while True:
             try:
-                async with self._slot(deadline), self._until_closed():
-                    return await self._once(method, path, query, body, answers)
+                async with self._slot(deadline):
+                    return await self._once(method, path, query, body, answers, deadline)
             except OrderflowError as failure:
                 error = failure
             asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
@@ -109,17 +111,15 @@ class Rest:
             self._slots.release()
 
     @asynccontextmanager
-    async def _until_closed(self) -> AsyncIterator[None]:
-        """End a request with the client."""
-        until = asyncio.timeout(None)
+    async def _within(self, left_s: float | None) -> AsyncIterator[None]:
+        """End a part of a request with its time or with the client, by a ``TimeoutError``.
+
+        The limits of httpx are for each piece of an answer, which may come in any number of them.
+        """
         try:
-            async with until:
+            async with asyncio.timeout(left_s) as until:
                 self._under_way.add(until)
                 yield
-        except TimeoutError as error:
-            if not until.expired():
-                raise
-            raise UnknownOutcomeError("the client was closed before an answer came") from error
         finally:
             self._under_way.discard(until)
             self._is_one_over.set()
@@ -131,12 +131,25 @@ class Rest:
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         answers: frozenset[int],
+        deadline: float,
     ) -> dict[str, Any]:
         if self._closed.is_set():
             raise ClientClosedError("the client is closed")
-        headers = {"Accept": "application/json", **await self._credentials.headers(self._limits.time_limit_s)}
+        happened: set[str] = set()
+
+        async def note(event: str, _about: Any) -> None:
+            happened.add(event)
+
+        accepted = {"Accept": "application/json"}
         try:
-            async with self._http.stream(method, path, params=query, json=body, headers=headers) as response:
+            async with self._within(None):
+                headers = accepted | await self._credentials.headers(deadline - time.monotonic())
+            async with (
+                self._within(deadline - time.monotonic()),
+                self._http.stream(
+                    method, path, params=query, json=body, headers=headers, extensions={"trace": note}
+                ) as response,
+            ):
                 return _read(response, await self._bytes(response), answers)
         except _UNSENT as error:
             raise DisconnectedError(
@@ -144,6 +157,18 @@ class Rest:
             ) from error
         except httpx.HTTPError as error:
             raise UnknownOutcomeError(f"no answer came: {str(error) or type(error).__name__}") from error
+        except TimeoutError as error:
+            raise self._over(is_sent=_SENDING in happened) from error
+
+    def _over(self, *, is_sent: bool) -> OrderflowError:
+        if self._closed.is_set():
+            if is_sent:
+                return UnknownOutcomeError("the client was closed before an answer came")
+            return ClientClosedError("the client is closed")
+        within = f"within {self._limits.time_limit_s:g} s"
+        if is_sent:
+            return UnknownOutcomeError(f"no answer came {within}")
+        return DisconnectedError(f"the engine was not reached {within}; nothing was sent")
 
     async def _bytes(self, response: httpx.Response) -> bytes:
         parts, size = [], 0
@@ -178,9 +203,4 @@ def _read(response: httpx.Response, content: bytes, answers: frozenset[int]) -> 
         raise UnknownOutcomeError(
             f"the gateway answered {response.status_code}: whether it was done is not known"
         )
-    asked = response.headers.get("Retry-After", "")
-    raise error_from(
-        told,
-        status=response.status_code,
-        retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
-    )
+    raise error_from(told, status=response.status_code, headers=response.headers)
