@@ -23,8 +23,8 @@ from websockets.http11 import Request, Response
 from chalicelib.wire.moments import rfc3339
 
 Frame = dict[str, Any]
-RestRefusal = tuple[int, Frame, dict[str, str]]
-"""Status, body and headers; status 0 is no answer."""
+RestRefusal = tuple[int, Frame | bytes, dict[str, str]]
+"""Status, body (bytes are sent as they are) and headers; status 0 is no answer."""
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
@@ -315,12 +315,13 @@ class FakeEngine:
                 async with self._changed:
                     self._changed.notify_all()
                 if self.rest_refusals:
-                    status, answer, headers = self.rest_refusals.popleft()
+                    refusal = self.rest_refusals.popleft()
                 else:
-                    (status, answer), headers = await self._answer(method, target, body), {}
+                    refusal = (*await self._answer(method, target, body), {})
+                status, answer, headers = refusal
                 if not status:
                     return
-                content = json.dumps(answer).encode()
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 lines = [f"{name}: {value}" for name, value in headers.items()]
                 head = "\r\n".join([f"HTTP/1.1 {status} x", f"Content-Length: {len(content)}", *lines])
                 writer.write(f"{head}\r\n\r\n".encode() + content)

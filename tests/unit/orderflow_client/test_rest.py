@@ -11,15 +11,19 @@ from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials
 from orderflow_client.errors import (
     ClientClosedError,
+    ConflictError,
+    DefectError,
     DisconnectedError,
     LimitReachedError,
+    OrderflowError,
     ProtocolError,
     RefusedError,
+    UnauthorizedError,
     UnknownOutcomeError,
 )
 from orderflow_client.rest import Rest
 from orderflow_client.tries import Effect
-from tests.fakes.engine_server import FakeEngine
+from tests.fakes.engine_server import FakeEngine, RestRefusal
 from tests.unit.orderflow_client.conftest import QUICK
 
 LATER = (429, {"code": "RATE_LIMITED", "message": "later"}, {"Retry-After": "0"})
@@ -281,3 +285,78 @@ def test_redirection_is_not_followed_and_names_where_it_leads() -> None:
             assert other.requests == []
 
     ask(story)
+
+
+def test_pause_is_made_before_each_further_try() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.extend([LATER] * 99)
+        with pytest.raises(LimitReachedError):
+            await rest.ask("GET", "/markets")
+        assert 2 <= len(engine.requests) <= 6, "pauses are of 50, 100 and 200 ms at least"
+
+    ask(story, time_limit_s=0.6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((200, b"<h1>Sign in</h1>", {}), ProtocolError),
+        ((200, b"[" * 100_000, {}), ProtocolError),
+        ((403, b"<h1>Forbidden</h1>", {}), UnauthorizedError),
+        ((404, b"<h1>Not found</h1>", {}), RefusedError),
+        ((409, {"message": "no code"}, {}), ConflictError),
+        ((500, {"code": "INTERNAL_ERROR", "message": "ours"}, {}), DefectError),
+        ((500, b"<h1>Internal server error</h1>", {}), UnknownOutcomeError),
+        ((503, b"", {}), UnknownOutcomeError),
+    ],
+)
+def test_answer_of_a_gateway_is_told_as_what_its_status_says(
+    answer: RestRefusal, kind: type[OrderflowError]
+) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append(answer)
+        with pytest.raises(kind) as caught:
+            await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER, answers=frozenset({503}))
+        assert type(caught.value) is kind
+        assert len(engine.requests) == 1
+
+    ask(story, body_max=200_000)
+
+
+def test_answer_of_as_many_bytes_as_are_taken_is_read() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append((200, b'{"markets": 1}'.ljust(100), {}))
+        assert await rest.ask("GET", "/markets") == {"markets": 1}
+        engine.rest_refusals.append((200, b'{"markets": 1}'.ljust(101), {}))
+        with pytest.raises(ProtocolError, match="larger than 100 bytes"):
+            await rest.ask("GET", "/markets")
+
+    ask(story, body_max=100)
+
+
+def test_eleventh_request_waits_its_turn_and_was_not_sent_if_that_does_not_come() -> None:
+    asked = 0
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    async def story() -> list[type[BaseException]]:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            limits = replace(QUICK, answer_s=60, time_limit_s=0.5)
+            rest = Rest(where, Credentials(None, where), limits)
+            others = [asyncio.ensure_future(rest.ask("GET", "/markets")) for _ in range(10)]
+            await asyncio.sleep(0)
+            with pytest.raises(DisconnectedError, match="other requests were not answered in time"):
+                await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
+            told = [type(each) for each in await asyncio.gather(*others, return_exceptions=True)]
+            await rest.close()
+            return told  # type: ignore[return-value]
+
+    assert asyncio.run(story()) == [UnknownOutcomeError] * 10
+    assert asked == 10

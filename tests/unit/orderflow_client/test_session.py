@@ -94,13 +94,14 @@ def test_connection_that_brings_other_frames_is_kept_when_an_answer_is_lost() ->
     play_with(replace(QUICK, answer_s=0.1))(story)
 
 
-def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None]) -> None:
+def test_event_that_overtakes_its_acceptance_is_the_acceptance_and_is_not_lost() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.deliver = lambda frame: [] if frame["type"] == "accepted" else [frame]
         order = await client.submit(side="sell", amount="1")
         assert (await order.result()).seq == 6
+        assert not engine.requests, "the record need not be asked for it"
 
-    play(story)
+    play_with(replace(QUICK, quiet_s=86_400, quiet_most_s=86_400, gap_s=86_400))(story)
 
 
 def test_outcome_that_stays_unknown_names_the_key_to_ask_again_with() -> None:

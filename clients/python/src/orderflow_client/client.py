@@ -1,7 +1,7 @@
 """The client: one connection, and everything that the engine offers over it and over REST."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, Unpack
@@ -159,7 +159,7 @@ class Client:
             if cursor is None:
                 return
 
-    async def events(self) -> AsyncIterator[OrderEventFrame]:
+    async def events(self) -> AsyncGenerator[OrderEventFrame, None]:
         """Yield every order's events: what the unfinished ones had so far, then live ones, without end.
 
         Each once, and each order's in order, over lost connections, also those of an order that came and

@@ -1,7 +1,7 @@
 """An order of this account, to be followed and changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, Unpack
 
 from orderflow_client.backoff import Backoff
@@ -45,7 +45,7 @@ class Order:
     def is_final(self) -> bool:
         return self._tracked.history.is_final
 
-    async def events(self, *, after_seq: int = 0) -> AsyncIterator[OrderEventFrame]:
+    async def events(self, *, after_seq: int = 0) -> AsyncGenerator[OrderEventFrame, None]:
         """Yield every event after one, each once and in order; end after the final one.
 
         Lost connections, doubled frames and missing ones do not show. Any number may iterate side by side.
