@@ -16,6 +16,7 @@ from orderflow_client import (
     DisconnectedError,
     NotFoundError,
     Order,
+    OrderFields,
     UnauthorizedError,
     UnknownOutcomeError,
 )
@@ -164,6 +165,35 @@ def test_order_that_could_not_be_subscribed_to_at_first_is_when_the_record_has_b
         assert (await following).status == "routing"
 
     play_with(replace(QUICK, time_limit_s=0.3))(story)
+
+
+def test_order_that_is_subscribed_to_is_not_again_however_silent_it_is() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.preview(side="sell", amount="1")  # it is connected
+        order_id = await engine.comes_and_ends("of another time")
+        del engine.orders[order_id][1:]
+        events = aiter((await client.order(order_id)).events())
+        assert (await anext(events)).status == "pending"
+        following = asyncio.ensure_future(anext(events))
+        looks = len(engine.requests)
+        await engine.until(lambda: len(engine.requests) >= looks + 4)
+        await engine.happens(order_id, "routing")
+        assert (await following).status == "routing"
+        assert asked(engine) == 1
+
+    play_with(replace(QUICK, quiet_s=0.01, quiet_most_s=0.01))(story)
+
+
+def test_question_does_not_wait_for_all_orders_that_are_subscribed_to_again() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        terms = OrderFields(type="limit", side="sell", amount="1", limit_price="150")
+        held = await client.submit_batch([terms] * 100)
+        engine.cut()
+        await engine.until(lambda: asked(engine) > 0)
+        await client.cancel_all()
+        assert asked(engine) < len(held)
+
+    play_with(replace(QUICK, in_flight_max=4, answer_s=60))(story)
 
 
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:

@@ -80,6 +80,8 @@ class Client:
         self._submissions = Submissions(self._session, self, self._keep)
         self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, effect=Effect.NOTHING))
         self._connection = 0
+        # What a caller asks for finds a turn also where thousands of orders are subscribed to again.
+        self._resuming = asyncio.Semaphore(max(1, self.limits.in_flight_max // 2))
 
     async def __aenter__(self) -> Self:
         return self
@@ -306,7 +308,8 @@ class Client:
         """Subscribe on a new connection, for as long as it takes; its loss cancels this."""
         while not tracked.history.is_final:
             try:
-                await self._subscribe(order_id, tracked)
+                async with self._resuming:
+                    await self._subscribe(order_id, tracked)
             except OrderflowError as error:
                 if not Tries(Effect.NOTHING).may_follow(error):
                     raise
