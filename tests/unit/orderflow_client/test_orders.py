@@ -196,6 +196,19 @@ def test_question_does_not_wait_for_all_orders_that_are_subscribed_to_again() ->
     play_with(replace(QUICK, in_flight_max=4, answer_s=60))(story)
 
 
+def test_cancel_does_not_wait_for_all_orders_that_are_looked_up_for_their_silence(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        terms = OrderFields(type="limit", side="sell", amount="1", limit_price="150")
+        order = await client.submit(**terms)
+        looks = [asyncio.ensure_future(client.read_events(order.id, 2)) for _ in range(200)]
+        await engine.until(lambda: len(engine.requests) > 0)
+        await order.cancel()
+        assert len(engine.requests) < len(looks) / 2
+        await asyncio.gather(*looks)
+
+    play(story)
+
+
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:
     async def story(_engine: FakeEngine, client: Client) -> None:
         order = await client.submit(side="sell", amount="1")

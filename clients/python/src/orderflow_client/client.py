@@ -280,7 +280,7 @@ class Client:
     async def read_events(self, order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
         """Return the next events on record after one: at most a page, and none only if there are no more."""
         answer = await self._rest.ask(
-            "GET", f"{order_path(order_id)}/events", query={"afterSeq": str(after_seq)}
+            "GET", f"{order_path(order_id)}/events", query={"afterSeq": str(after_seq)}, is_look=True
         )
         return tuple(OrderEventFrame.from_wire(each) for each in answer.get("events", ()))
 

@@ -5,7 +5,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ from orderflow_client.limits import Limits
 from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
+_LOOKS_MAX: Final = 5
+"""Of these, for looks at the record that nobody asked for, of which there may be thousands."""
 # Nothing left this machine, or the engine cannot have read it whole.
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _SENDING: Final = "http11.send_request_headers.started"
@@ -42,6 +44,7 @@ class Rest:
         self._closed = asyncio.Event()
         # Not httpx's own: there a request that is given up at the moment of its turn keeps its place.
         self._slots = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._looks = asyncio.Semaphore(_LOOKS_MAX)
         self._under_way: set[asyncio.Timeout] = set()
         self._is_one_over = asyncio.Event()
         self._http = httpx.AsyncClient(
@@ -73,8 +76,13 @@ class Rest:
         body: Mapping[str, Any] | None = None,
         effect: Effect = Effect.NOTHING,
         answers: frozenset[int] = frozenset(),
+        is_look: bool = False,
     ) -> dict[str, Any]:
-        """Return the answer, a JSON object; ``answers`` are statuses beside 2xx that are no errors.
+        """Return the answer, a JSON object.
+
+        Args:
+            answers: Statuses beside 2xx that are no errors.
+            is_look: A caller's own question goes ahead of it.
 
         Raises:
             RefusedError: As the engine said, for good or for all of the time limit.
@@ -85,12 +93,15 @@ class Rest:
         self._credentials.check_outside()
         deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()
         tries = Tries(effect)
+        error: OrderflowError | None = None
         while True:
             try:
-                async with self._slot(deadline):
+                async with self._slot(deadline, *([self._looks] if is_look else []), self._slots):
                     return await self._once(method, path, query, body, answers, deadline)
             except OrderflowError as failure:
-                error = failure
+                is_late = isinstance(failure, DisconnectedError) and time.monotonic() >= deadline
+                # What went wrong before says more than that the time is over.
+                error = error if error is not None and is_late else failure
             asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
             wait_s = backoff.next_s(asked_s)
             if not tries.may_follow(error) or time.monotonic() + wait_s >= deadline:
@@ -98,17 +109,18 @@ class Rest:
             await pause(wait_s, self._closed)
 
     @asynccontextmanager
-    async def _slot(self, deadline: float) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise DisconnectedError("other requests were not answered in time; nothing was sent") from error
-        try:
+    async def _slot(self, deadline: float, *turns: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a turn in each, and hold them."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    for each in turns:
+                        await held.enter_async_context(each)
+            except TimeoutError as error:
+                raise DisconnectedError(
+                    "other requests were not answered in time; nothing was sent"
+                ) from error
             yield
-        finally:
-            self._slots.release()
 
     @asynccontextmanager
     async def _within(self, left_s: float | None) -> AsyncIterator[None]:
