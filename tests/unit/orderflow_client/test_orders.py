@@ -184,6 +184,14 @@ def test_order_that_is_subscribed_to_is_not_again_however_silent_it_is() -> None
     play_with(replace(QUICK, quiet_s=0.01, quiet_most_s=0.01))(story)
 
 
+def test_order_that_was_just_accepted_is_subscribed_to_by_that(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        assert await seqs(await client.submit(side="sell", amount="1")) == WHOLE
+        assert asked(engine) == 0
+
+    play(story)
+
+
 def test_question_does_not_wait_for_all_orders_that_are_subscribed_to_again() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         terms = OrderFields(type="limit", side="sell", amount="1", limit_price="150")
