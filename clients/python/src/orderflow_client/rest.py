@@ -28,7 +28,7 @@ from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
 _LOOKS_MAX: Final = 5
-"""Of these, for looks at the record that nobody asked for, of which there may be thousands."""
+"""Of these, for looks at the record: a client that follows thousands of silent orders makes as many."""
 # Nothing left this machine, or the engine cannot have read it whole.
 _UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _SENDING: Final = "http11.send_request_headers.started"
