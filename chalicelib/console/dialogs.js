@@ -14,8 +14,10 @@ onLeaving(() => {
   notes.value = [];
 });
 
-// Shows a dialog; `body` gets `close`, and its result resolves the promise (undefined: left).
+// Shows a dialog; `body` gets `close`, and its result resolves the promise (undefined: left). One that is
+// open stays, and the newcomer is left: its button would come under a click that was meant for the other's.
 export function dialog(title, body) {
+  if (open.peek()) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     open.value = {
       title,

@@ -56,7 +56,10 @@ const columns = [
   {
     key: 'pair',
     title: 'Pair',
-    cell: (row) => html`<a href=${`#/order/${row.orderId}`} tabindex="-1">${pairOf(row).name}</a>`,
+    cell: (row) =>
+      html`<a href=${`#/order/${row.orderId}`} tabindex="-1" title=${pairOf(row).name}
+        >${pairOf(row).name}</a
+      >`,
   },
   {
     key: 'side',

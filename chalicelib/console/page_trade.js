@@ -1,7 +1,7 @@
 // Trade: what the market is, what an amount would get, and a form that says what it is about to do.
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { go } from './address.js';
+import { address, go } from './address.js';
 import { Chart } from './chart.js';
 import { inWords } from './commands.js';
 import { scaled } from './decimals.js';
@@ -346,6 +346,8 @@ async function preview() {
   } finally {
     isBusy.value = false;
   }
+  // On another page, a key that was meant for that would send it.
+  if (address.value.page !== 'trade') return;
   const isSure = await dialog(
     'Send this order?',
     ({ close }) => html`<${Preview} asked=${asked} shown=${shown} close=${close} />`,

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.browser.chromium import Page
-from tests.browser.conftest import OpenPage, broken_rules, submit
+from tests.browser.conftest import OpenPage, broken_rules, recorded, submit
 
 PAGES = {
     "orders": "[role=row][aria-rowindex='2']",
@@ -97,6 +97,24 @@ def test_prices_of_many_digits_are_whole_where_there_is_room_and_in_a_hint_where
         page.until(f"document.querySelector('.row .bound span').title === '{hint}'", "the hint")
         assert page.run("document.querySelector('.row .amount span').title") == "123456789.12345 BONK"
     assert rest.delete(f"/orders/{resting}").is_success
+
+
+BEYOND_THE_EDGE = """[...document.querySelectorAll('main :is(select, input, button)')]
+    .filter((each) => each.getBoundingClientRect().right > innerWidth).map((each) => each.name)"""
+
+
+def test_pair_of_a_mint_in_no_list_is_whole_in_a_hint_and_its_filter_fits_a_narrow_screen(
+    console: OpenPage, rest: httpx.Client
+) -> None:
+    mint = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
+    waiting = submit(rest, type="sniper", inputToken="USDC", outputToken=mint, amount="10")
+    with console(f"#/orders?q={waiting}", width=360) as page:
+        page.until(f"document.querySelector('.row .pair a')?.title === '{mint}/USDC'", "the hint")
+        assert page.run(BEYOND_THE_EDGE) == []
+        page.resize(1280, 800)
+        assert page.run("document.querySelector('.filters').clientHeight") < 80
+    recorded(rest, waiting, status="open")
+    assert rest.delete(f"/orders/{waiting}").is_success
 
 
 @pytest.mark.parametrize("ahead_s", [3600, -3600])

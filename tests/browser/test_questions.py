@@ -2,7 +2,7 @@
 
 import httpx
 
-from tests.browser.conftest import OpenPage, submit
+from tests.browser.conftest import WHOLE, OpenPage, done_with_answers, submit
 
 # Changes are told after what was drawn in one go, and before anything else happens.
 OPEN_AND_EMPTY = """
@@ -30,6 +30,14 @@ window.fetch = async (...asked) => {
 """
 
 
+# A page whose preview comes when `letGo` is called.
+PREVIEW_IS_LATE = """
+const real = window.fetch;
+window.fetch = async (url, ...more) => {
+    if (String(url).includes('dryRun')) await new Promise((go) => { window.letGo = go; });
+    return window.whole(await real(url, ...more));
+};
+"""
 # A page whose markets are asked for in vain from `fallSilent` on, of a server that neither answers nor hangs
 # up, and which waits two seconds for any answer.
 SERVER_IS_SILENT = """
@@ -65,6 +73,31 @@ def test_click_of_a_test_waits_until_nothing_covers_what_it_is_for(console: Open
         page.run(f"(() => {{ {COVERED_FOR_A_WHILE} }})()")
         page.click("header nav a", text="Orders")
         page.until("location.hash === '#/orders'", "the page that was clicked")
+
+
+def test_preview_that_comes_late_takes_no_other_questions_place_nor_opens_on_another_page(
+    console: OpenPage,
+) -> None:
+    with console("#/trade", before=WHOLE + PREVIEW_IS_LATE) as page:
+        page.fill("input[name=amount]", "0.7")
+        page.click("form.order button.main", text="Preview")
+        page.until("Boolean(window.letGo)", "the question")
+        page.click("header nav a", text="Orders")
+        page.click("button.danger")
+        page.shown("dialog[open]")
+        page.run("window.letGo(); window.letGo = null")
+        done_with_answers(page)
+        assert "Cancel all of these?" in page.text("dialog")
+        page.click("dialog button", text="Leave it")
+        page.click("header nav a", text="Trade")
+        page.until("document.querySelector('form.order button.main')?.disabled === false", "another go")
+        page.click("form.order button.main", text="Preview")
+        page.until("Boolean(window.letGo)", "the question")
+        page.click("header nav a", text="Orders")
+        page.shown(".grid")
+        page.run("window.letGo()")
+        done_with_answers(page)
+        assert page.run("document.querySelector('dialog[open]')") is None
 
 
 def test_read_or_preview_that_is_not_answered_leaves_nothing_in_doubt(console: OpenPage) -> None:

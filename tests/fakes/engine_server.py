@@ -23,8 +23,8 @@ from websockets.http11 import Request, Response
 from chalicelib.wire.moments import rfc3339
 
 Frame = dict[str, Any]
-RestRefusal = tuple[int, Frame, dict[str, str]]
-"""Status, body and headers; status 0 is no answer."""
+RestRefusal = tuple[int, Frame | bytes, dict[str, str]]
+"""Status, body (bytes are sent as they are) and headers; status 0 is no answer."""
 
 AT: Final = "2026-11-21T08:30:00.000Z"
 LIFE: Final = ("pending", "routing", "routed", "building", "submitted", "confirmed")
@@ -77,6 +77,7 @@ class FakeEngine:
         deliver: What becomes of a frame on its way out: none, one, or several.
         handshakes: Statuses that the next handshakes are refused with.
         retry_after: The seconds after which refused handshakes may be tried again, if they say so.
+        location: Where refused handshakes send the client instead, if they do.
         drop_after: A connection is cut off after so many frames were sent on it.
     """
 
@@ -88,6 +89,7 @@ class FakeEngine:
         self.deliver: Callable[[Frame], list[Frame]] = lambda frame: [frame]
         self.handshakes: deque[int] = deque()
         self.retry_after: str | None = None
+        self.location: str | None = None
         self.drop_after: int | None = None
         self.credentials: list[str | None] = []
         self.orders: dict[str, list[Frame]] = {}
@@ -182,6 +184,8 @@ class FakeEngine:
             headers = Headers({"Content-Length": str(len(body))})
             if self.retry_after is not None:
                 headers["Retry-After"] = self.retry_after
+            if self.location is not None:
+                headers["Location"] = self.location
             return Response(status, "refused", headers, body)
         del connection
         return None
@@ -311,12 +315,13 @@ class FakeEngine:
                 async with self._changed:
                     self._changed.notify_all()
                 if self.rest_refusals:
-                    status, answer, headers = self.rest_refusals.popleft()
+                    refusal = self.rest_refusals.popleft()
                 else:
-                    (status, answer), headers = await self._answer(method, target, body), {}
+                    refusal = (*await self._answer(method, target, body), {})
+                status, answer, headers = refusal
                 if not status:
                     return
-                content = json.dumps(answer).encode()
+                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
                 lines = [f"{name}: {value}" for name, value in headers.items()]
                 head = "\r\n".join([f"HTTP/1.1 {status} x", f"Content-Length: {len(content)}", *lines])
                 writer.write(f"{head}\r\n\r\n".encode() + content)

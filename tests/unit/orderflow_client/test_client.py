@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 
@@ -369,5 +370,21 @@ def test_feed_is_subscribed_again_however_long_the_engine_refuses_it(play: Play[
         await engine.until(lambda: len(engine.received) >= 5)
         await engine.comes_and_ends("later")
         assert (await waiting).client_order_id == "later"
+
+    play(story)
+
+
+def test_iteration_that_is_left_early_costs_nothing_any_more(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+        async with aclosing(client.events()) as all_events, aclosing(order.events()) as events:
+            assert (await anext(all_events)).seq == (await anext(events)).seq == 1
+        asked = len(engine.requests)
+        engine.cut()
+        await engine.until(lambda: engine.connected == 2)
+        await client.preview(side="sell", amount="1")
+        since = [frame for frame in engine.received[-2:] if frame["action"] == "subscribe"]
+        assert [frame.get("orderId") for frame in since] == [order.id]
+        assert len(engine.requests) == asked
 
     play(story)

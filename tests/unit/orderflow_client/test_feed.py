@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
+from orderflow_client import feed as feed_module
 from orderflow_client.errors import (
     ClientClosedError,
     DisconnectedError,
@@ -251,3 +252,105 @@ def test_reader_that_is_far_behind_gets_an_error_after_what_was_kept() -> None:
 
     with pytest.raises(OrderflowError, match="too many"):
         asyncio.run(story())
+
+
+def lists_of(*lists: Sequence[OrderBody]) -> Callable[[], AsyncGenerator[OrderBody, None]]:
+    """Return a lister that yields one list after the other."""
+    left = list(lists)
+
+    async def orders() -> AsyncGenerator[OrderBody, None]:
+        for order in left.pop(0):
+            yield order
+
+    return orders
+
+
+def test_who_waits_is_told_what_ended_unseen_although_nothing_comes_any_more() -> None:
+    async def story() -> list[int]:
+        feed = Feed(recorded, lists_of([], [an_order("unseen", accepted_s=1, updated_s=1)]))
+        await feed.begin()
+        events = aiter(feed.events())
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        feed.lost()
+        feed.resumed()
+        return [(await waiting).seq, *[(await anext(events)).seq for _ in range(5)]]
+
+    assert asyncio.run(story()) == [1, 2, 3, 4, 5, 6]
+
+
+def test_record_is_asked_once_after_a_loss_and_of_no_order_that_ended() -> None:
+    asked: list[str] = []
+
+    async def read(order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
+        asked.append(order_id)
+        return await recorded(order_id, after_seq)
+
+    async def story() -> list[tuple[str, int]]:
+        feed = Feed(read, lists_of([], [an_order("ended", accepted_s=1, updated_s=1)]))
+        await feed.begin()
+        for seq in range(1, 7):
+            feed.add(an_event("ended", seq))
+        events = aiter(feed.events())
+        seen = [await anext(events) for _ in range(6)]
+        feed.lost()
+        feed.resumed()
+        for order_id in ("b", "c"):
+            feed.add(an_event(order_id, 1))
+            seen.append(await anext(events))
+        return [(event.order_id, event.seq) for event in seen]
+
+    assert asyncio.run(story()) == [*[("ended", seq) for seq in range(1, 7)], ("b", 1), ("c", 1)]
+    assert asked == []
+
+
+def test_orders_that_ended_unseen_are_found_with_many_old_ones_before_each() -> None:
+    def old(name: str) -> list[OrderBody]:
+        return [an_order(f"{name} {number}", accepted_s=0, updated_s=0) for number in range(150)]
+
+    async def story() -> set[str]:
+        unseen = [an_order(name, accepted_s=0, updated_s=600) for name in ("one", "two", "far behind")]
+        found = [*old("a"), unseen[0], *old("b"), unseen[1], *old("c"), *old("d"), unseen[2]]
+        feed = Feed(recorded, lists_of([an_order("before", accepted_s=0, updated_s=500)], found))
+        await feed.begin()
+        feed.lost()
+        feed.resumed()
+        return {order_id for order_id, _ in await all_of(feed)}
+
+    assert asyncio.run(story()) == {"one", "two"}
+
+
+def test_order_that_was_told_to_its_end_long_ago_and_forgotten_is_not_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed_module, "_ENDED_KEPT", 1)
+
+    def ended(order_id: str, minute: int) -> list[OrderEventFrame]:
+        at = datetime(2026, 11, 28, 0, minute, tzinfo=UTC)
+        return [replace(an_event(order_id, seq), at=at) for seq in range(1, 7)]
+
+    async def story() -> list[str]:
+        found = [an_order(name, accepted_s=60 * at, updated_s=60 * at) for name, at in (("b", 9), ("a", 1))]
+        feed = Feed(recorded, lists_of([], found))
+        await feed.begin()
+        events = aiter(feed.events())
+        for event in [*ended("a", 1), *ended("b", 9)]:
+            feed.add(event)
+        seen = [await anext(events) for _ in range(12)]
+        feed.lost()
+        feed.resumed()
+        return [event.order_id for event in seen] + [order_id for order_id, _ in await all_of(feed)]
+
+    assert asyncio.run(story()) == ["a"] * 6 + ["b"] * 6
+
+
+def test_feed_of_an_account_with_many_orders_begins_after_the_newest_of_them() -> None:
+    read: list[str] = []
+
+    async def orders() -> AsyncGenerator[OrderBody, None]:
+        for number in range(1_000):
+            read.append(str(number))
+            yield an_order(str(number), accepted_s=0, updated_s=0)
+
+    asyncio.run(Feed(recorded, orders).begin())
+    assert len(read) == 200

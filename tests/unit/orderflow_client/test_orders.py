@@ -16,6 +16,7 @@ from orderflow_client import (
     DisconnectedError,
     NotFoundError,
     Order,
+    OrderFields,
     UnauthorizedError,
     UnknownOutcomeError,
 )
@@ -25,6 +26,8 @@ from tests.unit.orderflow_client.conftest import QUICK, Play, play_with
 
 Frame = dict[str, Any]
 AWAY = {"code": "SERVICE_UNAVAILABLE", "message": "the database did not answer"}
+BUSY = {"code": "RATE_LIMITED", "message": "too many frames"}
+UNHEARD = {"code": "ORDER_NOT_FOUND", "message": "no such order"}
 WHOLE = list(range(1, len(LIFE) + 1))
 
 
@@ -106,21 +109,112 @@ async def in_time(ask: Callable[[], Awaitable[Order]]) -> Order:
             return await ask()
 
 
-def test_order_is_subscribed_to_again_however_long_the_engine_refuses_it() -> None:
-    def asked(engine: FakeEngine) -> int:
-        return sum(frame["action"] == "subscribe" for frame in engine.received)
+def asked(engine: FakeEngine) -> int:
+    return sum(frame["action"] == "subscribe" for frame in engine.received)
 
+
+@pytest.mark.parametrize("refusal", [AWAY, BUSY])
+def test_order_is_subscribed_to_again_however_long_the_engine_refuses_it(refusal: Frame) -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         order = await in_time(lambda: client.submit(type="limit", side="sell", amount="1", limit_price="150"))
         events = aiter(order.events())
         assert [(await anext(events)).status for _ in range(2)] == ["pending", "open"]
-        engine.refusals["subscribe"] = deque([AWAY] * 8)
+        engine.refusals["subscribe"] = deque([refusal] * 8)
         engine.cut()
         await engine.until(lambda: asked(engine) >= 9)
         await engine.happens(order.id, "canceled")
         assert (await anext(events)).status == "canceled"
 
     play_with(replace(QUICK, time_limit_s=0.2, quiet_s=10_000))(story)  # the record is not asked instead
+
+
+def test_order_that_was_in_the_queue_still_when_a_connection_was_lost_is_subscribed_to_once_on_record() -> (
+    None
+):
+    async def story(engine: FakeEngine, client: Client) -> None:
+        engine.life = ()
+        order = await client.submit(side="sell", amount="1")
+        engine.refusals["subscribe"] = deque([UNHEARD])
+        engine.cut()
+        await engine.until(lambda: asked(engine) == 1)
+        await client.preview(side="sell", amount="1")  # the question before was answered
+        await engine.happens(order.id, "pending")
+        events = aiter(order.events())
+        assert (await anext(events)).status == "pending"
+        following = asyncio.ensure_future(anext(events))
+        await engine.until(lambda: asked(engine) == 2)
+        await engine.happens(order.id, "routing")
+        assert (await following).status == "routing"
+
+    play_with(QUICK)(story)
+
+
+def test_order_that_could_not_be_subscribed_to_at_first_is_when_the_record_has_been_asked() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.preview(side="sell", amount="1")  # it is connected
+        order_id = await engine.comes_and_ends("of another time")
+        del engine.orders[order_id][1:]
+        engine.refusals["subscribe"] = deque([AWAY] * 1_000)
+        events = aiter((await in_time(lambda: client.order(order_id))).events())
+        assert (await anext(events)).status == "pending"
+        engine.refusals.clear()
+        before = asked(engine)
+        following = asyncio.ensure_future(anext(events))
+        await engine.until(lambda: asked(engine) > before)
+        await engine.happens(order_id, "routing")
+        assert (await following).status == "routing"
+
+    play_with(replace(QUICK, time_limit_s=0.3))(story)
+
+
+def test_order_that_is_subscribed_to_is_not_again_however_silent_it_is() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        await client.preview(side="sell", amount="1")  # it is connected
+        order_id = await engine.comes_and_ends("of another time")
+        del engine.orders[order_id][1:]
+        events = aiter((await client.order(order_id)).events())
+        assert (await anext(events)).status == "pending"
+        following = asyncio.ensure_future(anext(events))
+        looks = len(engine.requests)
+        await engine.until(lambda: len(engine.requests) >= looks + 4)
+        await engine.happens(order_id, "routing")
+        assert (await following).status == "routing"
+        assert asked(engine) == 1
+
+    play_with(replace(QUICK, quiet_s=0.01, quiet_most_s=0.01))(story)
+
+
+def test_order_that_was_just_accepted_is_subscribed_to_by_that(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        assert await seqs(await client.submit(side="sell", amount="1")) == WHOLE
+        assert asked(engine) == 0
+
+    play(story)
+
+
+def test_question_does_not_wait_for_all_orders_that_are_subscribed_to_again() -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        terms = OrderFields(type="limit", side="sell", amount="1", limit_price="150")
+        held = await client.submit_batch([terms] * 100)
+        engine.cut()
+        await engine.until(lambda: asked(engine) > 0)
+        await client.cancel_all()
+        assert asked(engine) < len(held)
+
+    play_with(replace(QUICK, in_flight_max=4, answer_s=60))(story)
+
+
+def test_cancel_does_not_wait_for_all_orders_that_are_looked_up_for_their_silence(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        terms = OrderFields(type="limit", side="sell", amount="1", limit_price="150")
+        order = await client.submit(**terms)
+        looks = [asyncio.ensure_future(client.read_events(order.id, 2)) for _ in range(200)]
+        await engine.until(lambda: len(engine.requests) > 0)
+        await order.cancel()
+        assert len(engine.requests) < len(looks) / 2
+        await asyncio.gather(*looks)
+
+    play(story)
 
 
 def test_two_who_follow_one_order_see_the_same(play: Play[None]) -> None:

@@ -11,15 +11,19 @@ from orderflow_client.addresses import addresses
 from orderflow_client.credentials import Credentials
 from orderflow_client.errors import (
     ClientClosedError,
+    ConflictError,
+    DefectError,
     DisconnectedError,
     LimitReachedError,
+    OrderflowError,
     ProtocolError,
     RefusedError,
+    UnauthorizedError,
     UnknownOutcomeError,
 )
 from orderflow_client.rest import Rest
 from orderflow_client.tries import Effect
-from tests.fakes.engine_server import FakeEngine
+from tests.fakes.engine_server import FakeEngine, RestRefusal
 from tests.unit.orderflow_client.conftest import QUICK
 
 LATER = (429, {"code": "RATE_LIMITED", "message": "later"}, {"Retry-After": "0"})
@@ -144,11 +148,11 @@ def test_engine_that_says_nothing_is_told_of_by_what_was_waited_for() -> None:
 
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05, time_limit_s=0.01))
+            rest = Rest(where, Credentials(None, where), replace(QUICK, answer_s=0.05))
             try:
                 for _ in range(50):
                     with suppress(DisconnectedError):  # as of a machine too busy to connect in time
-                        await rest.ask("GET", "/markets")
+                        await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
             finally:
                 await rest.close()
                 await is_left.wait()
@@ -227,3 +231,138 @@ def test_engine_that_is_not_there_is_not_reached() -> None:
         await rest.close()
 
     asyncio.run(story())
+
+
+def test_answer_that_comes_drop_by_drop_is_given_up_at_the_time_limit() -> None:
+    async def drips(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+            for _ in range(100):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(drips, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            rest = Rest(where, Credentials(None, where), replace(QUICK, time_limit_s=0.1))
+            with pytest.raises(UnknownOutcomeError, match=r"no answer came within 0\.1 s"):
+                await rest.ask("GET", "/markets")
+            await rest.close()
+
+    asyncio.run(story())
+
+
+def test_proxy_that_makes_no_way_to_the_engine_was_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuses(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async def story() -> None:
+        async with await asyncio.start_server(refuses, "127.0.0.1", 0) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}")
+            where = addresses("https://engine.invalid")
+            rest = Rest(where, Credentials("token", where), replace(QUICK, time_limit_s=0.3))
+            with pytest.raises(DisconnectedError, match="407"):
+                await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER)
+            await rest.close()
+
+    asyncio.run(story())
+
+
+def test_redirection_is_not_followed_and_names_where_it_leads() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        async with FakeEngine() as other:
+            engine.rest_refusals.append((308, {}, {"Location": f"{other.rest_url}/markets"}))
+            with pytest.raises(RefusedError, match=other.rest_url):
+                await rest.ask("GET", "/markets")
+            assert other.requests == []
+
+    ask(story)
+
+
+def test_pause_is_made_before_each_further_try() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.extend([LATER] * 99)
+        with pytest.raises(LimitReachedError):
+            await rest.ask("GET", "/markets")
+        assert 2 <= len(engine.requests) <= 6, "pauses are of 50, 100 and 200 ms at least"
+
+    ask(story, time_limit_s=0.6)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((200, b"<h1>Sign in</h1>", {}), ProtocolError),
+        ((200, b"[" * 100_000, {}), ProtocolError),
+        ((403, b"<h1>Forbidden</h1>", {}), UnauthorizedError),
+        ((404, b"<h1>Not found</h1>", {}), RefusedError),
+        ((409, {"message": "no code"}, {}), ConflictError),
+        ((500, {"code": "INTERNAL_ERROR", "message": "ours"}, {}), DefectError),
+        ((500, b"<h1>Internal server error</h1>", {}), UnknownOutcomeError),
+        ((503, b"", {}), UnknownOutcomeError),
+    ],
+)
+def test_answer_of_a_gateway_is_told_as_what_its_status_says(
+    answer: RestRefusal, kind: type[OrderflowError]
+) -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append(answer)
+        with pytest.raises(kind) as caught:
+            await rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER, answers=frozenset({503}))
+        assert type(caught.value) is kind
+        assert len(engine.requests) == 1
+
+    ask(story, body_max=200_000)
+
+
+def test_answer_of_as_many_bytes_as_are_taken_is_read() -> None:
+    async def story(engine: FakeEngine, rest: Rest) -> None:
+        engine.rest_refusals.append((200, b'{"markets": 1}'.ljust(100), {}))
+        assert await rest.ask("GET", "/markets") == {"markets": 1}
+        engine.rest_refusals.append((200, b'{"markets": 1}'.ljust(101), {}))
+        with pytest.raises(ProtocolError, match="larger than 100 bytes"):
+            await rest.ask("GET", "/markets")
+
+    ask(story, body_max=100)
+
+
+def test_requests_beyond_ten_wait_their_turn_and_were_not_sent_if_that_does_not_come() -> None:
+    asked, ten = 0, asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 10:
+            ten.set()
+        try:
+            await reader.read()
+        finally:
+            writer.close()
+
+    async def story() -> list[object]:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            where = addresses(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            limits = replace(QUICK, answer_s=60, time_limit_s=1)
+            rest = Rest(where, Credentials(None, where), limits)
+            all_asked = [
+                asyncio.ensure_future(rest.ask("PATCH", "/orders/x", effect=Effect.ANOTHER))
+                for _ in range(50)
+            ]
+            await ten.wait()
+            await asyncio.sleep(0.1)
+            assert asked == 10
+            told: list[object] = list(await asyncio.gather(*all_asked, return_exceptions=True))
+            await rest.close()
+            return told
+
+    told = asyncio.run(story())
+    assert {type(each) for each in told} == {UnknownOutcomeError, DisconnectedError}
+    assert any("other requests were not answered in time" in str(each) for each in told)

@@ -94,13 +94,14 @@ def test_connection_that_brings_other_frames_is_kept_when_an_answer_is_lost() ->
     play_with(replace(QUICK, answer_s=0.1))(story)
 
 
-def test_event_that_overtakes_its_acceptance_is_the_acceptance(play: Play[None]) -> None:
+def test_event_that_overtakes_its_acceptance_is_the_acceptance_and_is_not_lost() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.deliver = lambda frame: [] if frame["type"] == "accepted" else [frame]
         order = await client.submit(side="sell", amount="1")
         assert (await order.result()).seq == 6
+        assert not engine.requests, "the record need not be asked for it"
 
-    play(story)
+    play_with(replace(QUICK, quiet_s=86_400, quiet_most_s=86_400, gap_s=86_400))(story)
 
 
 def test_outcome_that_stays_unknown_names_the_key_to_ask_again_with() -> None:
@@ -269,30 +270,6 @@ def test_connection_to_be_renewed_is_left_as_soon_as_the_question_that_is_under_
     play_with(replace(QUICK, connection_s=0.05, answer_s=3_600, time_limit_s=10))(story)
 
 
-def test_closing_ends_what_waits_and_every_later_call_and_names_the_key_of_what_was_sent(
-    play: Play[None],
-) -> None:
-    async def story(engine: FakeEngine, client: Client) -> None:
-        order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
-        waiting = asyncio.create_task(order.result())
-        engine.refusals["submit"] = deque([None])
-        asking = asyncio.create_task(client.submit(side="sell", amount="1"))
-        await engine.until(lambda: [frame["action"] for frame in engine.received].count("submit") == 2)
-        await client.close()
-        with pytest.raises(ClientClosedError):
-            await waiting
-        with pytest.raises(UnknownOutcomeError) as caught:
-            await asking
-        assert caught.value.client_order_id == engine.received[-1]["clientOrderId"]
-        with pytest.raises(ClientClosedError):
-            await client.submit(side="sell", amount="1")
-        with pytest.raises(ClientClosedError):
-            await client.health()
-        assert {task for task in asyncio.all_tasks() if "orderflow" in task.get_name()} == set()
-
-    play(story)
-
-
 def test_questions_beyond_the_limit_wait_their_turn() -> None:
     async def story(engine: FakeEngine, client: Client) -> None:
         engine.refusals["submit"] = deque([None] * 99)
@@ -341,30 +318,16 @@ def test_frames_of_a_batch_are_taken_one_by_one_and_what_is_none_among_them_is_p
     play(story)
 
 
-def test_close_that_is_canceled_meanwhile_ends_as_canceled() -> None:
-    async def story() -> None:
-        asked, tidies_up, released = asyncio.Event(), asyncio.Event(), asyncio.Event()
+def test_frame_that_the_network_does_not_take_is_given_up_at_the_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def never(_connection: ClientConnection, _text: str) -> None:
+        await asyncio.Event().wait()
 
-        async def token() -> str:
-            asked.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                tidies_up.set()
-                await released.wait()
-            return ""
+    async def story(_engine: FakeEngine, client: Client) -> None:
+        await client.preview(side="sell", amount="1")
+        monkeypatch.setattr(ClientConnection, "send", never)
+        with pytest.raises(UnknownOutcomeError):
+            await client.submit(side="sell", amount="1")
 
-        client = Client("http://127.0.0.1:9", token)
-        asking = asyncio.create_task(client.cancel_all())
-        await asked.wait()
-        closing = asyncio.create_task(client.close())
-        await tidies_up.wait()
-        closing.cancel()
-        await asyncio.wait({closing})
-        assert closing.cancelled()
-        released.set()
-        await client.close()
-        with pytest.raises(ClientClosedError):
-            await asking
-
-    asyncio.run(story())
+    play_with(replace(QUICK, time_limit_s=0.5))(story)

@@ -1,6 +1,7 @@
 """How a connection is opened: past a proxy, with a token, against refusals; what is told where it is not."""
 
 import asyncio
+import re
 import selectors
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from orderflow_client import (
     Client,
     DisconnectedError,
     Limits,
+    RefusedError,
     UnauthorizedError,
 )
 from tests.fakes.engine_server import FakeEngine
@@ -91,6 +93,18 @@ def test_handshake_that_is_refused_for_as_long_as_the_engine_says_is_not_tried_b
         assert len(engine.credentials) == 1
 
     play_with(replace(QUICK, time_limit_s=0.2))(story)
+
+
+def test_handshake_that_sends_elsewhere_is_not_followed_there_with_token_or_order(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        async with FakeEngine() as other:
+            engine.handshakes.append(307)
+            engine.location = other.url
+            with pytest.raises(RefusedError, match=re.escape(other.url)):
+                await client.submit(side="sell", amount="1")
+            assert other.credentials == []
+
+    play(story)
 
 
 def test_token_that_is_not_made_in_time_is_told_as_no_connection() -> None:
@@ -200,5 +214,32 @@ def test_token_that_cannot_be_made_for_a_while_delays_and_says_why_when_the_time
                     await client.submit(side="sell", amount="1")
                 with pytest.raises(DisconnectedError, match=r"token raised OSError$"):
                     await client.markets()
+
+    asyncio.run(story())
+
+
+def test_token_function_whose_own_task_is_canceled_delays_as_one_that_raises_does() -> None:
+    tries = 0
+
+    async def token() -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            refreshing = asyncio.create_task(asyncio.sleep(3_600))
+            refreshing.cancel()
+            await refreshing
+        return "token"
+
+    async def story() -> None:
+        async with (
+            FakeEngine() as engine,
+            Client(engine.url, token, rest_url=engine.rest_url, limits=QUICK) as client,
+        ):
+            order = await client.submit(type="limit", side="buy", amount="1", limit_price="1")
+            following = asyncio.create_task(order.result())
+            engine.cut()
+            await engine.until(lambda: len(engine.received) == 2)
+            await engine.happens(order.id, "canceled")
+            assert (await following).status == "canceled"
 
     asyncio.run(story())

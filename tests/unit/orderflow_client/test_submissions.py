@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections import deque
+from decimal import Decimal
 
 import pytest
 
@@ -10,6 +11,7 @@ from orderflow_client import (
     BATCH_ORDERS_MAX,
     Client,
     ClientOrderIdConflictError,
+    InvalidRequestError,
     Order,
     OrderFields,
     UnauthorizedError,
@@ -39,6 +41,33 @@ def test_batch_of_any_size_has_a_result_for_each_order_in_its_order(play: Play[N
         ]
         assert isinstance(results[-1], Order)
         assert await statuses(results[-1]) == list(LIFE)
+
+    play(story)
+
+
+@pytest.mark.parametrize(
+    "unspeakable", [{"client_order_id": "half \ud83d"}, {"amount": 10**5_000}], ids=["text", "number"]
+)
+def test_batch_with_an_order_that_no_frame_can_carry_is_not_begun(
+    play: Play[None], unspeakable: dict[str, object]
+) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        last = {**orders(1)[0], **unspeakable}
+        with pytest.raises(ValueError, match=next(iter(unspeakable))):
+            await client.submit_batch([*orders(BATCH_ORDERS_MAX), last])  # type: ignore[list-item]
+        assert not engine.received
+
+    play(story)
+
+
+def test_order_that_makes_its_batch_too_large_is_refused_alone(play: Play[None]) -> None:
+    async def story(engine: FakeEngine, client: Client) -> None:
+        endless: OrderFields = {"side": "sell", "amount": Decimal("1E+40000")}
+        first, second, third = await client.submit_batch([orders(1)[0], endless, *orders(1)])
+        assert isinstance(first, Order)
+        assert isinstance(second, InvalidRequestError)
+        assert isinstance(third, Order)
+        assert len(engine.orders) == 2
 
     play(story)
 

@@ -82,6 +82,23 @@ def test_every_verb_waits_for_its_answer() -> None:
             client.order("0192f3a4-5b6c-7d8e-9f01-23456789abcd")
 
 
+def test_every_other_verb_waits_too_and_an_iteration_that_is_left_ends() -> None:
+    with an_engine() as engine, Client(engine.url, rest_url=engine.rest_url, limits=QUICK) as client:
+        events = client.events()
+        first, second = (
+            client.submit(type="limit", side="buy", amount="1", limit_price="1") for _ in range(2)
+        )
+        assert {next(events).order_id for _ in range(4)} == {first.id, second.id}
+        events.close()
+        assert list(events) == []
+        assert client.quote(side="sell", amount="1").price == 150
+        assert client.amend(first.id, limit_price="2").status == "open"
+        assert client.cancel(first.id).status == "canceled"
+        assert second.cancel().status == "canceled"
+        assert second.result() == second.last_event
+        assert repr(second) == f"<Order {second.id} canceled>"
+
+
 def test_closed_client_says_so_and_leaves_no_thread() -> None:
     with an_engine() as engine:
         client = Client(engine.url, rest_url=engine.rest_url, limits=QUICK)

@@ -34,6 +34,8 @@ def test_names_times_and_nested_requests_leave_as_the_contract_has_them() -> Non
         (Decimal("NaN"), ValueError, "finite"),
         (datetime(2026, 1, 1), ValueError, "time zone"),  # noqa: DTZ001  # that is what is refused
         (object(), TypeError, "must not be of type object"),
+        pytest.param("half \ud83d", ValueError, "amount is nothing that JSON carries", id="half"),
+        pytest.param(10**5_000, ValueError, "amount is nothing that JSON carries", id="endless"),
     ],
 )
 def test_value_that_is_not_exact_or_means_nothing_is_refused(
@@ -66,3 +68,8 @@ def test_newer_engine_is_understood_as_far_as_this_version_knows_it() -> None:
 def test_answer_that_breaks_the_schema_is_a_protocol_error(members: dict[str, object]) -> None:
     with pytest.raises(ProtocolError, match="the answer"):
         Fee.from_wire(members)
+
+
+def test_time_that_no_clock_can_show_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match="the answer's at is not what the schema says"):
+        OrderEventFrame.from_wire({**EVENT, "at": "0001-01-01T00:00:00+14:00"})

@@ -53,8 +53,8 @@ def addresses(url: str, rest_url: str | None = None) -> Addresses:
 
 
 def _parts(url: str) -> SplitResult:
-    parts = urlsplit(url)
-    if parts.scheme not in _PLAIN or not parts.hostname:
+    parts = _url(url)
+    if parts is None or parts.scheme not in _PLAIN or not parts.hostname:
         raise ValueError(
             "the engine's address must be a http, https, ws or wss URL, such as http://127.0.0.1:3000"
         )
@@ -63,6 +63,15 @@ def _parts(url: str) -> SplitResult:
             "the engine's address must carry no query, fragment or credentials; tokens are an argument"
         )
     return parts
+
+
+def _url(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        is_one = parts.port != 0
+    except ValueError:
+        is_one = False  # brackets that hold no address, or a port that is none
+    return parts if is_one else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,7 @@
 """The client: one connection, and everything that the engine offers over it and over REST."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self, Unpack
@@ -13,11 +13,9 @@ from orderflow_client.errors import (
     MAY_PASS,
     ClientClosedError,
     ConflictError,
-    DisconnectedError,
     NotFoundError,
     OrderflowError,
     ProtocolError,
-    UnavailableError,
     UnknownOutcomeError,
 )
 from orderflow_client.feed import Feed
@@ -45,7 +43,7 @@ from orderflow_client.results import CanceledAll
 from orderflow_client.session import Frame, Session
 from orderflow_client.submissions import BatchResult, Submissions
 from orderflow_client.tracking import Tracked
-from orderflow_client.tries import Effect
+from orderflow_client.tries import Effect, Tries
 
 
 class Client:
@@ -82,6 +80,8 @@ class Client:
         self._submissions = Submissions(self._session, self, self._keep)
         self._feeds = Feeds(lambda: self._session.ask({"action": "subscribe"}, effect=Effect.NOTHING))
         self._connection = 0
+        # What a caller asks for finds a turn also where thousands of orders are subscribed to again.
+        self._resuming = asyncio.Semaphore(max(1, self.limits.in_flight_max // 2))
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,9 +93,11 @@ class Client:
 
     async def close(self) -> None:
         """Close the connections. Orders go on; who still waits for an event gets ``ClientClosedError``."""
-        await self._session.close()
-        await self._rest.close()
-        self._end(ClientClosedError("the client is closed"))
+        try:
+            await self._session.close()
+        finally:
+            self._end(ClientClosedError("the client is closed"))
+            await self._rest.close()
 
     @property
     def closed(self) -> OrderflowError | None:
@@ -159,7 +161,7 @@ class Client:
             if cursor is None:
                 return
 
-    async def events(self) -> AsyncIterator[OrderEventFrame]:
+    async def events(self) -> AsyncGenerator[OrderEventFrame, None]:
         """Yield every order's events: what the unfinished ones had so far, then live ones, without end.
 
         Each once, and each order's in order, over lost connections, also those of an order that came and
@@ -278,7 +280,7 @@ class Client:
     async def read_events(self, order_id: str, after_seq: int) -> Sequence[OrderEventFrame]:
         """Return the next events on record after one: at most a page, and none only if there are no more."""
         answer = await self._rest.ask(
-            "GET", f"{order_path(order_id)}/events", query={"afterSeq": str(after_seq)}
+            "GET", f"{order_path(order_id)}/events", query={"afterSeq": str(after_seq)}, is_look=True
         )
         return tuple(OrderEventFrame.from_wire(each) for each in answer.get("events", ()))
 
@@ -287,7 +289,7 @@ class Client:
         self._session.start()
         if tracked.history.is_final or (tracked.connection and tracked.connection == self._connection):
             return
-        # Where that is refused, its events are read from the record instead, every few seconds.
+        # Where that is refused, its events are read from the record, and after each look it is tried again.
         with suppress(*MAY_PASS):
             await self._subscribe(order_id, tracked)
 
@@ -299,13 +301,19 @@ class Client:
         except NotFoundError:
             if not tracked.is_submitted:
                 raise
+            return  # it is in the queue still, and is subscribed to once it is on record
         tracked.connection = number or self._connection
 
     async def _follow_on(self, order_id: str, tracked: Tracked) -> None:
         """Subscribe on a new connection, for as long as it takes; its loss cancels this."""
         while not tracked.history.is_final:
-            with suppress(DisconnectedError, UnavailableError, UnknownOutcomeError):
-                await self._subscribe(order_id, tracked)
+            try:
+                async with self._resuming:
+                    await self._subscribe(order_id, tracked)
+            except OrderflowError as error:
+                if not Tries(Effect.NOTHING).may_follow(error):
+                    raise
+            else:
                 return
 
     def _end(self, why: OrderflowError) -> None:

@@ -35,6 +35,11 @@ class _Making:
 _MAKING: Final[ContextVar[_Making | None]] = ContextVar("_MAKING", default=None)
 
 
+def _is_canceled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 class Credentials:
     """Makes the header of a request. The token itself is in no log, no error and no URL."""
 
@@ -75,9 +80,12 @@ class Credentials:
                 token = await self._made()
         except WithinTokenError:
             raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # It may have waited for a task of its own that was canceled; whose own task is, ends.
+            if isinstance(error, asyncio.CancelledError) and _is_canceled():
+                raise
             if limit.expired():
-                problem = f"the function that makes the token took longer than {within_s:g} s"
+                problem = f"the function that makes the token took longer than {round(within_s, 2):g} s"
             else:
                 # Not its words, which may have a secret in them: it is the cause.
                 problem = f"the function that makes the token raised {type(error).__name__}"

@@ -58,6 +58,10 @@ class RefusedError(OrderflowError):
         self.details = tuple(details)
         self.retry_after_s = retry_after_s
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An error may come out of another process, and its text is not what it is made of.
+        return type(self), (self.code, self.message, self.details), vars(self)
+
 
 class InvalidRequestError(RefusedError):
     pass
@@ -140,6 +144,9 @@ class WithinTokenError(OrderflowError):
             "use another client there; nothing was sent"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
 
 class ProtocolError(OrderflowError):
     pass
@@ -188,7 +195,7 @@ _BY_STATUS: Final[Mapping[int, tuple[str, type[RefusedError]]]] = {
     400: ("INVALID_REQUEST", InvalidRequestError),
     401: ("UNAUTHORIZED", UnauthorizedError),
     403: ("FORBIDDEN", UnauthorizedError),
-    404: ("ORDER_NOT_FOUND", NotFoundError),
+    404: ("NOT_FOUND", NotFoundError),
     405: ("METHOD_NOT_ALLOWED", InvalidRequestError),
     409: ("CONFLICT", ConflictError),
     413: ("MESSAGE_TOO_LARGE", InvalidRequestError),
@@ -199,13 +206,14 @@ _PASSES: Final = frozenset({"RATE_LIMITED", "SERVICE_UNAVAILABLE", "TOO_MANY_CON
 
 
 def error_from(
-    body: Mapping[str, Any], *, status: int | None = None, retry_after_s: float | None = None
+    body: Mapping[str, Any], *, status: int | None = None, headers: Mapping[str, str] | None = None
 ) -> RefusedError | UnknownOutcomeError:
-    """Return the error that a frame or a body of REST tells of.
+    """Return the error that a frame, or a status, headers and body of HTTP, tell of.
 
     Codes that this version does not know are sorted by the status, else they are a plain ``RefusedError``.
     """
-    message = str(body.get("message") or "refused")
+    headers = headers or {}
+    message = str(body.get("message") or _where_to(status, headers) or "refused")
     code = body.get("code")
     if code == OUTCOME_UNKNOWN:
         order_id = body.get("orderId")
@@ -215,13 +223,27 @@ def error_from(
         kind = _BY_CODE[code]
     elif status is not None:
         said, kind = _BY_STATUS.get(status, _by_class(status))
+        if status == 404 and not isinstance(code, str):
+            kind = RefusedError  # a gateway has no such path: that says nothing of an order
         code = code if isinstance(code, str) else said
-    return kind(str(code or "UNKNOWN"), message, _problems(body.get("details")), retry_after_s=retry_after_s)
+    asked = headers.get("Retry-After", "")
+    return kind(
+        str(code or "UNKNOWN"),
+        message,
+        _problems(body.get("details")),
+        retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
+    )
 
 
 def passes(error: RefusedError) -> bool:
     """Return whether the same request may succeed in a moment."""
     return error.code in _PASSES
+
+
+def _where_to(status: int | None, headers: Mapping[str, str]) -> str | None:
+    if status is None or not 300 <= status < 400:
+        return None
+    return f"sent on to {headers.get('Location', 'nowhere')}: only the address that was given is asked"
 
 
 def _by_class(status: int) -> tuple[str, type[RefusedError]]:

@@ -1,7 +1,7 @@
 """An order of this account, to be followed and changed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, Unpack
 
 from orderflow_client.backoff import Backoff
@@ -45,7 +45,7 @@ class Order:
     def is_final(self) -> bool:
         return self._tracked.history.is_final
 
-    async def events(self, *, after_seq: int = 0) -> AsyncIterator[OrderEventFrame]:
+    async def events(self, *, after_seq: int = 0) -> AsyncGenerator[OrderEventFrame, None]:
         """Yield every event after one, each once and in order; end after the final one.
 
         Lost connections, doubled frames and missing ones do not show. Any number may iterate side by side.
@@ -125,6 +125,9 @@ class Order:
                 for event in found:
                     self._tracked.add(event)
                 asked = found[-1].seq
+            if asked:
+                # What could not be subscribed to, as an order in the queue, can be once it is on record.
+                await self._client.follow(self.id, self._tracked)
         except MAY_PASS:
             pass
         except NotFoundError:

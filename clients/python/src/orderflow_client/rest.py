@@ -5,7 +5,7 @@ import json
 import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any, Final
 
@@ -27,8 +27,12 @@ from orderflow_client.limits import Limits
 from orderflow_client.tries import Effect, Tries
 
 _CONNECTIONS_MAX: Final = 10
+_LOOKS_MAX: Final = 5
+"""Of these, for looks at the record: a client that follows thousands of silent orders makes as many."""
 # Nothing left this machine, or the engine cannot have read it whole.
-_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
+_UNSENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+_SENDING: Final = "http11.send_request_headers.started"
+"""What httpx tells of a request ahead of its first byte."""
 
 
 class Rest:
@@ -40,6 +44,7 @@ class Rest:
         self._closed = asyncio.Event()
         # Not httpx's own: there a request that is given up at the moment of its turn keeps its place.
         self._slots = asyncio.Semaphore(_CONNECTIONS_MAX)
+        self._looks = asyncio.Semaphore(_LOOKS_MAX)
         self._under_way: set[asyncio.Timeout] = set()
         self._is_one_over = asyncio.Event()
         self._http = httpx.AsyncClient(
@@ -71,8 +76,13 @@ class Rest:
         body: Mapping[str, Any] | None = None,
         effect: Effect = Effect.NOTHING,
         answers: frozenset[int] = frozenset(),
+        is_look: bool = False,
     ) -> dict[str, Any]:
-        """Return the answer, a JSON object; ``answers`` are statuses beside 2xx that are no errors.
+        """Return the answer, a JSON object.
+
+        Args:
+            answers: Statuses beside 2xx that are no errors.
+            is_look: A caller's own question goes ahead of it.
 
         Raises:
             RefusedError: As the engine said, for good or for all of the time limit.
@@ -83,12 +93,15 @@ class Rest:
         self._credentials.check_outside()
         deadline, backoff = time.monotonic() + self._limits.time_limit_s, Backoff()
         tries = Tries(effect)
+        error: OrderflowError | None = None
         while True:
             try:
-                async with self._slot(deadline), self._until_closed():
-                    return await self._once(method, path, query, body, answers)
+                async with self._slot(deadline, *([self._looks] if is_look else []), self._slots):
+                    return await self._once(method, path, query, body, answers, deadline)
             except OrderflowError as failure:
-                error = failure
+                is_late = isinstance(failure, DisconnectedError) and time.monotonic() >= deadline
+                # What went wrong before says more than that the time is over.
+                error = error if error is not None and is_late else failure
             asked_s = error.retry_after_s if isinstance(error, RefusedError) else None
             wait_s = backoff.next_s(asked_s)
             if not tries.may_follow(error) or time.monotonic() + wait_s >= deadline:
@@ -96,30 +109,29 @@ class Rest:
             await pause(wait_s, self._closed)
 
     @asynccontextmanager
-    async def _slot(self, deadline: float) -> AsyncIterator[None]:
-        """Wait for a turn, and hold it."""
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                await self._slots.acquire()
-        except TimeoutError as error:
-            raise DisconnectedError("other requests were not answered in time; nothing was sent") from error
-        try:
+    async def _slot(self, deadline: float, *turns: asyncio.Semaphore) -> AsyncIterator[None]:
+        """Wait for a turn in each, and hold them."""
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    for each in turns:
+                        await held.enter_async_context(each)
+            except TimeoutError as error:
+                raise DisconnectedError(
+                    "other requests were not answered in time; nothing was sent"
+                ) from error
             yield
-        finally:
-            self._slots.release()
 
     @asynccontextmanager
-    async def _until_closed(self) -> AsyncIterator[None]:
-        """End a request with the client."""
-        until = asyncio.timeout(None)
+    async def _within(self, left_s: float | None) -> AsyncIterator[None]:
+        """End a part of a request with its time or with the client, by a ``TimeoutError``.
+
+        The limits of httpx are for each piece of an answer, which may come in any number of them.
+        """
         try:
-            async with until:
+            async with asyncio.timeout(left_s) as until:
                 self._under_way.add(until)
                 yield
-        except TimeoutError as error:
-            if not until.expired():
-                raise
-            raise UnknownOutcomeError("the client was closed before an answer came") from error
         finally:
             self._under_way.discard(until)
             self._is_one_over.set()
@@ -131,12 +143,25 @@ class Rest:
         query: Mapping[str, str] | None,
         body: Mapping[str, Any] | None,
         answers: frozenset[int],
+        deadline: float,
     ) -> dict[str, Any]:
         if self._closed.is_set():
             raise ClientClosedError("the client is closed")
-        headers = {"Accept": "application/json", **await self._credentials.headers(self._limits.time_limit_s)}
+        happened: set[str] = set()
+
+        async def note(event: str, _about: Any) -> None:
+            happened.add(event)
+
+        accepted = {"Accept": "application/json"}
         try:
-            async with self._http.stream(method, path, params=query, json=body, headers=headers) as response:
+            async with self._within(None):
+                headers = accepted | await self._credentials.headers(deadline - time.monotonic())
+            async with (
+                self._within(deadline - time.monotonic()),
+                self._http.stream(
+                    method, path, params=query, json=body, headers=headers, extensions={"trace": note}
+                ) as response,
+            ):
                 return _read(response, await self._bytes(response), answers)
         except _UNSENT as error:
             raise DisconnectedError(
@@ -144,6 +169,18 @@ class Rest:
             ) from error
         except httpx.HTTPError as error:
             raise UnknownOutcomeError(f"no answer came: {str(error) or type(error).__name__}") from error
+        except TimeoutError as error:
+            raise self._over(is_sent=_SENDING in happened) from error
+
+    def _over(self, *, is_sent: bool) -> OrderflowError:
+        if self._closed.is_set():
+            if is_sent:
+                return UnknownOutcomeError("the client was closed before an answer came")
+            return ClientClosedError("the client is closed")
+        within = f"within {self._limits.time_limit_s:g} s"
+        if is_sent:
+            return UnknownOutcomeError(f"no answer came {within}")
+        return DisconnectedError(f"the engine was not reached {within}; nothing was sent")
 
     async def _bytes(self, response: httpx.Response) -> bytes:
         parts, size = [], 0
@@ -178,9 +215,4 @@ def _read(response: httpx.Response, content: bytes, answers: frozenset[int]) -> 
         raise UnknownOutcomeError(
             f"the gateway answered {response.status_code}: whether it was done is not known"
         )
-    asked = response.headers.get("Retry-After", "")
-    raise error_from(
-        told,
-        status=response.status_code,
-        retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
-    )
+    raise error_from(told, status=response.status_code, headers=response.headers)

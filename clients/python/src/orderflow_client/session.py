@@ -110,13 +110,16 @@ class Session:
 
     async def close(self) -> None:
         self._closed.set()
-        if self._socket is not None:
-            await self._socket.close()
-        for task in (self._greeting, self._running):
-            if task is not None:
+        tasks = [task for task in (self._greeting, self._running) if task is not None]
+        try:
+            if self._socket is not None:
+                await self._socket.close()
+        finally:
+            for task in tasks:
                 task.cancel()
-                await asyncio.wait({task})
-        self._connected.set()
+            self._connected.set()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def answer(self, mark: str, frame: Frame) -> None:
         """Answer a question by what came instead: an order's event is as good as its acceptance."""
@@ -208,8 +211,8 @@ class Session:
         waiting = self._answers[mark] = asyncio.get_running_loop().create_future()
         sent_at = time.monotonic()
         try:
-            await socket.send(text)
             async with asyncio.timeout(min(left_s, self._limits.answer_s)):
+                await socket.send(text)
                 found = await waiting
         except (ConnectionClosed, TimeoutError):
             found = _LOST
@@ -262,7 +265,7 @@ class Session:
 
     async def _one_connection(self, backoff: Backoff) -> None:
         headers = await self._credentials.headers(self._limits.time_limit_s)
-        connection = connect(
+        connection = _Straight(
             self._addresses.websocket,
             additional_headers=headers,
             proxy=None if self._addresses.is_local else True,
@@ -339,9 +342,16 @@ def _refusal(refused: InvalidStatus) -> OrderflowError:
         body = json.loads(response.body or b"")
     except (ValueError, RecursionError):
         body = {}
-    asked = response.headers.get("Retry-After", "")
     return error_from(
-        body if isinstance(body, dict) else {},
-        status=response.status_code,
-        retry_after_s=float(asked) if asked.isascii() and asked.isdigit() else None,
+        body if isinstance(body, dict) else {}, status=response.status_code, headers=response.headers
     )
+
+
+class _Straight(connect):
+    """Opens a connection at the address that was given, and follows none elsewhere: as over REST.
+
+    websockets would, and its versions 15 and 16 with the token.
+    """
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc

@@ -8,6 +8,7 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from orderflow_client.errors import (
+    InvalidRequestError,
     OrderflowError,
     RefusedError,
     UnknownOutcomeError,
@@ -104,7 +105,13 @@ class Submissions:
         begun = [self._begin(wire) for wire in wires]
         try:
             frame = {"action": "submitBatch", "orders": wires}
-            answer, unknown = await self._session.answered(frame, effect=Effect.SAME)
+            try:
+                answer, unknown = await self._session.answered(frame, effect=Effect.SAME)
+            except InvalidRequestError as error:
+                if error.code != "MESSAGE_TOO_LARGE":
+                    raise
+                # It may be one order's fault, which is that order's alone.
+                return list(await asyncio.gather(*map(self._alone, wires, begun)))
             results = answer.get("results")
             if not isinstance(results, list) or len(results) != len(wires):
                 raise UnknownOutcomeError("the answer to submitBatch has another number of results")
@@ -132,9 +139,17 @@ class Submissions:
             error = error_from(result)
             if not tries.may_follow(error):
                 raise tries.failed(error)
-            return await self._submitted(wire, pending, tries.unknown)
+            return await self._alone(wire, pending, tries.unknown)
         except OrderflowError as error:
             return _of_one(error, pending.key)
+
+    async def _alone(
+        self, wire: dict[str, Any], pending: _Pending, unknown: UnknownOutcomeError | None = None
+    ) -> BatchResult:
+        try:
+            return await self._submitted(wire, pending, unknown)
+        except OrderflowError as error:
+            return error
 
     def _begin(self, wire: dict[str, Any]) -> _Pending:
         is_ours = "clientOrderId" not in wire

@@ -6,7 +6,7 @@ A thread of its own runs the asynchronous client; every call here waits for it. 
 import asyncio
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from types import TracebackType
@@ -111,10 +111,10 @@ class Client:
     def order(self, order_id: str) -> "Order":
         return Order(self, self.wait(self._client.order(order_id)))
 
-    def orders(self, *, status: OrderStatus | str | None = None) -> Iterator[OrderBody]:
+    def orders(self, *, status: OrderStatus | str | None = None) -> Generator[OrderBody, None, None]:
         return self.each(lambda: self._client.orders(status=status))
 
-    def events(self) -> Iterator[OrderEventFrame]:
+    def events(self) -> Generator[OrderEventFrame, None, None]:
         return self.each(self._client.events)
 
     def cancel(self, order_id: str) -> OrderBody:
@@ -168,8 +168,8 @@ class Client:
             future.cancel()
             raise
 
-    def each(self, begin: Callable[[], AsyncIterator[Value]]) -> Iterator[Value]:
-        """Yield what an asynchronous iterator yields."""
+    def each(self, begin: Callable[[], AsyncGenerator[Value, None]]) -> Generator[Value, None, None]:
+        """Yield what an asynchronous generator yields."""
         iterator = begin()
 
         async def following() -> Any:
@@ -179,9 +179,7 @@ class Client:
                 return _END
 
         async def end() -> None:
-            close: Callable[[], Awaitable[None]] | None = getattr(iterator, "aclose", None)
-            if close is not None:
-                await close()
+            await iterator.aclose()
 
         try:
             while (found := self.wait(following())) is not _END:
@@ -253,7 +251,7 @@ class Order:
     def last_event(self) -> OrderEventFrame | None:
         return self._order.last_event
 
-    def events(self, *, after_seq: int = 0) -> Iterator[OrderEventFrame]:
+    def events(self, *, after_seq: int = 0) -> Generator[OrderEventFrame, None, None]:
         return self._client.each(lambda: self._order.events(after_seq=after_seq))
 
     def result(self) -> OrderEventFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ def optional(wire: Mapping[str, Any], name: str, read: Callable[[Any], Value]) -
 def _read(wire: Mapping[str, Any], name: str, read: Callable[[Any], Value]) -> Value:
     try:
         return read(wire[name])
-    except (TypeError, ValueError, InvalidOperation, AttributeError) as error:
+    except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise ProtocolError(
             f"the answer's {name} is not what the schema says: {wire[name]!r:.100}"
         ) from error
@@ -101,7 +101,7 @@ def to_wire(fields: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises:
         TypeError: A value is a float, or of another type that JSON or the contract does not have.
-        ValueError: An amount is no finite number, or a time has no zone.
+        ValueError: An amount is no finite number, a time has no zone, or JSON does not carry the value.
     """
     return {_camel(name): _written(name, value) for name, value in fields.items() if value is not None}
 
@@ -111,7 +111,7 @@ def _written(name: str, value: Any) -> Any:
         case StrEnum():
             return value.value
         case bool() | int() | str():
-            return value
+            return _carried(name, value)
         case Decimal():
             if not value.is_finite():
                 raise ValueError(f"{name} must be a finite number")
@@ -130,6 +130,15 @@ def _written(name: str, value: Any) -> Any:
             return [_written(name, each_value) for each_value in value]
         case _:
             raise TypeError(f"{name} must not be of type {type(value).__name__}")
+
+
+def _carried(name: str, value: int | str) -> int | str:
+    """Return what a frame can carry; half a character, or too long a number, is found before it is sent."""
+    try:
+        str(value).encode()
+    except ValueError as error:
+        raise ValueError(f"{name} is nothing that JSON carries: {error}") from None
+    return value
 
 
 def _camel(name: str) -> str:
