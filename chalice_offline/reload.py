@@ -107,7 +107,7 @@ class CodeWatch:
 
     def _holds_code(self, path: Path) -> bool:
         try:
-            inside = [path / name for name in os.listdir(path)]
+            inside = list(path.iterdir())
         except OSError:  # no folder, or gone
             return False
         return any(self.is_code(str(each)) for each in inside if not (each.is_symlink() and each.is_dir()))

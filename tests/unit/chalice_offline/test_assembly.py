@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -98,7 +99,11 @@ def told_of(file: LocalToml, *there: str) -> list[tuple[str, ...]]:
 
     async def routes() -> list[tuple[str, ...]]:
         found = differences(project, file, find_pool, is_fed=True)
-        return [tuple(facts["routes"]) async for message, facts in found if message.startswith("open to all")]
+        return [
+            tuple(cast("list[str]", facts["routes"]))
+            async for message, facts in found
+            if message.startswith("open to all")
+        ]
 
     return asyncio.run(routes())
 

@@ -10,6 +10,7 @@ import pytest
 from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.model import Shape
 from botocore.parsers import RestXMLParser
 
 from chalice_offline.services.emulator_guard import Guard
@@ -260,21 +261,26 @@ def test_refusal_is_in_the_protocol_of_the_caller() -> None:
     assert b"<Code>MissingAuthenticationToken</Code>" in answer
 
 
+def error_in_xml(answer: bytes) -> Mapping[str, str]:
+    """Return an error as botocore reads it."""
+    said = {"status_code": 403, "headers": {}, "body": answer}
+    error: Mapping[str, str] = RestXMLParser().parse(said, Shape("Any", {}))["Error"]
+    return error
+
+
 @pytest.mark.parametrize("service", ["s3", "cloudfront", "route53"])
 @pytest.mark.parametrize("in_query", [0, 60])
 def test_refusal_is_in_xml_for_services_that_have_no_other_errors(service: str, in_query: int) -> None:
-    answer = outcome(ALL, *signed("/bucket/key", service=service, key="AKIAREAL", in_query=in_query))[1]
-    parsed = RestXMLParser().parse({"status_code": 403, "headers": {}, "body": answer}, None)
-    assert parsed["Error"]["Code"] == "UnrecognizedClientException"
-    assert "aws.env" in parsed["Error"]["Message"]
+    asked = signed("/bucket/key", service=service, key="AKIAREAL", in_query=in_query)
+    error = error_in_xml(outcome(ALL, *asked)[1])
+    assert error["Code"] == "UnrecognizedClientException"
+    assert "aws.env" in error["Message"]
 
 
 def test_refusal_of_s3s_older_signatures_is_in_xml() -> None:
     for path, headers in ((IN_URL, LOCAL), ("/bucket", UNSIGNED_FORM)):
-        parsed = RestXMLParser().parse(
-            {"status_code": 403, "headers": {}, "body": outcome(ALL, path, headers, b"--x--")[1]}, None
-        )
-        assert parsed["Error"]["Code"] == "SignatureDoesNotMatch"
+        answer = outcome(ALL, path, headers, b"--x--")[1]
+        assert error_in_xml(answer)["Code"] == "SignatureDoesNotMatch"
 
 
 def test_emulator_that_was_given_no_credentials_lets_nobody_in() -> None:
