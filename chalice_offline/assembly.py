@@ -193,16 +193,23 @@ async def differences(
         silent += [f"{each.function_name} ({each.service})" for each in project.streams]
     for source in silent:
         yield "event source not emulated; chalice-offline invoke runs it", {"source": source}
+    by_pools: dict[tuple[str, ...], list[str]] = {}
     for path, by_method in project.manifest.http_user_pools.items():
         for method, guard in sorted(by_method.items()):
-            if not any([await find_pool(pool) is not None for pool in guard.pools]):
-                yield _OPEN_IF_NO_POOL, {"route": f"{method} {path}", "user_pools": list(guard.pools)}
-    for route in project.open_routes:
-        match route.rpartition(" ")[2]:
-            case "(IAMAuthorizer)" if file.gateway.iam is CallbackSignatures.OPEN:
-                yield _OPEN, {"route": route}
-            case "(CustomAuthorizer)":
-                yield _OPEN_WITHOUT_OTHERS, {"route": route}
+            by_pools.setdefault(guard.pools, []).append(f"{method} {path}")
+    for pools, routes in by_pools.items():
+        if not any([await find_pool(pool) is not None for pool in pools]):
+            yield _OPEN_IF_NO_POOL, {"routes": routes, "user_pools": list(pools)}
+    if file.gateway.iam is CallbackSignatures.OPEN and (routes := _with(project, "(IAMAuthorizer)")):
+        yield _OPEN, {"routes": routes}
+    if routes := _with(project, "(CustomAuthorizer)"):
+        yield _OPEN_WITHOUT_OTHERS, {"routes": routes}
     if project.manifest.http_api_keys and not file.gateway.api_keys:
         routes = sorted(project.manifest.http_api_keys)
         yield "any API key is let in; gateway.api_keys says which", {"routes": routes}
+
+
+def _with(project: Project, authorizer: str) -> list[str]:
+    """Return the open routes that have this kind of authorizer, ``(IAMAuthorizer)``."""
+    ends = f" {authorizer}"
+    return [route.removesuffix(ends) for route in project.open_routes if route.endswith(ends)]

@@ -20,7 +20,7 @@ from chalice_offline.project.inspection import refuse_what_is_no_project
 from chalice_offline.project.local_toml import read_local_toml
 from chalice_offline.runtime import Runtime
 from chalice_offline.sentences import Sentences
-from chalice_offline.services.ports import free_port, is_taken
+from chalice_offline.services.ports import authority, free_port, is_taken
 from chalice_offline.state_dir import StateDir
 from chalice_offline.supervision import Failures
 
@@ -92,11 +92,16 @@ def _with_port(options: Options) -> Options:
     """Return the options with a definite port.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is taken, or the address is not for us to listen on.
     """
-    if options.port == 0:
-        return replace(options, port=free_port(options.local_host))
-    if is_taken(options.host, options.port):
+    try:
+        if options.port == 0:
+            return replace(options, port=free_port(options.local_host))
+        is_free = not is_taken(options.host, options.port)
+    except OSError as error:
+        where = authority(options.host, options.port) if options.port else options.host
+        raise OSError(f"cannot listen on {where}: {error.strerror or error}") from error
+    if not is_free:
         raise OSError(
             f"port {options.port} on {options.host} is taken; "
             f"choose another with --port or {options.port_variable}"

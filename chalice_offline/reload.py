@@ -97,10 +97,20 @@ class CodeWatch:
                 look.cancel()
 
     def is_code(self, path: str) -> bool:
-        """Return whether a changed file can change what a function does."""
-        return path.endswith(_SUFFIXES) and not (
-            is_state(Path(path), self._state_dir, self._app_dir) or _is_aside(Path(path), self._roots)
-        )
+        """Return whether a changed file can change what a function does, or a folder that came as a whole:
+        renamed, or by a link that leads elsewhere now.
+        """
+        changed = Path(path)
+        if is_state(changed, self._state_dir, self._app_dir) or _is_aside(changed, self._roots):
+            return False
+        return path.endswith(_SUFFIXES) or self._holds_code(changed)
+
+    def _holds_code(self, path: Path) -> bool:
+        try:
+            inside = list(path.iterdir())
+        except OSError:  # no folder, or gone
+            return False
+        return any(self.is_code(str(each)) for each in inside if not (each.is_symlink() and each.is_dir()))
 
     def _is_file(self, path: str) -> bool:
         return Path(path) in self._files

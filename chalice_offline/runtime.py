@@ -51,9 +51,7 @@ STOP_TIMEOUT_S: Final = 15.0
 
 
 class Runtime:
-    """One running app. ``start`` returns when it is ready;
-    ``stop`` undoes whatever ``start`` has done so far.
-    """
+    """One running app. ``start`` returns when it is ready; ``stop`` undoes what that has done so far."""
 
     def __init__(self, options: Options, project_file: LocalToml, state: StateDir, log: Log) -> None:
         self._options = options
@@ -327,6 +325,7 @@ class Runtime:
                 self._must_prepare = False
         except (ProjectError, StartCommandError, OSError, ValueError) as error:
             self._log.event("error", "not reloaded, the old code goes on", exception=str(error))
+            self._host.hold()
             return
         settings = host_settings(self._options, self._file, project, self._environment)
         await self._host.reload(project.functions, settings)

@@ -10,7 +10,8 @@ made at import may name the API that is deployed. So, before the app is imported
   asyncio and aiohttp), it is left out to the gateway.
 
 A botocore before 1.31 does not look at ``AWS_ENDPOINT_URL``; its clients would call AWS itself, and are given
-that address.
+that address. So is a client for which the code names one of AWS's own, unless it is given keys as well: the
+functions' are no account's.
 
 It stands alone, like the bootstrap, and imports nothing that the app does not.
 """
@@ -28,6 +29,8 @@ from urllib.parse import urlsplit
 
 _SERVICE = "apigatewaymanagementapi"
 _LOOPBACK = ("127.", "::1", "localhost")
+# Of botocore's endpoints.json, and of its dual-stack endpoints.
+_AWS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 Patch = Callable[[Any], None]
 
@@ -154,9 +157,15 @@ def _patch_botocore(gateway: LocalManagementApi, botocore_session: Any) -> None:
             named["endpoint_url"] = _endpoint_of(service_name)
         if service_name == _SERVICE and named.get("endpoint_url"):
             named["endpoint_url"] = gateway.redirected(named["endpoint_url"])
+        elif _is_of_aws(named.get("endpoint_url")) and not named.get("aws_access_key_id"):
+            named["endpoint_url"] = _endpoint_of(service_name) or named["endpoint_url"]
         return create(self, service_name, *args, **named)
 
     botocore_session.Session.create_client = create_client
+
+
+def _is_of_aws(url: str | None) -> bool:
+    return (urlsplit(url or "").hostname or "").endswith(_AWS)
 
 
 def _endpoint_of(service_name: str) -> str | None:

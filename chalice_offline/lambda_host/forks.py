@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from chalice_offline.lambda_host.fork_requests import ForkRequests
 from chalice_offline.lambda_host.frames import FrameReader, frame
 
 
@@ -39,12 +40,10 @@ class Forks(asyncio.Protocol):
     """
 
     def __init__(self, connection: socket.socket) -> None:
-        """``connection`` is a duplicate: descriptors cannot be sent through a transport.
-        It blocks, for no time.
-        """
+        """``connection`` is a duplicate: descriptors cannot be sent through a transport."""
         self._ended = asyncio.Event()
         self._first_words: asyncio.Future[str | None] | None = None
-        self._socket = connection
+        self._requests = ForkRequests(connection)
         self._frames = FrameReader()
         self._starting: deque[asyncio.Future[ForkedProcess]] = deque()
         self._running: dict[int, ForkedProcess] = {}
@@ -54,8 +53,8 @@ class Forks(asyncio.Protocol):
     @classmethod
     async def over(cls, ours: socket.socket) -> "Forks":
         """Return the forks of the process at the other end of a socket."""
-        forks = cls(ours.dup())
         ours.setblocking(False)  # noqa: FBT003  # socket's own signature
+        forks = cls(ours.dup())
         forks._transport, _ = await asyncio.get_running_loop().create_unix_connection(
             lambda: forks, sock=ours
         )
@@ -70,8 +69,8 @@ class Forks(asyncio.Protocol):
         started: asyncio.Future[ForkedProcess] = asyncio.get_running_loop().create_future()
         started.add_done_callback(_looked_at)
         self.has_forked = True
-        self._starting.append(started)
         self._send(request, [connection_fd, output_fd])
+        self._starting.append(started)
         return await asyncio.shield(started)
 
     async def become_snapshot(self, request: Mapping[str, Any], output_fd: int) -> str | None:
@@ -80,8 +79,8 @@ class Forks(asyncio.Protocol):
         Raises:
             OSError: It has ended already.
         """
-        self._first_words = asyncio.get_running_loop().create_future()
         self._send(request, [output_fd])
+        self._first_words = asyncio.get_running_loop().create_future()
         return await self._first_words
 
     @property
@@ -116,9 +115,9 @@ class Forks(asyncio.Protocol):
             process.exit_status.set_result(-signal.SIGKILL)
 
     def _send(self, request: Mapping[str, Any], descriptors: list[int]) -> None:
-        message = frame(json.dumps(request).encode())
-        socket.send_fds(self._socket, [message[:4]], descriptors)
-        self._socket.sendall(message[4:])
+        if self.has_ended:
+            raise ConnectionResetError("the fork server ended")
+        self._requests.put(frame(json.dumps(request).encode()), descriptors)
 
     def _say(self, why_not: str | None) -> None:
         if self._first_words is not None and not self._first_words.done():
@@ -127,12 +126,12 @@ class Forks(asyncio.Protocol):
     def retire(self) -> None:
         """Ask for no more: the process ends with the last one that it forked."""
         if not self.has_ended:
-            self._socket.shutdown(socket.SHUT_WR)
+            self._requests.end()
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
-        self._socket.close()
+        self._requests.close()
 
 
 def _looked_at(started: asyncio.Future[ForkedProcess]) -> None:

@@ -171,6 +171,14 @@ class LambdaHost:
         # Not waited for: an import may hang, and the next change mend it.
         spawn("warming functions up", _warm_up(were_warm), self._tasks)
 
+    def hold(self) -> None:
+        """Until the next reload, run what is warm rather than import code of which it is known that it fails.
+        A snapshot holds the code from before it was changed.
+        """
+        if not self._snapshot.pids:
+            for pool in self._pools.values():
+                pool.hold()
+
     async def stop(self, *, timeout_s: float) -> None:
         """Let running invocations finish for so long, then end every environment."""
         if self._retirement is not None:

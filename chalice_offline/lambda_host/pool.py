@@ -43,6 +43,7 @@ class Pool:
         self._waiting = Turns()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self._is_held = False
 
     def pids(self) -> list[int]:
         return [environment.pid for environment in self._members]
@@ -76,6 +77,10 @@ class Pool:
         self._idle = [entry for entry in self._idle if entry[1] not in retired]
         await asyncio.gather(*(self._discard(environment) for environment in retired))
 
+    def hold(self) -> None:
+        """Start no more of them until they are replaced, as long as there is one."""
+        self._is_held = True
+
     async def replace(self, new_environment: Callable[[], Environment], limit: Limit) -> bool:
         """Use new code from the next invocation on: environments that are idle or still import the old code
         end now, busy ones when they are free. Return whether there were any of the former.
@@ -83,6 +88,7 @@ class Pool:
         self._new_environment = new_environment
         self._limit = limit
         self._generation += 1
+        self._is_held = False
         self._give_up_starting()
         is_wanted = bool(self._idle or self._starting)
         idle = [environment for _, environment in self._idle]
@@ -145,6 +151,8 @@ class Pool:
         """Return whether there may be one more. What hangs in old code is in the way of new code only where
         the limit is strict.
         """
+        if self._is_held and self._current(self._members):
+            return False
         if self._limit.is_strict:
             return len(self._members) + len(self._starting) < self._limit.environments
         return self._current(self._members) + self._current(self._starting) < self._limit.environments

@@ -26,6 +26,8 @@ _LISTENS_TO = {
 _TIMEOUT_S = (1, 900)
 _MEMORY_MB = (128, 10_240)
 _NAME_CHARS_MAX = 64
+# Of stages too: api-gateway-known-issues.html.
+_NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _BATCH_MAX = 10
 _CONCURRENCY = (2, 1000)
 _VARIABLES_BYTES_MAX = 4 * 1024
@@ -62,7 +64,7 @@ def refusals(config: Config, app: Any, functions: Sequence[Mapping[str, Any]] = 
     ``functions`` are those of the description.
     """
     yield from _by_chalice(config, app)
-    yield from _by_api_gateway(app.routes)
+    yield from _by_api_gateway(config.api_gateway_stage, app.routes)
     yield from _by_user_pools(app.routes)
     yield from _by_services(app.event_sources)
     # What all functions have in common is said once.
@@ -92,10 +94,13 @@ def _no_rule(*_looked_at: object) -> None:
     """Refuse nothing: the app's Chalice is older than this rule."""
 
 
-def _by_api_gateway(routes: Iterable[str]) -> Iterator[str]:
-    """Yield variables beside which API Gateway takes no other: "A sibling of this resource already has a
-    variable path part" (https://github.com/amazon-archives/aws-apigateway-importer/issues/202).
+def _by_api_gateway(stage: Any, routes: Iterable[str]) -> Iterator[str]:
+    """Yield a stage that has no name for API Gateway, and variables beside which it takes no other: "A
+    sibling of this resource already has a variable path part"
+    (https://github.com/amazon-archives/aws-apigateway-importer/issues/202).
     """
+    if not _NAME.fullmatch(str(stage)):
+        yield f"API Gateway takes a stage of letters, digits, - and _, not {stage!r}"
     first: dict[str, str] = {}
     told: set[tuple[str, str]] = set()
     for route in sorted(routes):
@@ -149,6 +154,9 @@ def _by_lambda(config: Config, function: Mapping[str, Any]) -> Iterator[str]:
         *([function["name"]] * (function["name"] != "api_handler")),
     ]
     deployed = "-".join(map(str, names))
+    for name in map(str, names):
+        if not _NAME.fullmatch(name):
+            yield f"Lambda takes names of letters, digits, - and _, not {name!r}"
     if len(deployed) > _NAME_CHARS_MAX:
         yield f"Lambda takes names of {_NAME_CHARS_MAX} characters, not {len(deployed)}: {deployed}"
 

@@ -18,6 +18,9 @@ _NOT_IN_THE_EMULATOR: Final = re.compile(
     r"^botocore\.\S+: An error occurred \((?:404|\S*(?:NotFound|NoSuch|NonExistent|DoesNotExist)\S*)\)",
     re.MULTILINE,
 )
+_NO_PROFILE: Final = re.compile(
+    r"^botocore\.\S+ProfileNotFound: The config profile \((.+)\) could", re.MULTILINE
+)
 _CHALICE_FAILS: Final = re.compile(
     r"(?s)/chalice/__init__\.py.*^ImportError: cannot import name", re.MULTILINE
 )
@@ -39,6 +42,11 @@ def import_hints(text: str, stage: str, python: str, app_dir: Path) -> Iterator[
         yield (
             "What the app asks AWS for while it is imported has to be there before: declared in"
             " resources.json beside app.py, or made by a command of on_start in .chalice/local.toml"
+        )
+    if profile := _NO_PROFILE.search(text):
+        yield (
+            f"The app names the profile {profile[1]}. Functions have credentials in their environment and no"
+            " profiles, here as on Lambda: let it name one only where AWS_ENDPOINT_URL is not set"
         )
     yield from _of_interpreter(text, python, app_dir)
 

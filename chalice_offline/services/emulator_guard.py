@@ -64,7 +64,8 @@ _BAD_SIGNATURE: Final = GuardRefusal(
 )
 _UNKNOWN: Final = GuardRefusal(
     "UnrecognizedClientException",
-    "unknown credentials; those of this emulator are in aws.env of the state directory",
+    "unknown credentials, such as a profile's; this emulator's are in functions' environment, and for other"
+    " programs in aws.env of the state directory",
 )
 
 
@@ -119,7 +120,8 @@ class Guard:
             )
         if path.startswith(_INTERNAL_PREFIX) and not (self.has_open_apis and path.startswith(_API_PREFIX)):
             return _NO_SUCH_DOOR
-        service = self._unsigned(request) or _otherwise_signed(request)
+        method, raw_path, query, named, _ = request
+        service = self._unsigned(request) or otherwise_signed(method, raw_path, query, named)
         if service is not None:
             return self._refusal_of_service(service)
         claim = claim_of(request.headers, request.query)
@@ -172,9 +174,10 @@ class Guard:
         return secret
 
 
-def _otherwise_signed(request: CanonicalRequest) -> str | None:
+def otherwise_signed(
+    method: str, path: str, query: Mapping[str, list[str]], headers: Mapping[str, str]
+) -> str | None:
     """Return the service of a request that is signed in a way which that service alone takes."""
-    method, path, query, headers, _ = request
     return "s3" if has_version_2(query, headers) or is_form(method, path, query, headers) else None
 
 

@@ -6,6 +6,7 @@ answers them, with the same guard.
 
 import json
 import os
+import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -13,7 +14,12 @@ from xml.sax.saxutils import escape
 
 import ministack.app as ministack
 
-from chalice_offline.services.emulator_guard import CanonicalRequest, Guard, GuardRefusal
+from chalice_offline.services.emulator_guard import (
+    CanonicalRequest,
+    Guard,
+    GuardRefusal,
+    otherwise_signed,
+)
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -21,6 +27,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Beside S3, which has a shape of its own, the services whose errors are XML though they are asked by no form.
+_REST_XML: Final = frozenset({"cloudfront", "route53"})
+_CREDENTIAL: Final = re.compile(r"Credential=[^/,]+/[^/,]+/[^/,]+/([^/,]+)/")
 # More than a function's package may have, which is the largest thing that is ever sent.
 BODY_BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -63,19 +72,27 @@ class GuardedEmulator:
         await self._emulator(scope, _replay(body, receive), send)
 
 
-def refusal_answer(headers: Mapping[str, str], refusal: GuardRefusal) -> tuple[str, bytes]:
+def refusal_answer(
+    headers: Mapping[str, str], refusal: GuardRefusal, service: str | None = None
+) -> tuple[str, bytes]:
     """Return content type and body of a refusal, as the caller's protocol has errors,
     without a word to browsers.
+
+    Args:
+        service: Signing name of the service that is called, if the request says it.
     """
-    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
-        error = f"<Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>"
-        return "text/xml", f"<ErrorResponse><Error>{error}</Error></ErrorResponse>".encode()
+    error = f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message></Error>"
+    if service == "s3":
+        return "application/xml", error.encode()
+    is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    if is_form or service in _REST_XML:
+        return "text/xml", f"<ErrorResponse>{error}</ErrorResponse>".encode()
     document = {"__type": refusal.code, "message": refusal.message}
     return "application/x-amz-json-1.0", json.dumps(document).encode()
 
 
 async def _refuse(scope: Scope, send: Send, refusal: GuardRefusal) -> None:
-    content_type, body = refusal_answer(_headers(scope), refusal)
+    content_type, body = refusal_answer(_headers(scope), refusal, _service(scope))
     kind = "websocket.http.response" if scope["type"] == "websocket" else "http.response"
     headers = [
         (b"content-type", content_type.encode()),
@@ -85,6 +102,19 @@ async def _refuse(scope: Scope, send: Send, refusal: GuardRefusal) -> None:
     ]
     await send({"type": f"{kind}.start", "status": 403, "headers": headers})
     await send({"type": f"{kind}.body", "body": body})
+
+
+def _service(scope: Scope) -> str | None:
+    """Return the service that a request says it is for, by its signature; None if it says nothing."""
+    if scope["type"] != "http":
+        return None
+    headers, query = _headers(scope), _query(scope)
+    if otherwise := otherwise_signed(scope["method"], _raw_path(scope), query, headers):
+        return otherwise
+    credential = _CREDENTIAL.search(headers.get("authorization", "")) or _CREDENTIAL.search(
+        f"Credential={query.get('X-Amz-Credential', [''])[0]}"
+    )
+    return credential[1] if credential else None
 
 
 async def _body(receive: Receive) -> bytes | None:

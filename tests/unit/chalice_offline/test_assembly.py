@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -63,13 +64,21 @@ def test_nothing_times_out_while_functions_are_debugged_and_other_limits_stay(
     assert limits.requests_per_s == 7
 
 
-def told_of(file: LocalToml, *there: str) -> list[str]:
-    """Return the routes that are said to be open, of one with a user pool, one with IAM and one whose
-    authorizer is another's function.
+def told_of(file: LocalToml, *there: str) -> list[tuple[str, ...]]:
+    """Return the routes that are said to be open, a warning's together, of some with user pools, one with
+    IAM and some whose authorizer is another's function.
     """
     guard = UserPoolGuard("Authorization", ("eu-west-1_a", "eu-west-1_b"))
+    other = UserPoolGuard("Authorization", ("eu-west-1_c",))
     project = Project(
-        manifest=AppManifest(app_name="app", http_user_pools={"/me": {"GET": guard}}),
+        manifest=AppManifest(
+            app_name="app",
+            http_user_pools={
+                "/me": {"PUT": guard, "GET": guard},
+                "/you": {"GET": other},
+                "/us": {"GET": guard},
+            },
+        ),
         functions={},
         queues=(),
         schedules=(),
@@ -79,6 +88,7 @@ def told_of(file: LocalToml, *there: str) -> list[str]:
         python="3.11",
         open_routes=(
             "GET /me (CognitoUserPoolAuthorizer)",
+            "GET /his (CustomAuthorizer)",
             "PUT /iam (IAMAuthorizer)",
             "GET /theirs (CustomAuthorizer)",
         ),
@@ -87,16 +97,21 @@ def told_of(file: LocalToml, *there: str) -> list[str]:
     async def find_pool(pool_id: str) -> PoolKeys | None:
         return {"k": (1, 1)} if pool_id in there else None
 
-    async def routes() -> list[str]:
+    async def routes() -> list[tuple[str, ...]]:
         found = differences(project, file, find_pool, is_fed=True)
-        return [str(facts["route"]) async for message, facts in found if message.startswith("open to all")]
+        return [
+            tuple(cast("list[str]", facts["routes"]))
+            async for message, facts in found
+            if message.startswith("open to all")
+        ]
 
     return asyncio.run(routes())
 
 
-def test_route_is_said_to_be_open_unless_one_of_its_pools_is_there() -> None:
-    theirs = "GET /theirs (CustomAuthorizer)"
-    assert told_of(LocalToml()) == ["GET /me", "PUT /iam (IAMAuthorizer)", theirs]
-    assert told_of(LocalToml(), "eu-west-1_b") == ["PUT /iam (IAMAuthorizer)", theirs]
+def test_routes_are_said_to_be_open_in_one_warning_unless_one_of_their_pools_is_there() -> None:
+    theirs = ("GET /his", "GET /theirs")
+    pooled = ("GET /me", "PUT /me", "GET /us")
+    assert told_of(LocalToml()) == [pooled, ("GET /you",), ("PUT /iam",), theirs]
+    assert told_of(LocalToml(), "eu-west-1_b") == [("GET /you",), ("PUT /iam",), theirs]
     asks = LocalToml.model_validate({"gateway": {"iam": "signed"}})
-    assert told_of(asks, "eu-west-1_b") == [theirs]
+    assert told_of(asks, "eu-west-1_b", "eu-west-1_c") == [theirs]

@@ -29,7 +29,6 @@ ELSEWHERE: Final[dict[str, str]] = {
     # The gateway, asked as its clients ask it.
     "gateway/application.py": "unit/chalice_offline/gateway/test_gateway.py",
     "gateway/edge.py": "unit/chalice_offline/gateway/test_gateway.py",
-    "gateway/forwarded.py": "unit/chalice_offline/gateway/test_http_protocol.py",
     "gateway/outcomes.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/refusals.py": "unit/chalice_offline/gateway/test_rest.py",
     "gateway/server.py": "unit/chalice_offline/gateway/test_start_and_stop.py",

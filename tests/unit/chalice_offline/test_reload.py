@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -58,6 +59,26 @@ def test_code_and_settings_are_heeded(app_dir: Path, path: str, watch: Watch) ->
 )
 def test_what_others_write_beside_the_code_is_not(app_dir: Path, path: str, watch: Watch) -> None:
     assert not watch(app_dir, app_dir / ".orderflow").is_code(str(app_dir.parent / path))
+
+
+def test_folder_that_came_as_a_whole_is_heeded_if_it_holds_code(app_dir: Path, watch: Watch) -> None:
+    def is_code(path: str) -> bool:
+        return watch(app_dir, app_dir / "state").is_code(str(app_dir / path))
+
+    for path in (
+        "package/inner/a.py",
+        "data/inner/a.csv",
+        "env/lib/b.py",
+        "node_modules/c.json",
+        "state/d.json",
+    ):
+        (app_dir / path).parent.mkdir(parents=True, exist_ok=True)
+        (app_dir / path).touch()
+    (app_dir / "data/loop").symlink_to("..")
+    assert is_code("package")
+    assert [path for path in ("data", "env", "node_modules", "state", "gone") if is_code(path)] == []
+    (app_dir / "link").symlink_to("package")
+    assert is_code("link")
 
 
 def test_state_directory_by_any_name_and_by_a_link_is_not_code(app_dir: Path, watch: Watch) -> None:
@@ -177,6 +198,42 @@ def test_change_of_code_reloads_and_the_runtimes_own_writing_does_not(app_dir: P
 
     asyncio.run(scenario())
     state.release()
+
+
+def test_renamed_folder_and_link_that_leads_elsewhere_reload(app_dir: Path, watch: Watch) -> None:
+    async def scenario() -> None:
+        told: set[str] = set()
+
+        async def reload(changed: Collection[str], _is_more: asyncio.Event) -> None:
+            told.update(Path(path).name for path in changed)
+
+        async def brings(name: str, change: Callable[[], object]) -> None:
+            """Do something again and again until a reload is told of this file or folder."""
+            told.clear()
+            while name not in told:
+                change()
+                await asyncio.sleep(0.3)
+
+        def rename_another() -> None:
+            another = Path(mkdtemp(dir=app_dir.parent))
+            (another / "a.py").touch()
+            if (app_dir / "package").exists():
+                (app_dir / "package").rename(mkdtemp(dir=app_dir.parent))
+            another.rename(app_dir / "package")
+
+        def link_again() -> None:
+            (app_dir / "new").symlink_to(app_dir.parent / "code")
+            (app_dir / "new").rename(app_dir / "lib")
+
+        (app_dir.parent / "code/a.py").touch()
+        task = asyncio.create_task(watch(app_dir, app_dir / "state").run(reload))
+        await brings("app.py", (app_dir / "app.py").touch)
+        await brings("package", rename_another)
+        await brings("lib", link_again)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(scenario())
 
 
 def test_last_of_many_saves_is_reloaded_once_the_file_is_quiet(app_dir: Path, log: Log) -> None:

@@ -38,8 +38,18 @@ def test_answers_that_are_kept_are_bounded() -> None:
     answers = kept(ttl_s=300)
     for number in range(5_000):
         answers.keep("friends", str(number), ANSWER, now_s=100.0, ttl_s=300)
-    assert len(answers._kept) <= 1_000
+    assert len(answers._kept) == 1_000
     assert answers.find("friends", "4999", now_s=100.0) is ANSWER
+
+
+def test_answer_that_was_asked_for_longest_ago_is_forgotten_first() -> None:
+    answers = AuthorizerAnswers()
+    for number in range(1_000):
+        answers.keep("friends", str(number), ANSWER, now_s=100.0, ttl_s=1)
+    answers.keep("friends", "0", ANSWER, now_s=102.0, ttl_s=300)  # once its time was over
+    answers.keep("friends", "new", ANSWER, now_s=102.0, ttl_s=300)
+    assert answers.find("friends", "0", now_s=103.0) is ANSWER
+    assert ("friends", "1") not in answers._kept
 
 
 GUARDED = {**ORDERS, "http_authorizers": {"/orders": {"GET": "guard", "POST": "guard"}}}

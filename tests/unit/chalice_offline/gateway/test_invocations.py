@@ -48,10 +48,12 @@ def a_client(gateway: Gateway, *, secret: str = CREDENTIALS["KEY"]) -> Any:
     )
 
 
-def refusal(ask: Callable[[Any], Any], **options: Any) -> str:
+def refusal(ask: Callable[[Any], Any], **options: Any) -> tuple[int, str]:
+    """Return status and code of the error that a client gets."""
     with pytest.raises(ClientError) as caught:
         asked(Returned(None), ask, **options)
-    return str(caught.value.response["Error"]["Code"])
+    response = caught.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], str(response["Error"]["Code"])
 
 
 @pytest.mark.parametrize(
@@ -162,30 +164,41 @@ def test_event_that_waits_for_another_try_does_not_hold_up_a_stop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"),
+    ("arguments", "status", "code"),
     [
-        ({"FunctionName": "cake"}, "ResourceNotFoundException"),
-        ({"FunctionName": "price", "Qualifier": "live"}, "ResourceNotFoundException"),
-        ({"FunctionName": "price", "Payload": b"{"}, "InvalidRequestContentException"),
+        ({"FunctionName": "cake"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "price:of:tea"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "price:live"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "price", "Qualifier": "live"}, 404, "ResourceNotFoundException"),
+        ({"FunctionName": "price", "Payload": b"{"}, 400, "InvalidRequestContentException"),
+        ({"FunctionName": "price", "InvocationType": "Later"}, 400, "InvalidParameterValueException"),
         (
             {"FunctionName": "price", "Payload": b'"' + b"x" * 6 * 1024 * 1024 + b'"'},
+            413,
             "RequestTooLargeException",
         ),
         (
             {"FunctionName": "price", "InvocationType": "Event", "Payload": b'"' + b"x" * 1024 * 1024 + b'"'},
+            413,
             "RequestEntityTooLargeException",
         ),
     ],
 )
-def test_bad_request_is_refused_as_by_lambda(arguments: dict[str, Any], code: str) -> None:
-    assert refusal(lambda client: client.invoke(**arguments)) == code
+def test_bad_request_is_refused_as_by_lambda(arguments: dict[str, Any], status: int, code: str) -> None:
+    assert refusal(lambda client: client.invoke(**arguments)) == (status, code)
 
 
 def test_other_operations_and_other_credentials_are_refused() -> None:
-    assert refusal(lambda client: client.get_function(FunctionName="price")) == "UnknownOperationException"
-    assert (
-        refusal(lambda client: client.invoke(FunctionName="price"), secret="x") == "InvalidSignatureException"
-    )
+    unknown = refusal(lambda client: client.get_function(FunctionName="price"))
+    assert unknown == (404, "UnknownOperationException")
+    forged = refusal(lambda client: client.invoke(FunctionName="price"), secret="x")
+    assert forged == (403, "InvalidSignatureException")
+
+
+def test_answer_is_json_of_the_only_version() -> None:
+    answer, _ = asked(Returned(3), lambda client: client.invoke(FunctionName="price"))
+    assert answer["ExecutedVersion"] == "$LATEST"
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/json"
 
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://127.0.0.1"}, {"Host": "evil.test"}])

@@ -148,3 +148,28 @@ def test_body_of_a_binary_type_is_base64(
     event = event_of(headers=headers, body=b"\x89PNG", binary_types=binary_types)
     assert event["isBase64Encoded"] is is_binary
     assert event["body"] == (base64.b64encode(b"\x89PNG").decode() if is_binary else "\ufffdPNG")
+
+
+def test_request_waits_its_turn_with_those_of_its_credential_or_its_address() -> None:
+    def key(*headers: tuple[str, str], source_ip: str = "192.0.2.1") -> str:
+        return Request("GET", "/", headers, b"", source_ip, "id", "ext", 0).caller.key
+
+    ann, ben = ("Authorization", "ann"), ("authorization", "ben")
+    assert key(ann) == key(ann, source_ip="192.0.2.9")
+    assert (
+        len({key(), key(source_ip="192.0.2.9"), key(ann), key(ben), key(("Authorization", "192.0.2.1"))}) == 5
+    )
+
+
+def test_request_whose_client_has_left_waits_no_more() -> None:
+    for waits in (True, False):
+        request = Request("GET", "/", (), b"", "192.0.2.1", "id", "ext", 0, still_waits=lambda: waits)  # noqa: B023
+        assert request.caller.still_waits() is waits
+    assert Request("GET", "/", (), b"", "192.0.2.1", "id", "ext", 0).caller.still_waits()
+
+
+def test_resource_and_deployment_have_ids_of_six_characters_that_stay_the_same() -> None:
+    first, second = (event_of()["requestContext"] for _ in range(2))
+    for name in ("resourceId", "deploymentId"):
+        assert len(first[name]) == 6
+        assert first[name] == second[name]

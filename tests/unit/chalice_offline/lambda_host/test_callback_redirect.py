@@ -144,6 +144,34 @@ def test_botocore_that_knows_no_endpoint_by_a_variable_is_given_it(gateway: Serv
     run(OLDER, gateway.server_port)
 
 
+NAMES_AWS = """
+import os
+os.environ |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:2"}
+redirect.install(ENDPOINT)
+import boto3
+def goes_to(service, url, **named):
+    return boto3.Session(region_name="eu-west-1").client(service, endpoint_url=url, **named).meta.endpoint_url
+assert goes_to("dynamodb", "https://dynamodb.eu-west-1.amazonaws.com") == "http://127.0.0.1:1"
+assert goes_to("s3", "https://S3.cn-north-1.AmazonAWS.com.cn/") == "http://127.0.0.1:1"
+assert goes_to("sns", "https://sns.us-east-1.api.aws") == "http://127.0.0.1:1"
+assert goes_to("sqs", "https://eu-west-1.queue.amazonaws.com") == "http://127.0.0.1:2"
+for other in ("http://127.0.0.1:9", "https://amazonaws.com.test", "https://s3.example.com/x.amazonaws.com"):
+    assert goes_to("s3", other) == other
+keys = {"aws_access_key_id": "AKIA", "aws_secret_access_key": "s"}
+mine = "https://s3.eu-west-1.amazonaws.com"
+assert goes_to("s3", mine, **keys) == mine
+for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS"):
+    del os.environ[name]
+assert goes_to("s3", mine) == mine
+"""
+
+
+def test_client_that_names_an_endpoint_of_aws_goes_to_the_emulator_unless_it_has_keys_for_it(
+    gateway: Server,
+) -> None:
+    run(NAMES_AWS, gateway.server_port)
+
+
 def test_wrong_stage_of_the_gateway_itself_stays_wrong(gateway: Server) -> None:
     client = CHALICE.format(domain="HERE", stage="'prod'")
     run(f"redirect.install(ENDPOINT)\n{client}", gateway.server_port)

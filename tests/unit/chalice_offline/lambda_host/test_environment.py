@@ -48,6 +48,23 @@ def test_time_zone_is_utc_unless_the_project_names_one(bench: Bench) -> None:
     assert seen == [":UTC", "Asia/Tokyo"]
 
 
+@pytest.mark.parametrize("snapshot", [(), ("app",)])
+def test_variables_may_be_longer_than_a_socket_takes_at_once(bench: Bench, snapshot: tuple[str, ...]) -> None:
+    gate = bench.folder / "gate"
+    bench.environment |= {f"LONG_{number}": "x" * 100_000 for number in range(5)}
+
+    async def scenario(host: LambdaHost) -> None:
+        calls = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(4)]
+        await until(lambda: len(host.pids()["wait_for_file"]) == 4)
+        gate.touch()
+        assert len({payload(outcome) for outcome in await asyncio.gather(*calls)}) == 4
+        facts = payload(await host.invoke("facts", {}))
+        assert {len(facts["environment"][f"LONG_{number}"]) for number in range(5)} == {100_000}
+
+    bench.run(scenario, snapshot=snapshot)
+    assert bench.refusals == []
+
+
 def test_each_invocation_has_a_trace_of_its_own_that_is_not_sampled(bench: Bench) -> None:
     async def scenario(host: LambdaHost) -> None:
         one, other = [

@@ -201,6 +201,57 @@ def test_invocations_that_hang_in_old_code_leave_room_for_new_code(bench: Bench)
     bench.run(scenario, concurrency_max=1)
 
 
+def test_what_is_warm_serves_everybody_while_the_code_cannot_be_imported(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        reloaded(bench, "def echo(:\n")
+        host.hold()
+        others = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(3)]
+        await asyncio.sleep(0)
+        assert isinstance(
+            await host.invoke("echo", {}), Raised
+        )  # in the time that starts for the others take
+        gate.touch()
+        assert len({payload(outcome) for outcome in await asyncio.gather(first, *others)}) == 1
+        await host.reload(reloaded(bench, NEW))
+        assert payload(await host.invoke("wait_for_file", {})) == "new"
+
+    bench.run(scenario)
+    assert not [line for name, line in bench.lines if name == "wait_for_file"]
+
+
+def test_function_without_a_warm_environment_says_why_the_code_cannot_be_imported(bench: Bench) -> None:
+    async def scenario(host: LambdaHost) -> None:
+        await host.invoke("leave", {"path": ""})  # ends its environment
+        reloaded(bench, "def echo(:\n")
+        host.hold()
+        for name in ("leave", "echo"):
+            outcome = await host.invoke(name, {})
+            assert isinstance(outcome, Raised)
+            assert outcome.error_type == "Runtime.UserCodeSyntaxError"
+
+    bench.run(scenario)
+
+
+def test_snapshot_goes_on_to_be_forked_while_the_code_cannot_be_imported(bench: Bench) -> None:
+    gate = bench.folder / "gate"
+
+    async def scenario(host: LambdaHost) -> None:
+        first = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+        await until(lambda: bool(host.pids()["wait_for_file"]))
+        reloaded(bench, "def echo(:\n")
+        host.hold()
+        other = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+        await until(lambda: len(host.pids()["wait_for_file"]) == 2)
+        gate.touch()
+        assert len({payload(outcome) for outcome in await asyncio.gather(first, other)}) == 2
+
+    bench.run(scenario, snapshot=("app",))
+
+
 def test_reserved_concurrency_counts_what_runs_in_old_code_too(bench: Bench) -> None:
     gate = bench.folder / "gate"
 

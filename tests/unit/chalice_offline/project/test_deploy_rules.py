@@ -130,6 +130,16 @@ def test_what_lambda_does_not_take_is_said_once_for_all_functions(tmp_path: Path
     assert "pure-dev-a_function_whose" in name
 
 
+def test_name_that_aws_does_not_take_is_named(tmp_path: Path) -> None:
+    config = {"app_name": "my shop", "api_gateway_stage": "api/v1"}
+    app = PURE.replace("a_function_whose_name_is_longer_than_what_is_left_of_it_for_lambda", "other")
+    refused = inspect(tmp_path, app=app, config=json.dumps(config)).refused
+    assert refused == (
+        "API Gateway takes a stage of letters, digits, - and _, not 'api/v1'",
+        "Lambda takes names of letters, digits, - and _, not 'my shop'",
+    )
+
+
 def test_what_lambda_takes_is_not_refused(tmp_path: Path) -> None:
     config = {
         "lambda_timeout": 900,

@@ -44,6 +44,14 @@ def test_queue_without_a_name_is_told_as_a_variable_that_may_not_be_set(tmp_path
     assert "config.json (for stage dev)" in told
 
 
+def test_app_that_names_a_profile_is_told_that_functions_need_none(tmp_path: Path) -> None:
+    told = hints(
+        tmp_path, "botocore.exceptions.ProfileNotFound: The config profile (my work) could not be found"
+    )
+    assert "profile my work" in told
+    assert "only where AWS_ENDPOINT_URL is not set" in told
+
+
 def test_what_python_says_well_enough_has_no_hint(tmp_path: Path) -> None:
     assert not hints(tmp_path, "ZeroDivisionError: division by zero")
 

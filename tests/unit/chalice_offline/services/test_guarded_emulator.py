@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.parsers import RestXMLParser
 
 from chalice_offline.services.emulator_guard import Guard
 from chalice_offline.services.guarded_emulator import GuardedEmulator
@@ -85,7 +87,8 @@ def refused_as(guard: Guard, path: str, headers: Mapping[str, str], body: bytes 
     status, answer, reached = outcome(guard, path, headers, body, **more)
     assert (status, reached) == (403, [])
     assert b"SECRET" not in answer
-    return str(json.loads(answer)["__type"])
+    in_xml = re.search(b"<Error><Code>(.*)</Code>", answer)
+    return in_xml[1].decode() if in_xml else str(json.loads(answer)["__type"])
 
 
 def test_signed_request_is_served_with_its_whole_body() -> None:
@@ -255,6 +258,28 @@ def test_refusal_is_in_the_protocol_of_the_caller() -> None:
     answer = outcome(CLOUD, "/", headers, b"Action=ListUsers")[1]
     assert b"<ErrorResponse><Error>" in answer
     assert b"<Code>MissingAuthenticationToken</Code>" in answer
+
+
+def error_in_xml(answer: bytes) -> Mapping[str, str]:
+    """Return an error as botocore reads it."""
+    said = {"status_code": 403, "headers": {}, "body": answer}
+    error: Mapping[str, str] = RestXMLParser().parse(said, cast("Any", None))["Error"]
+    return error
+
+
+@pytest.mark.parametrize("service", ["s3", "cloudfront", "route53"])
+@pytest.mark.parametrize("in_query", [0, 60])
+def test_refusal_is_in_xml_for_services_that_have_no_other_errors(service: str, in_query: int) -> None:
+    asked = signed("/bucket/key", service=service, key="AKIAREAL", in_query=in_query)
+    error = error_in_xml(outcome(ALL, *asked)[1])
+    assert error["Code"] == "UnrecognizedClientException"
+    assert "aws.env" in error["Message"]
+
+
+def test_refusal_of_s3s_older_signatures_is_in_xml() -> None:
+    for path, headers in ((IN_URL, LOCAL), ("/bucket", UNSIGNED_FORM)):
+        answer = outcome(ALL, path, headers, b"--x--")[1]
+        assert error_in_xml(answer)["Code"] == "SignatureDoesNotMatch"
 
 
 def test_emulator_that_was_given_no_credentials_lets_nobody_in() -> None:
