@@ -142,7 +142,8 @@ def _of_trigger(terms: Conditions, trigger: Trigger, seen: MarketSight, words: W
         return Judgement(Outlook.REFUSED, f"Would fail: {met}, and ifAlreadyMet is refuse.", (check,))
     after = _unconditional(terms, seen, words)
     check = Check("trigger", CheckResult.PASSED, met)
-    return Judgement(after.outlook, f"Triggered at once: {met}. {after.sentence}", (check, *after.checks))
+    held = f"if that holds for {trigger.confirmations} blocks" if trigger.confirmations > 1 else "at once"
+    return Judgement(after.outlook, f"Triggered {held}: {met}. {after.sentence}", (check, *after.checks))
 
 
 def _of_sniper(terms: Conditions, sniper: Sniper, seen: MarketSight, words: Wording) -> Judgement:
