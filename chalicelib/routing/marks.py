@@ -30,6 +30,11 @@ def canonical(one: str, other: str) -> tuple[str, str]:
     return (one, other) if one < other else (other, one)
 
 
+def makes_mark(pool: RoutablePool, pair: tuple[str, str]) -> bool:
+    """Return whether a pool has a say in a pair's mark while it is open and has a depth."""
+    return canonical(*pool.tokens) == canonical(*pair) and makes_price(pool, pair)
+
+
 def mark_of(
     market: Iterable[RoutablePool],
     pair: tuple[str, str],
@@ -52,8 +57,7 @@ def mark_of(
     tokens = canonical(*pair)
     mids: list[tuple[int, Fraction]] = []
     for pool in market:
-        is_of_pair = canonical(*pool.tokens) == tokens and makes_price(pool, pair)
-        if is_of_pair and is_open(pool.state, now_s, slot):
+        if makes_mark(pool, pair) and is_open(pool.state, now_s, slot):
             try:
                 numerator, denominator = spot_price(pool.state)
                 one, other = reserves(pool.state)

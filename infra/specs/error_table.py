@@ -98,7 +98,10 @@ MEANINGS: Final[Mapping[Code, tuple[type[ExecutionError] | None, str]]] = {
         "Perhaps done, perhaps not: ask for `orderId`, or send the same clientOrderId again; both are safe.",
     ),
     Code.INTERNAL_ERROR: (ExecutionError, "A defect of ours."),
-    Code.NO_ROUTE: (RefusedError, "No venue trades the pair."),
+    Code.NO_ROUTE: (
+        RefusedError,
+        "No venue trades the pair; or a trigger looks at the mark of a pair that no pool trades.",
+    ),
     Code.INSUFFICIENT_LIQUIDITY: (RefusedError, "The pools cannot fill the amount."),
     Code.INSUFFICIENT_FUNDS: (
         None,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from typing import Final
 
@@ -312,11 +313,14 @@ class RestingClients(SimulatedClients):
 
 def _named(changes: Amendment) -> dict[str, str]:
     """Return what an order's event says of an amendment."""
-    ends = None if changes.expires_at is None else rfc3339(changes.expires_at)
     said = {
         "limitPrice": changes.limit_price,
         "triggerPrice": changes.trigger_price,
         "amount": changes.amount,
-        "expiresAt": ends,
     }
-    return {name: value for name, value in said.items() if value is not None}
+    named = {name: _one_spelling(value) for name, value in said.items() if value is not None}
+    return named if changes.expires_at is None else named | {"expiresAt": rfc3339(changes.expires_at)}
+
+
+def _one_spelling(decimal: str) -> str:
+    return format(Decimal(decimal).normalize(), "f")

@@ -10,7 +10,7 @@ from chalicelib.domain.triggers import IfAlreadyMet, PriceSource, Trigger
 from chalicelib.domain.watches import FiredBy
 from chalicelib.services.consumer import transitions
 from chalicelib.services.consumer.transitions import Sighting
-from chalicelib.services.planning.planner import Planner
+from chalicelib.services.planning.planner import Planner, no_mark
 from chalicelib.services.resting.waiting import (
     ELSEWHERE_FOR,
     NEVER,
@@ -24,7 +24,7 @@ _ALREADY_MET = "the price was on the trigger's side already when the order came"
 
 
 def trigger_step(order: ClaimedOrder, planner: Planner, now: datetime, height: int | None) -> Transition:
-    """Return the order triggered, at rest, or failed because its trigger was met when it came.
+    """Return the order triggered, at rest, or failed because its trigger was met when it came, or never is.
 
     A mark's confirmations are the matcher's to count, so only what it fired is triggered by a mark.
 
@@ -60,9 +60,13 @@ def _by_mark(order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datet
     triggered = fired_by_mark(order, now)
     if triggered is not None:
         return triggered
-    if is_to_be_refused_where_met(order):
-        mark = planner.mark(order.state.order.terms.swap)
-        if mark is not None and trigger.is_met_by(mark):
+    if order.state.status is OrderStatus.PENDING:
+        wish = order.state.order.terms.swap
+        mark = planner.mark(wish)
+        if mark is None and planner.has_no_mark(wish):
+            # It would rest as if it guarded something, and the gap in the prices be ours.
+            return transitions.failed(order, no_mark(wish), now)
+        if mark is not None and trigger.is_met_by(mark) and is_to_be_refused_where_met(order):
             return _already_met(order, now)
     return transitions.rest(order, now)
 
@@ -77,10 +81,10 @@ def _by_size(
     order: ClaimedOrder, trigger: Trigger, planner: Planner, now: datetime, height: int | None
 ) -> Transition:
     offered = _offered(order, planner)
-    if offered is None:
+    if isinstance(offered, ExecutionError):
         # Every look would find it again that its size cannot be filled.
         never = NEVER_SO_LITTLE if trigger.is_stop else NEVER
-        return transitions.rest(order, now, LookAgain(never, at=now + NO_VENUE_FOR))
+        return transitions.rest(order, now, LookAgain(never, at=now + NO_VENUE_FOR), reason=offered.message)
     if trigger.is_met_by(offered):
         if is_to_be_refused_where_met(order):
             return _already_met(order, now)
@@ -95,11 +99,11 @@ def _by_size(
     )
 
 
-def _offered(order: ClaimedOrder, planner: Planner) -> Rate | None:
+def _offered(order: ClaimedOrder, planner: Planner) -> Rate | ExecutionError:
     try:
         return planner.offered(order.state.order.terms.swap)
-    except (RefusedError, VenueUnavailableError):
-        return None
+    except (RefusedError, VenueUnavailableError) as why:
+        return why
 
 
 def _already_met(order: ClaimedOrder, now: datetime) -> Transition:

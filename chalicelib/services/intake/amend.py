@@ -15,6 +15,7 @@ from chalicelib.domain.errors import (
 )
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import Published
+from chalicelib.domain.rates import spelled_price
 from chalicelib.domain.statuses import OrderStatus
 from chalicelib.logs import logger
 from chalicelib.services.delivery.publisher import EventPublisher
@@ -123,10 +124,11 @@ def _check(state: OrderState, if_seq: int | None) -> None:
 
 
 def _amended(changes: Amendment) -> Mapping[str, object]:
-    named = {
+    """Return what changes, in the one spelling that the order's terms are shown in."""
+    decimals = {
         "limitPrice": changes.limit_price,
         "triggerPrice": changes.trigger_price,
         "amount": changes.amount,
-        "expiresAt": None if changes.expires_at is None else rfc3339(changes.expires_at),
     }
-    return {name: value for name, value in named.items() if value is not None}
+    shown = {name: spelled_price(value) for name, value in decimals.items() if value is not None}
+    return shown if changes.expires_at is None else shown | {"expiresAt": rfc3339(changes.expires_at)}

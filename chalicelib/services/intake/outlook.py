@@ -50,12 +50,12 @@ class MarketSight:
 
     Attributes:
         swapped: What the order's size would give and get; or why no route fills it.
-        mark: Of the pair, output per input; None if it has none.
+        mark: Of the pair, output per input; None if it has none now, or why it never has one.
         pools_of_pair: How many pools trade the two tokens already.
     """
 
     swapped: Swapped | ExecutionError
-    mark: Rate | None
+    mark: Rate | ExecutionError | None
     pools_of_pair: int
 
 
@@ -124,6 +124,9 @@ def _of_limit(terms: Conditions, bound: Bound, seen: MarketSight, words: Wording
 
 def _of_trigger(terms: Conditions, trigger: Trigger, seen: MarketSight, words: Wording) -> Judgement:
     what, rate = _watched(trigger, seen)
+    if isinstance(rate, ExecutionError):
+        check = Check("trigger", CheckResult.FAILED, rate.message, rate.code)
+        return Judgement(Outlook.REFUSED, f"Would fail: {rate.message}.", (check,))
     wanted = f"at or {trigger.when.value} {trigger.price}"
     now = f"{what} is unknown" if rate is None else f"{what} is {words.price(rate)}"
     if rate is None or not trigger.is_met_by(rate):
@@ -139,7 +142,8 @@ def _of_trigger(terms: Conditions, trigger: Trigger, seen: MarketSight, words: W
         return Judgement(Outlook.REFUSED, f"Would fail: {met}, and ifAlreadyMet is refuse.", (check,))
     after = _unconditional(terms, seen, words)
     check = Check("trigger", CheckResult.PASSED, met)
-    return Judgement(after.outlook, f"Triggered at once: {met}. {after.sentence}", (check, *after.checks))
+    held = f"if that holds for {trigger.confirmations} blocks" if trigger.confirmations > 1 else "at once"
+    return Judgement(after.outlook, f"Triggered {held}: {met}. {after.sentence}", (check, *after.checks))
 
 
 def _of_sniper(terms: Conditions, sniper: Sniper, seen: MarketSight, words: Wording) -> Judgement:
@@ -155,7 +159,7 @@ def _of_sniper(terms: Conditions, sniper: Sniper, seen: MarketSight, words: Word
     )
 
 
-def _watched(trigger: Trigger, seen: MarketSight) -> tuple[str, Rate | None]:
+def _watched(trigger: Trigger, seen: MarketSight) -> tuple[str, Rate | ExecutionError | None]:
     if trigger.source is PriceSource.MARK:
         return "the mark", seen.mark
     swapped = seen.swapped

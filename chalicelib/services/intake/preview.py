@@ -20,7 +20,7 @@ from chalicelib.services.intake.limits import OrderLimits
 from chalicelib.services.intake.outlook import MarketSight, conditions_of, judged
 from chalicelib.services.intake.submit import is_known
 from chalicelib.services.intake.wording import Wording
-from chalicelib.services.planning.planner import PlannedSwap, Planner, wanted_by
+from chalicelib.services.planning.planner import PlannedSwap, Planner, no_mark, wanted_by
 from chalicelib.services.planning.venues import QuoteCollector, VenueAnswers
 from chalicelib.services.ports import ClientOrderContents
 
@@ -76,9 +76,9 @@ class PreviewOrders:
         )
         pair = wish.input_token, wish.output_token
         of_pair = sum(1 for pool in answers.pools if canonical(*pool.tokens) == canonical(*pair))
-        seen = MarketSight(
-            swapped, mark_of(answers.pools, pair, answers.time.unix_s, answers.time.slot), of_pair
-        )
+        mark = mark_of(answers.pools, pair, answers.time.unix_s, answers.time.slot)
+        never = no_mark(wish) if mark is None and answers.tell_of_no_pool(pair) else None
+        seen = MarketSight(swapped, mark or never, of_pair)
         words = Wording(wish, self._tokens[wish.input_token], terms.bought_token(self._tokens))
         judgement = (
             _ENDED

@@ -81,6 +81,10 @@ class Planner:
         pair = wish.input_token, wish.output_token
         return mark_of(self._answers.pools, pair, self._market.now_s, self._market.slot)
 
+    def has_no_mark(self, wish: SwapWish) -> bool:
+        """Return whether the pair never has a mark: no pool trades the two with each other."""
+        return self._answers.tell_of_no_pool((wish.input_token, wish.output_token))
+
     def offered(self, wish: SwapWish) -> Rate:
         """Return what the best plan for a wish gets, output per input; raises as ``plan``."""
         plan = self._best(wish)
@@ -175,6 +179,13 @@ class Planner:
     def _reasons(self, summary: str) -> str:
         reasons = "; ".join(f"{venue}: {problem}" for venue, problem in self._answers.problems.items())
         return f"{summary} ({reasons})" if reasons else summary
+
+
+def no_mark(wish: SwapWish) -> RefusedError:
+    """Return why an order is refused whose trigger looks at the mark of a pair that has none."""
+    pair = f"{wish.input_token} and {wish.output_token}"
+    problem = f"no pool trades {pair} with each other, so they have no mark: use the source executable"
+    return RefusedError(Code.NO_ROUTE, problem)
 
 
 def wanted_by(wish: SwapWish) -> WantedSwap:

@@ -11,6 +11,7 @@ from chalicelib.domain.errors import RetryableError, VenueUnavailableError
 from chalicelib.logs import logger
 from chalicelib.routing.few_legs import Room, common_room
 from chalicelib.routing.firm_quotes import FirmQuote, WantedSwap
+from chalicelib.routing.marks import canonical, makes_mark
 from chalicelib.routing.plan import ForeseenSwap, RoutablePool
 from chalicelib.services.ports import ChainTime, Clock, Offers, Venue
 from chalicelib.values import value
@@ -50,6 +51,15 @@ class VenueAnswers:
     def time(self) -> ChainTime:
         """What pools open, and charge, by: the chain's time, or where it has none of its own, ours."""
         return self.chain_time or ChainTime(int(self.asked_at.timestamp()), 0)
+
+    def tell_of_no_pool(self, pair: tuple[str, str]) -> bool:
+        """Return whether all venues answered, and none has a pool that ever makes a pair's mark."""
+        of_pair = canonical(*pair)
+        return not (
+            self.problems
+            or any(makes_mark(pool, pair) for pool in self.pools)
+            or any(canonical(*pool.tokens) == of_pair for some in self.refused.values() for pool in some)
+        )
 
 
 Within = Callable[[float], float]

@@ -59,6 +59,24 @@ def problems_of(name: str, value: object = "1") -> list[FieldProblem]:
         ("if_already_met", "trigger.ifAlreadyMet"),
         ("venue", "sniper.venue"),
         ("maxFeeBps", "sniper.maxFeeBps"),
+        ("amountOutMin", "limitPrice"),
+        ("amountOutMinimum", "limitPrice"),
+        ("amountInMaximum", "limitPrice"),
+        ("minReturnAmount", "limitPrice"),
+        ("price2", "limitPrice"),
+        ("stop_trigger_price", "trigger.price"),
+        ("triggerPriceUsd", "trigger.price"),
+        ("slPriceUsd", "trigger.price"),
+        ("tpPrice", "trigger.price"),
+        ("sl", "trigger"),
+        ("tpsl", "trigger"),
+        ("stop_direction", "trigger.when"),
+        ("end_time", "expiresAt"),
+        ("validTo", "expiresAt"),
+        ("goodTilTime", "expiresAt"),
+        ("slippagePercentage", "slippageBps"),
+        ("immediateOrCancel", "timeInForce"),
+        ("base_size", "amount"),
     ],
 )
 def test_name_that_is_nearly_known_is_refused_with_the_right_one(name: str, meant: str) -> None:
@@ -78,7 +96,14 @@ def test_member_without_a_meaning_is_left_alone(name: str, value: object) -> Non
     assert problems_of(name, value) == []
 
 
-@pytest.mark.parametrize("name", ["postOnly", "reduce_only", "trailingBps"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "postOnly", "reduce_only", "trailingBps", "trail_price", "activationPrice", "conditional", "twap",
+        "startAt", "effective_time", "numberOfOrders", "leverage", "minQty", "displayQty", "fillOrKill",
+        "partiallyFillable", "maxPriceImpact",
+    ],
+)  # fmt: skip
 def test_what_is_not_offered_is_refused_with_the_reason(name: str) -> None:
     (problem,) = problems_of(name, value=True)
     assert problem.problem.startswith("is not offered: ")

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.adapters.token_list import load_tokens
-from chalicelib.domain.errors import Code
+from chalicelib.domain.chosen_route import RefusedPool
+from chalicelib.domain.errors import Code, VenueUnavailableError
 from chalicelib.domain.orders import Order, OrderState
 from chalicelib.domain.progress import ClaimedOrder, Transition
 from chalicelib.domain.rates import Rate
@@ -25,7 +26,7 @@ from chalicelib.services.ports import Offers
 from chalicelib.services.resting.waiting import NEVER, NEVER_SO_LITTLE, LookAgain
 from tests.fakes.consumer import ConsumerOnFakes
 from tests.fakes.inline import InOneThread
-from tests.fakes.market import FakeVenue, a_pool
+from tests.fakes.market import FakeVenue, a_pool, a_pool_that_opens_at
 from tests.fakes.orders import LIFE, NOON, advanced, an_order, changed
 from tests.fakes.ports import FrozenClock
 
@@ -46,11 +47,29 @@ def test_order_beside_one_that_waits_for_its_trigger_is_executed_in_the_same_bat
 
 
 def test_order_whose_mark_cannot_be_seen_when_it_comes_waits_for_it() -> None:
-    consumer, order = ConsumerOnFakes(), a_stop()
-    for venue in consumer.venues:
-        venue.offered = Offers([])
-    consumer.execute(order)
-    assert consumer.statuses(order) == (OrderStatus.PENDING, OrderStatus.OPEN)
+    refused = RefusedPool("one", ("USDC", "SOL"), "the model does not cover it")
+    for offered, fault in (
+        (Offers([a_pool_that_opens_at(2**40)]), None),
+        (Offers([], refused=(refused,)), None),
+        (Offers([]), VenueUnavailableError("it is down")),
+    ):
+        consumer, order = ConsumerOnFakes(), a_stop()
+        for venue in consumer.venues:
+            venue.offered = Offers([])
+        consumer.venues[0].offered, consumer.venues[0].fault = offered, fault
+        consumer.execute(order)
+        assert consumer.statuses(order) == (OrderStatus.PENDING, OrderStatus.OPEN)
+
+
+@pytest.mark.parametrize("if_already_met", IfAlreadyMet)
+def test_order_by_the_mark_of_a_pair_that_no_pool_trades_is_refused_rather_than_seem_to_guard_something(
+    if_already_met: IfAlreadyMet,
+) -> None:
+    trigger = replace(STOP, if_already_met=if_already_met)
+    found = stepped(claimed(trigger, is_new=True), pools=())
+    assert (found.state.status, found.failure_code) == (OrderStatus.FAILED, Code.NO_ROUTE)
+    rests = claimed(trigger, is_new=False)
+    assert stepped(rests, pools=()) == transitions.rest(rests, NOW)
 
 
 NOW, HEIGHT = NOON + timedelta(seconds=5), 77
@@ -150,3 +169,6 @@ def test_size_that_cannot_be_filled_is_looked_at_by_time_alone(direction: Direct
     order = claimed(replace(BY_SIZE, direction=direction), is_new=False)
     again = LookAgain(never, at=NOW + timedelta(seconds=15))
     assert stepped(order, ()) == transitions.rest(order, NOW, again)
+    new = claimed(replace(BY_SIZE, direction=direction), is_new=True)
+    told = "no venue trades SOL to USDC"
+    assert stepped(new, ()) == transitions.rest(new, NOW, again, reason=told)

@@ -77,6 +77,13 @@ def test_order_that_changed_meanwhile_stays_as_it_is() -> None:
     assert len(desk.parts.statuses(desk.order)) == 2
 
 
+def test_owner_is_told_the_new_terms_as_the_order_shows_them() -> None:
+    desk = Desk()
+    changes = Amendment("0220.50", amount="2.0")
+    desk.amend_orders.amend("alice", desk.order.order_id, changes)
+    assert desk.parts.frames(desk.order)[-1]["amended"] == {"limitPrice": "220.5", "amount": "2"}
+
+
 def test_order_that_is_executed_is_not_amended() -> None:
     desk = Desk()
     desk.order = an_order()

@@ -142,15 +142,14 @@ def test_trigger_that_is_met_already_is_refused_or_executed_as_it_says() -> None
     refused = judgement(met)
     assert refused.outlook is Outlook.REFUSED
     assert refused.checks[0].code is Code.TRIGGER_ALREADY_MET
-    executed = judgement(
-        Conditions(
-            50, is_at_once=False, until=None, trigger=a_trigger("150", if_already_met=IfAlreadyMet.EXECUTE)
-        )
-    )
-    assert executed.outlook is Outlook.EXECUTE_NOW
-    assert executed.sentence.startswith(
-        "Triggered at once: the mark is 150, which is at or below 150 already."
-    )
+    for confirmations, begins in (
+        (1, "Triggered at once: the mark is 150, which is at or below 150 already. Would sell 1.5 SOL now"),
+        (7, "Triggered if that holds for 7 blocks: the mark is 150, which is at or below 150 already. Would"),
+    ):
+        trigger = a_trigger("150", if_already_met=IfAlreadyMet.EXECUTE, confirmations=confirmations)
+        executed = judgement(Conditions(50, is_at_once=False, until=None, trigger=trigger))
+        assert executed.outlook is Outlook.EXECUTE_NOW
+        assert executed.sentence.startswith(begins)
 
 
 def test_trigger_without_a_mark_rests() -> None:

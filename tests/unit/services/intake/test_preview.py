@@ -81,6 +81,21 @@ def test_limits_of_the_account_are_those_of_a_live_order() -> None:
     assert dry.of().outlook is Outlook.EXECUTE_NOW
 
 
+def test_trigger_by_the_mark_of_a_pair_that_no_pool_trades_is_refused_as_live() -> None:
+    stop = Trigger(
+        "0.001", When.BELOW, Rate(1, 10**6), Direction.AT_MOST, PriceSource.MARK, 2, IfAlreadyMet.EXECUTE
+    )
+    waiting = replace(terms(), trigger=stop, valid_for_s=None, time_in_force=TimeInForce.GTC)
+    pools = [a_pool(tokens=("SOL", "BONK")), a_pool("other", tokens=("BONK", "USDC"))]
+    preview = DryRun(pools=pools).of(waiting)
+    assert (preview.outlook, preview.code) == (Outlook.REFUSED, Code.NO_ROUTE)
+    assert preview.summary == (
+        "Would fail: no pool trades SOL and USDC with each other, so they have no mark: use the source "
+        "executable."
+    )
+    assert DryRun(pools=[a_pool_that_opens_at(2**40)]).of(waiting).outlook is Outlook.OPEN
+
+
 def test_order_that_may_rest_is_counted_among_those_that_do() -> None:
     dry = DryRun(open_orders=10)
     limit = Limit("300", Rate.of(300, 1_000))
