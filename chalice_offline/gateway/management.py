@@ -30,7 +30,6 @@ class Disconnect:
 Command = Response | Deliver | Disconnect
 
 
-_METHODS: Final = frozenset({"GET", "POST", "DELETE"})
 OK: Final = Response(200)
 NO_CONTENT: Final = Response(204)
 GONE: Final = error(410, "GoneException", "The connection is gone")
@@ -60,17 +59,17 @@ def decide(method: str, connection_id: str, connection: Connection | None, body:
         connection: The connection of that id, if there is one.
         body: The payload of a POST.
     """
-    if method not in _METHODS:
-        return no_such_method(method, f"@connections/{connection_id}")
     if connection is None or connection.phase is not Phase.OPEN:
         return GONE if is_well_formed(connection_id) else INVALID_ID
     match method:
+        case "POST":
+            too_large = len(body) > MESSAGE_BYTES_MAX
+            return TOO_LARGE if too_large else Deliver(text_of(body), len(body))
         case "GET":
             return _description(connection)
         case "DELETE":
             return Disconnect()
-    too_large = len(body) > MESSAGE_BYTES_MAX
-    return TOO_LARGE if too_large else Deliver(text_of(body), len(body))
+    return no_such_method(method, f"@connections/{connection_id}")
 
 
 def text_of(body: bytes) -> str:
