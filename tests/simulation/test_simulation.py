@@ -54,7 +54,7 @@ def test_same_seed_gives_same_trace() -> None:
         (sabotage.no_margin, "is dead on record and landed", 1_739),
         (sabotage.impatient, "was executed 2 times", 2),
         (sabotage.unpublished, "never saw", 7),
-        (sabotage.published_early, "never saw", 15),
+        (sabotage.published_early, "never saw", 19),
         (sabotage.credulous, "never got that", 204),
         (sabotage.unheeded, "was accepted and is not on record", 0),
     ],
