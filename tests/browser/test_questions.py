@@ -2,6 +2,7 @@
 
 import httpx
 
+from tests.browser.chromium import Page
 from tests.browser.conftest import WHOLE, OpenPage, done_with_answers, submit
 
 # Changes are told after what was drawn in one go, and before anything else happens.
@@ -75,14 +76,18 @@ def test_click_of_a_test_waits_until_nothing_covers_what_it_is_for(console: Open
         page.until("location.hash === '#/orders'", "the page that was clicked")
 
 
+def orders_while_a_preview_is_under_way(page: Page) -> None:
+    page.click("form.order button.main", text="Preview")
+    page.until("Boolean(window.letGo)", "the question")
+    page.click("header nav a", text="Orders")
+
+
 def test_preview_that_comes_late_takes_no_other_questions_place_nor_opens_on_another_page(
     console: OpenPage,
 ) -> None:
     with console("#/trade", before=WHOLE + PREVIEW_IS_LATE) as page:
         page.fill("input[name=amount]", "0.7")
-        page.click("form.order button.main", text="Preview")
-        page.until("Boolean(window.letGo)", "the question")
-        page.click("header nav a", text="Orders")
+        orders_while_a_preview_is_under_way(page)
         page.click("button.danger")
         page.shown("dialog[open]")
         page.run("window.letGo(); window.letGo = null")
@@ -91,9 +96,7 @@ def test_preview_that_comes_late_takes_no_other_questions_place_nor_opens_on_ano
         page.click("dialog button", text="Leave it")
         page.click("header nav a", text="Trade")
         page.until("document.querySelector('form.order button.main')?.disabled === false", "another go")
-        page.click("form.order button.main", text="Preview")
-        page.until("Boolean(window.letGo)", "the question")
-        page.click("header nav a", text="Orders")
+        orders_while_a_preview_is_under_way(page)
         page.shown(".grid")
         page.run("window.letGo()")
         done_with_answers(page)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from chalice_offline.invocation import Caller, Raised, TimedOut
+from chalice_offline.invocation import Caller, Outcome, Raised, TimedOut
 from chalice_offline.lambda_host.host import LambdaHost
 from chalice_offline.project.functions import FunctionSpec
 from tests.support.instance import is_running
@@ -201,19 +201,26 @@ def test_invocations_that_hang_in_old_code_leave_room_for_new_code(bench: Bench)
     bench.run(scenario, concurrency_max=1)
 
 
+async def one_under_way_while_the_code_is_broken(
+    host: LambdaHost, bench: Bench, gate: Path
+) -> asyncio.Task[Outcome]:
+    """Return a call that waits for a file, in an environment from before the code was broken."""
+    call = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
+    await until(lambda: bool(host.pids()["wait_for_file"]))
+    reloaded(bench, "def echo(:\n")
+    host.hold()
+    return call
+
+
 def test_what_is_warm_serves_everybody_while_the_code_cannot_be_imported(bench: Bench) -> None:
     gate = bench.folder / "gate"
 
     async def scenario(host: LambdaHost) -> None:
-        first = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
-        await until(lambda: bool(host.pids()["wait_for_file"]))
-        reloaded(bench, "def echo(:\n")
-        host.hold()
+        first = await one_under_way_while_the_code_is_broken(host, bench, gate)
         others = [asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)})) for _ in range(3)]
         await asyncio.sleep(0)
-        assert isinstance(
-            await host.invoke("echo", {}), Raised
-        )  # in the time that starts for the others take
+        # Starts for the others would have failed by the time that this one has.
+        assert isinstance(await host.invoke("echo", {}), Raised)
         gate.touch()
         assert len({payload(outcome) for outcome in await asyncio.gather(first, *others)}) == 1
         await host.reload(reloaded(bench, NEW))
@@ -240,10 +247,7 @@ def test_snapshot_goes_on_to_be_forked_while_the_code_cannot_be_imported(bench: 
     gate = bench.folder / "gate"
 
     async def scenario(host: LambdaHost) -> None:
-        first = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
-        await until(lambda: bool(host.pids()["wait_for_file"]))
-        reloaded(bench, "def echo(:\n")
-        host.hold()
+        first = await one_under_way_while_the_code_is_broken(host, bench, gate)
         other = asyncio.create_task(host.invoke("wait_for_file", {"path": str(gate)}))
         await until(lambda: len(host.pids()["wait_for_file"]) == 2)
         gate.touch()
